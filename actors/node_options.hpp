@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/base/ids.hpp"
+#include "core/engine/engine.hpp"
+#include "core/kv/block_pool.hpp"
+#include "core/kv/handoff.hpp"
+#include "core/model/model.hpp"
+
+namespace troupe {
+
+/// What a prefill or decode node is made of.
+struct node_options {
+  node_id id = 0;
+  std::shared_ptr<const model> weights;
+  /// Shared by the nodes of one process, so that KV moves by reference.
+  std::shared_ptr<block_arena> arena;
+  /// KV blocks that this node may hold.
+  uint32_t blocks = 0;
+  unsigned threads = 1;
+  /// Tokens of one prefill step; a multiple of kv_block_tokens.
+  uint32_t prefill_chunk = 256;
+  /// Sequences of one decode step.
+  uint32_t max_batch = 64;
+  handoff_timing timing;
+};
+
+} // namespace troupe

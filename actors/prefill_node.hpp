@@ -1,0 +1,89 @@
+#pragma once
+
+#include <caf/stateful_actor.hpp>
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "actors/node_options.hpp"
+#include "actors/protocol/interfaces.hpp"
+#include "core/sampling/fused_sampler.hpp"
+
+namespace troupe {
+
+/// What a prefill node knows and does; messages to send pile up in `out`.
+class prefill_state {
+public:
+  static constexpr const char* name = "prefill_node";
+
+  struct effects {
+    std::vector<std::pair<kv_destination_actor, kv_message>> to_decode;
+    /// Set beside a kv_offer in `to_decode`: what the offer travels with.
+    std::map<seq_id, sequence_spec> specs;
+    std::map<seq_id, stream_actor> streams;
+    std::vector<std::pair<stream_actor, sequence_output>> outputs;
+  };
+
+  prefill_state() = default;
+
+  void init(node_options opts);
+
+  void submit(prefill_job job, time_point now);
+  void cancel(const cancel_sequence& m);
+  void on(const kv_grant& m, time_point now);
+  void on(const kv_credit& m, time_point now);
+  void on(const kv_accepted& m);
+  void on(const kv_abort& m);
+
+  /// Runs one chunk of the oldest prompt that fits.
+  void step(time_point now);
+
+  /// Looks at the handoffs' deadlines.
+  void tick(time_point now);
+
+  /// The decode node at `peer` is gone.
+  void peer_down(const caf::actor_addr& peer);
+
+  bool has_step() const;
+  bool has_handoffs() const { return !jobs_.empty(); }
+  node_status status() const;
+  effects take_effects() { return std::exchange(out, {}); }
+
+private:
+  struct job {
+    prefill_job what;
+    std::vector<token_id> tokens; ///< prompt and emitted
+    page_table table;
+    std::optional<kv_sender> sender;
+    bool computed = false;
+  };
+  using job_map = std::map<seq_id, job>;
+
+  void start(job& j, time_point now);
+  void finish_prefill(job& j, std::span<const float> logits, time_point now);
+  void send(job& j, kv_outbox box);
+  void drop(job_map::iterator i, errc code, const std::string& reason);
+  void settle(seq_id seq);
+  job* find(seq_id seq, epoch_t epoch);
+  void fail(job& j, const error& e);
+
+  node_options opts_;
+  std::optional<engine> engine_;
+  std::optional<block_pool> pool_;
+  fused_sampler sampler_;
+  job_map jobs_;
+  std::deque<seq_id> queue_; ///< not wholly computed yet, oldest first
+  effects out;
+  uint64_t steps_ = 0;
+};
+
+static_assert(!std::is_aggregate_v<prefill_state>);
+
+/// Behaviour of a prefill node; spawn it detached, it computes.
+prefill_actor::behavior_type
+prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
+             node_options opts);
+
+} // namespace troupe

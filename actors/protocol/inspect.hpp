@@ -1,0 +1,76 @@
+#pragma once
+
+#include <caf/error.hpp>
+#include <caf/deserializer.hpp>
+#include <caf/intrusive_ptr.hpp>
+#include <caf/meta/type_name.hpp>
+#include <caf/serializer.hpp>
+
+#include <type_traits>
+#include <utility>
+
+#include "actors/protocol/messages.hpp"
+#include "core/kv/handoff_messages.hpp"
+
+namespace troupe {
+
+/// Anything that names its fields can travel, be printed and be hashed.
+template <class T>
+concept has_fields = requires(T& x) { x.fields(); };
+
+template <class Inspector, has_fields T>
+typename Inspector::result_type inspect(Inspector& f, T& x) {
+  return std::apply([&](auto&... xs) { return f(xs...); }, x.fields());
+}
+
+// Core types that know nothing of messages.
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, sampling_params& x) {
+  return f(x.temperature, x.top_k, x.top_p, x.min_p, x.repetition_penalty,
+           x.presence_penalty, x.frequency_penalty, x.repeat_last_n,
+           x.logit_bias, x.seed, x.logprobs, x.want_logprob);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, token_logprob& x) {
+  return f(x.id, x.logprob);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, sampled& x) {
+  return f(x.id, x.logprob, x.top);
+}
+
+/// Copies the blocks of a chunk into one buffer, as they go over a wire.
+std::vector<std::byte> wire_bytes(const kv_chunk& x);
+
+/// Bounds a chunk that arrives over a wire, before anything is allocated.
+inline constexpr uint64_t max_wire_bytes = uint64_t{4} << 20;
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, kv_chunk& x) {
+  if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
+    auto bytes = wire_bytes(x);
+    auto n = static_cast<uint64_t>(bytes.size());
+    if (auto e = f(x.seq, x.epoch, x.index, x.first_block, x.blocks,
+                   x.first_layer, x.layers, x.digest, n))
+      return e;
+    return n > 0 ? f.apply_raw(n, bytes.data()) : caf::error{};
+  } else if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
+    uint64_t n = 0;
+    if (auto e = f(x.seq, x.epoch, x.index, x.first_block, x.blocks,
+                   x.first_layer, x.layers, x.digest, n))
+      return e;
+    if (n > max_wire_bytes)
+      return caf::sec::invalid_argument;
+    x.payload.blocks.clear();
+    x.payload.bytes.resize(n);
+    return n > 0 ? f.apply_raw(n, x.payload.bytes.data()) : caf::error{};
+  } else {
+    return f(caf::meta::type_name("kv_chunk"), x.seq, x.epoch, x.index,
+             x.first_block, x.blocks, x.first_layer, x.layers);
+  }
+}
+
+} // namespace troupe

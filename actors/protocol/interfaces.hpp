@@ -1,0 +1,152 @@
+#pragma once
+
+#include <caf/replies_to.hpp>
+#include <caf/typed_actor.hpp>
+
+#include "actors/protocol/inspect.hpp"
+#include "actors/protocol/messages.hpp"
+#include "actors/protocol/type_ids.hpp"
+
+namespace troupe {
+
+// -- inference plane -----------------------------------------------------------
+
+/// Whoever asked for tokens: host code, an HTTP connection, a test.
+using client_actor = caf::typed_actor<
+  // New tokens, in order, without repeats.
+  caf::reacts_to<token_event>,
+  // Exactly once per request, last.
+  caf::reacts_to<finish_event>>;
+
+/// Takes the tokens that nodes produce and brings them to their sessions.
+using stream_actor = caf::typed_actor<
+  // One message a step.
+  caf::reacts_to<step_output>>;
+
+/// What can be asked about itself.
+using status_actor
+  = caf::typed_actor<caf::replies_to<status_query>::with<node_status>>;
+
+// -- kv plane ------------------------------------------------------------------
+
+/// The side of a handoff that holds the KV (see docs/handoff.md).
+using kv_source_actor = caf::typed_actor<
+  // Blocks are reserved: chunks may flow.
+  caf::reacts_to<kv_grant>,
+  // A chunk is in place.
+  caf::reacts_to<kv_credit>,
+  // The sequence has moved: free it.
+  caf::reacts_to<kv_accepted>,
+  // Refused, or given up.
+  caf::reacts_to<kv_abort>>;
+
+/// An offer, and what the destination needs to go on by itself.
+struct handoff_offer {
+  kv_offer offer;
+  sequence_spec spec;
+  kv_source_actor source;
+  stream_actor stream;
+  auto fields() { return std::tie(offer, spec, source, stream); }
+};
+
+/// The side of a handoff that takes the KV over.
+using kv_destination_actor = caf::typed_actor<
+  // Answered by grant or abort, maybe after a wait for free blocks.
+  caf::reacts_to<handoff_offer>,
+  // Answered by credit.
+  caf::reacts_to<kv_chunk>,
+  // Answered by accepted or abort.
+  caf::reacts_to<kv_commit>,
+  // The source gave up.
+  caf::reacts_to<kv_abort>>;
+
+// -- nodes ---------------------------------------------------------------------
+
+/// One sequence to prefill and to hand to `decode`.
+struct prefill_job {
+  sequence_spec spec;
+  kv_destination_actor decode;
+  stream_actor stream;
+  auto fields() { return std::tie(spec, decode, stream); }
+};
+
+/// Computes prompts.
+using prefill_actor = kv_source_actor::extend<
+  // Prefills, samples one token, hands the KV over.
+  caf::reacts_to<prefill_job>,
+  // Forgets the sequence and frees its blocks.
+  caf::reacts_to<cancel_sequence>,
+  // To itself.
+  caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
+  extend_with<status_actor>;
+
+/// Generates tokens, all its sequences in one batch.
+using decode_actor = kv_destination_actor::extend<
+  // Forgets the sequence and frees its blocks.
+  caf::reacts_to<cancel_sequence>,
+  // To itself.
+  caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
+  extend_with<status_actor>;
+
+// -- control plane -------------------------------------------------------------
+
+/// Nodes for one sequence.
+struct placement {
+  node_id prefill_id = 0;
+  prefill_actor prefill;
+  node_id decode_id = 0;
+  decode_actor decode;
+  auto fields() { return std::tie(prefill_id, prefill, decode_id, decode); }
+};
+
+struct add_prefill {
+  node_id node = 0;
+  prefill_actor handle;
+  auto fields() { return std::tie(node, handle); }
+};
+
+struct add_decode {
+  node_id node = 0;
+  decode_actor handle;
+  auto fields() { return std::tie(node, handle); }
+};
+
+/// Knows the nodes, their roles and loads.
+using registry_actor = caf::typed_actor<
+  // A node joins; the registry monitors it.
+  caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
+  // The least loaded node of each role, or no_node.
+  caf::replies_to<place_request>::with<placement>,
+  // A sequence left its nodes.
+  caf::reacts_to<release_placement>,
+  // Asks every node.
+  caf::replies_to<status_query>::with<cluster_status>>;
+
+/// One request, from admission to its end.
+using session_actor = caf::typed_actor<
+  // Tokens from a node, by way of the gateway.
+  caf::reacts_to<sequence_output>,
+  // The client lost interest.
+  caf::reacts_to<cancel_request>,
+  // To itself.
+  caf::reacts_to<deadline_tick>>;
+
+/// A request with the one who wants its tokens.
+struct submit {
+  generate_request request;
+  client_actor client;
+  auto fields() { return std::tie(request, client); }
+};
+
+/// The front door.
+using gateway_actor = stream_actor::extend<
+  // Checks the request and starts a session for it.
+  caf::replies_to<submit>::with<admitted>,
+  // Idempotent; the request still ends in one finish_event.
+  caf::reacts_to<cancel_request>,
+  // From a session.
+  caf::reacts_to<session_done>,
+  // Passed on to the registry.
+  caf::replies_to<status_query>::with<cluster_status>>;
+
+} // namespace troupe

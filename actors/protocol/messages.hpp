@@ -1,0 +1,209 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "core/base/error.hpp"
+#include "core/base/ids.hpp"
+#include "core/sampling/fused_sampler.hpp"
+#include "core/sampling/params.hpp"
+
+namespace troupe {
+
+// Plain data that travels between actors; each names its fields for the one
+// generic `inspect`. Handles travel in the messages of `interfaces.hpp`.
+
+/// Why a sequence ended.
+enum class finish_reason : uint8_t {
+  none,
+  /// An end token or a stop string.
+  stop,
+  /// max_tokens, or the context is full.
+  length,
+  /// The client cancelled.
+  cancelled,
+  /// See the error beside it.
+  error,
+};
+
+/// What a client asks for.
+struct generate_request {
+  /// 0: the gateway picks one.
+  request_id request = 0;
+  std::vector<token_id> prompt;
+  sampling_params sampling;
+  /// Tokens to generate at most; 0: as many as the context holds.
+  uint32_t max_tokens = 0;
+  /// Generation ends before any of these would appear in the text.
+  std::vector<std::string> stop;
+  /// Go on past end tokens (for tests and benchmarks).
+  bool ignore_end = false;
+  auto fields() {
+    return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end);
+  }
+};
+
+/// Tokens as a client sees them.
+struct token_event {
+  request_id request = 0;
+  /// Position of tokens[0] in the answer.
+  uint32_t index = 0;
+  std::vector<token_id> tokens;
+  /// Whole UTF-8; may lag behind the tokens by an unfinished character or a
+  /// possible stop string.
+  std::string text;
+  /// One a token if log-probabilities were asked for.
+  std::vector<sampled> details;
+  auto fields() { return std::tie(request, index, tokens, text, details); }
+};
+
+/// The one end of every request.
+struct finish_event {
+  request_id request = 0;
+  finish_reason reason = finish_reason::none;
+  /// For finish_reason::error.
+  errc code = errc::none;
+  std::string message;
+  /// Text held back until now.
+  std::string text;
+  uint32_t prompt_tokens = 0;
+  uint32_t completion_tokens = 0;
+  auto fields() {
+    return std::tie(request, reason, code, message, text, prompt_tokens,
+                    completion_tokens);
+  }
+};
+
+/// The gateway took the request; its events follow.
+struct admitted {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+struct cancel_request {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+/// Everything a node needs to run one sequence, from nothing but tokens: the
+/// sampler's state is a function of (seed, position, tokens).
+struct sequence_spec {
+  request_id request = 0;
+  seq_id seq = 0;
+  epoch_t epoch = 0;
+  std::vector<token_id> prompt;
+  /// Tokens that an earlier placement already generated.
+  std::vector<token_id> emitted;
+  sampling_params sampling;
+  /// Over the whole answer, `emitted` included.
+  uint32_t max_tokens = 0;
+  std::vector<token_id> end_tokens;
+
+  /// Tokens that the sequence can ever hold KV for.
+  uint32_t max_length() const {
+    return static_cast<uint32_t>(prompt.size()) + max_tokens;
+  }
+  auto fields() {
+    return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
+                    end_tokens);
+  }
+};
+
+/// New tokens of one sequence, from whichever node made them.
+struct sequence_output {
+  request_id request = 0;
+  seq_id seq = 0;
+  epoch_t epoch = 0;
+  /// Position of tokens[0] in the answer: lets the receiver drop repeats.
+  uint32_t index = 0;
+  std::vector<token_id> tokens;
+  std::vector<sampled> details;
+  /// Other than none: nothing follows in this epoch.
+  finish_reason reason = finish_reason::none;
+  errc code = errc::none;
+  std::string message;
+  auto fields() {
+    return std::tie(request, seq, epoch, index, tokens, details, reason, code,
+                    message);
+  }
+};
+
+/// All that one step of a node has for one destination.
+struct step_output {
+  std::vector<sequence_output> sequences;
+  auto fields() { return std::tie(sequences); }
+};
+
+/// Forget a sequence, whatever it is doing. Idempotent, no answer.
+struct cancel_sequence {
+  seq_id seq = 0;
+  /// This life of it and all before.
+  epoch_t epoch = 0;
+  auto fields() { return std::tie(seq, epoch); }
+};
+
+/// An actor's note to itself: run the next step.
+struct step_tick {
+  uint64_t number = 0;
+  auto fields() { return std::tie(number); }
+};
+
+/// An actor's note to itself: look at deadlines.
+struct deadline_tick {
+  uint64_t number = 0;
+  auto fields() { return std::tie(number); }
+};
+
+enum class node_role : uint8_t { prefill, decode };
+
+struct status_query {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
+};
+
+struct node_status {
+  node_id node = 0;
+  node_role role = node_role::prefill;
+  uint32_t sequences = 0;
+  uint32_t blocks_in_use = 0;
+  uint32_t blocks_total = 0;
+  /// Sequences that wait for blocks or their turn.
+  uint32_t waiting = 0;
+  uint64_t steps = 0;
+  /// Rows of the fullest step so far.
+  uint32_t largest_batch = 0;
+  auto fields() {
+    return std::tie(node, role, sequences, blocks_in_use, blocks_total,
+                    waiting, steps, largest_batch);
+  }
+};
+
+struct cluster_status {
+  std::vector<node_status> nodes;
+  /// Nodes that did not answer in time.
+  std::vector<node_id> silent;
+  auto fields() { return std::tie(nodes, silent); }
+};
+
+/// Where shall this sequence run?
+struct place_request {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+/// The sequence no longer loads these nodes.
+struct release_placement {
+  node_id prefill = 0;
+  node_id decode = 0;
+  auto fields() { return std::tie(prefill, decode); }
+};
+
+/// A session's last word to its gateway.
+struct session_done {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+} // namespace troupe

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <caf/send.hpp>
+
+#include <chrono>
+#include <map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "actors/protocol/interfaces.hpp"
+
+namespace troupe {
+
+/// Appends a sampled token to an output unless it is an end token, and sets
+/// the reason if the answer ends here. `index` is the token's position.
+inline void append_token(sequence_output& o, const sequence_spec& spec,
+                         const sampled& token, uint32_t index) {
+  for (auto end : spec.end_tokens)
+    if (token.id == end) {
+      o.reason = finish_reason::stop;
+      return;
+    }
+  o.tokens.push_back(token.id);
+  if (spec.sampling.want_logprob)
+    o.details.push_back(token);
+  if (index + 1 >= spec.max_tokens)
+    o.reason = finish_reason::length;
+}
+
+using routed_outputs = std::vector<std::pair<stream_actor, sequence_output>>;
+
+/// Sends all outputs of a step, one message a destination.
+template <class Self>
+void flush_outputs(Self* self, routed_outputs outputs) {
+  auto by_stream = std::map<stream_actor, step_output>{};
+  for (auto& [stream, o] : outputs)
+    by_stream[stream].sequences.push_back(std::move(o));
+  for (auto& [stream, step] : by_stream)
+    self->send(stream, std::move(step));
+}
+
+/// Sends what a kv_sender wants sent; an offer goes with the sequence's
+/// specification and handles.
+template <class Self>
+void send_to_destination(Self* self, const kv_destination_actor& to,
+                         kv_message& m,
+                         const std::map<seq_id, sequence_spec>& specs,
+                         const std::map<seq_id, stream_actor>& streams) {
+  if (auto* offer = std::get_if<kv_offer>(&m)) {
+    auto x = handoff_offer{};
+    x.spec = specs.at(offer->seq);
+    x.stream = streams.at(offer->seq);
+    x.source = caf::actor_cast<kv_source_actor>(self);
+    x.offer = std::move(*offer);
+    self->send(to, std::move(x));
+  } else if (auto* chunk = std::get_if<kv_chunk>(&m)) {
+    self->send(to, std::move(*chunk));
+  } else if (auto* commit = std::get_if<kv_commit>(&m)) {
+    self->send(to, std::move(*commit));
+  } else if (auto* abort = std::get_if<kv_abort>(&m)) {
+    self->send(to, std::move(*abort));
+  }
+}
+
+/// Sends what a kv_receiver wants sent.
+template <class Self>
+void send_to_source(Self* self, const kv_source_actor& to, kv_message& m) {
+  if (auto* grant = std::get_if<kv_grant>(&m))
+    self->send(to, std::move(*grant));
+  else if (auto* credit = std::get_if<kv_credit>(&m))
+    self->send(to, std::move(*credit));
+  else if (auto* accepted = std::get_if<kv_accepted>(&m))
+    self->send(to, std::move(*accepted));
+  else if (auto* abort = std::get_if<kv_abort>(&m))
+    self->send(to, std::move(*abort));
+}
+
+/// A node's notes to itself: at most one step and one deadline under way.
+struct node_timers {
+  bool step_armed = false;
+  bool deadline_armed = false;
+
+  template <class Self>
+  void arm(Self* self, bool want_step, bool want_deadline) {
+    if (want_step && !std::exchange(step_armed, true))
+      self->send(self, step_tick{});
+    if (want_deadline && !std::exchange(deadline_armed, true))
+      self->delayed_send(self, std::chrono::milliseconds{250},
+                         deadline_tick{});
+    step_armed = step_armed || want_step;
+  }
+};
+
+} // namespace troupe

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+namespace troupe {
+
+static_assert(std::endian::native == std::endian::little,
+              "file formats and KV bytes are little-endian and used in place");
+
+using const_bytes = std::span<const std::byte>;
+
+/// Reads a trivially copyable value from possibly unaligned memory.
+/// REQUIRES: `from` points to at least `sizeof(T)` readable bytes.
+template <class T>
+T load_unaligned(const void* from) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T x;
+  std::memcpy(&x, from, sizeof(T));
+  return x;
+}
+
+} // namespace troupe

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/kv/layout.hpp"
+
+namespace troupe {
+
+/// The memory of KV blocks: allocated when first needed, recycled for ever.
+/// Shared by all pools of a process, so that a block can move between nodes by
+/// reference. Thread-safe.
+class block_arena;
+
+/// One block's bytes. Freed to its arena with its last reference; whoever
+/// holds a reference may read it, only the sequence's current owner writes.
+using block_ref = std::shared_ptr<std::byte>;
+
+std::shared_ptr<block_arena> make_block_arena(const kv_layout& layout);
+
+/// A right to hold one block, taken from a pool's capacity; move-only, given
+/// back on destruction. Holds the block's bytes once they are attached.
+class [[nodiscard]] block_lease;
+
+/// How many blocks one node may hold at a time, over a shared arena.
+class block_pool {
+public:
+  block_pool(std::shared_ptr<block_arena> arena, uint32_t capacity);
+
+  /// Takes `n` slots with fresh zeroed blocks, or nothing at all.
+  std::optional<std::vector<block_lease>> take(uint32_t n);
+
+  /// Takes `n` slots without memory: blocks arrive by reference or by copy
+  /// (`block_lease::attach`, `block_lease::materialise`).
+  std::optional<std::vector<block_lease>> reserve(uint32_t n);
+
+  uint32_t capacity() const { return capacity_; }
+  uint32_t in_use() const { return used_->load(std::memory_order_relaxed); }
+  uint32_t available() const { return capacity_ - in_use(); }
+  const kv_layout& layout() const;
+
+private:
+  std::shared_ptr<block_arena> arena_;
+  std::shared_ptr<std::atomic<uint32_t>> used_;
+  uint32_t capacity_;
+};
+
+class [[nodiscard]] block_lease {
+public:
+  block_lease() = default;
+  block_lease(std::shared_ptr<std::atomic<uint32_t>> used,
+              std::shared_ptr<block_arena> arena, block_ref block);
+  block_lease(block_lease&& other) noexcept;
+  block_lease& operator=(block_lease&& other) noexcept;
+  ~block_lease();
+
+  std::byte* data() const { return block_.get(); }
+  const block_ref& ref() const { return block_; }
+  bool has_memory() const { return block_ != nullptr; }
+
+  /// Adopts a block that another node of this process filled.
+  void attach(block_ref block) { block_ = std::move(block); }
+
+  /// Allocates zeroed memory of this lease's own.
+  void materialise();
+
+private:
+  std::shared_ptr<std::atomic<uint32_t>> used_;
+  std::shared_ptr<block_arena> arena_;
+  block_ref block_;
+};
+
+} // namespace troupe

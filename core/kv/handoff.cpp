@@ -1,0 +1,361 @@
+#include "core/kv/handoff.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+namespace troupe {
+
+namespace {
+
+kv_digest to_digest(XXH128_hash_t h) {
+  return {h.low64, h.high64};
+}
+
+template <class F>
+void for_each_slice(const kv_layout& layout, const kv_chunk& c, F f) {
+  auto bytes = c.layers * layout.layer_bytes();
+  auto offset = c.first_layer * layout.layer_bytes();
+  for (uint32_t i = 0; i < c.blocks; ++i)
+    f(i,
+      c.payload.blocks.empty() ? c.payload.bytes.data() + i * bytes
+                               : c.payload.blocks[i].get() + offset,
+      bytes);
+}
+
+// Whether a chunk is whole and within the offered range. A chunk that came
+// over a network is hostile until this said yes.
+bool plausible(const kv_offer& offer, const kv_chunk& c) {
+  auto in_range = [](uint32_t first, uint32_t count, uint32_t limit) {
+    return count > 0 && count <= limit && first <= limit - count;
+  };
+  if (!in_range(c.first_block, c.blocks, offer.blocks)
+      || !in_range(c.first_layer, c.layers, offer.layout.layers))
+    return false;
+  if (!c.payload.blocks.empty())
+    return c.payload.blocks.size() == c.blocks && c.payload.bytes.empty()
+           && std::all_of(c.payload.blocks.begin(), c.payload.blocks.end(),
+                          [](const block_ref& b) { return b != nullptr; });
+  return c.payload.bytes.size()
+         == size_t{c.blocks} * c.layers * offer.layout.layer_bytes();
+}
+
+} // namespace
+
+kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk) {
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  for_each_slice(layout, chunk, [&](uint32_t, const std::byte* p, size_t n) {
+    XXH3_128bits_update(&state, p, n);
+  });
+  return to_digest(XXH3_128bits_digest(&state));
+}
+
+kv_digest digest_of(const std::vector<kv_digest>& parts) {
+  static_assert(sizeof(kv_digest) == 16);
+  return to_digest(
+      XXH3_128bits(parts.data(), parts.size() * sizeof(kv_digest)));
+}
+
+// -- sender
+// --------------------------------------------------------------------
+
+kv_sender::kv_sender(kv_offer offer, handoff_timing timing)
+    : offer_(std::move(offer)), timing_(timing) {}
+
+bool kv_sender::ours(seq_id seq, epoch_t epoch) const {
+  return seq == offer_.seq && epoch == offer_.epoch;
+}
+
+void kv_sender::start(time_point now, kv_outbox& out) {
+  last_progress_ = last_send_ = now;
+  out.push_back(offer_);
+}
+
+void kv_sender::push(const page_table& table, uint32_t first_block,
+                     uint32_t blocks, uint32_t first_layer, uint32_t layers,
+                     time_point now, kv_outbox& out) {
+  if (over())
+    return;
+  assert(!commit_ && first_block + blocks <= offer_.blocks);
+  auto slice = std::max<size_t>(1, layers * offer_.layout.layer_bytes());
+  auto per_chunk =
+      static_cast<uint32_t>(std::max<size_t>(1, max_chunk_bytes / slice));
+  for (uint32_t done = 0; done < blocks;) {
+    auto c = kv_chunk{};
+    c.seq = offer_.seq;
+    c.epoch = offer_.epoch;
+    c.index = static_cast<uint32_t>(chunks_.size());
+    c.first_block = first_block + done;
+    c.blocks = std::min(per_chunk, blocks - done);
+    c.first_layer = first_layer;
+    c.layers = layers;
+    c.layer_bytes = offer_.layout.layer_bytes();
+    for (uint32_t i = 0; i < c.blocks; ++i)
+      c.payload.blocks.push_back(table.lease(c.first_block + i).ref());
+    c.digest = digest_of(offer_.layout, c);
+    done += c.blocks;
+    digests_.push_back(c.digest);
+    acknowledged_.push_back(false);
+    chunks_.push_back(std::move(c));
+  }
+  pump(now, out);
+}
+
+void kv_sender::finish(uint32_t tokens, std::vector<token_id> emitted,
+                       time_point now, kv_outbox& out) {
+  if (over())
+    return;
+  assert(!commit_);
+  commit_ = kv_commit{
+      offer_.seq,          offer_.epoch, static_cast<uint32_t>(chunks_.size()),
+      digest_of(digests_), tokens,       std::move(emitted)};
+  pump(now, out);
+}
+
+void kv_sender::pump(time_point now, kv_outbox& out) {
+  if (state_ != state::sending)
+    return;
+  for (; next_ < chunks_.size() && next_ - acknowledged_count_ < window_;
+       ++next_) {
+    out.push_back(chunks_[next_]);
+    last_send_ = now;
+  }
+  if (commit_ && acknowledged_count_ == chunks_.size()) {
+    state_ = state::committing;
+    out.push_back(*commit_);
+    last_send_ = now;
+  }
+}
+
+void kv_sender::on(const kv_grant& m, time_point now, kv_outbox& out) {
+  if (!ours(m.seq, m.epoch) || state_ != state::offered)
+    return;
+  state_ = state::sending;
+  window_ = std::max<uint32_t>(1, m.credit);
+  last_progress_ = now;
+  pump(now, out);
+}
+
+void kv_sender::on(const kv_credit& m, time_point now, kv_outbox& out) {
+  if (!ours(m.seq, m.epoch) || over() || m.index >= next_
+      || acknowledged_[m.index])
+    return;
+  acknowledged_[m.index] = true;
+  ++acknowledged_count_;
+  chunks_[m.index].payload = {};
+  last_progress_ = now;
+  pump(now, out);
+}
+
+void kv_sender::on(const kv_accepted& m) {
+  if (ours(m.seq, m.epoch) && state_ == state::committing)
+    state_ = state::done;
+}
+
+void kv_sender::on(const kv_abort& m) {
+  if (!ours(m.seq, m.epoch) || over())
+    return;
+  state_ = state::failed;
+  failure_ = fail(m.code == errc::none ? errc::abandoned : m.code, m.reason);
+}
+
+void kv_sender::tick(time_point now, kv_outbox& out) {
+  if (over())
+    return;
+  // While the source itself is still computing there is nothing to answer.
+  auto waiting = state_ != state::sending || acknowledged_count_ < next_;
+  if (!waiting) {
+    last_progress_ = now;
+    return;
+  }
+  if (now - last_progress_ >= timing_.lease) {
+    abort(errc::timeout, "the destination of a KV handoff fell silent", out);
+    return;
+  }
+  if (now - last_send_ < timing_.resend)
+    return;
+  last_send_ = now;
+  switch (state_) {
+  case state::offered:
+    out.push_back(offer_);
+    break;
+  case state::sending:
+    for (uint32_t i = 0; i < next_; ++i)
+      if (!acknowledged_[i])
+        out.push_back(chunks_[i]);
+    break;
+  case state::committing:
+    out.push_back(*commit_);
+    break;
+  case state::done:
+  case state::failed:
+    break;
+  }
+}
+
+void kv_sender::abort(errc code, std::string reason, kv_outbox& out) {
+  if (over())
+    return;
+  state_ = state::failed;
+  failure_ = fail(code, reason);
+  chunks_.clear();
+  out.push_back(kv_abort{offer_.seq, offer_.epoch, code, std::move(reason)});
+}
+
+// -- receiver
+// ------------------------------------------------------------------
+
+kv_receiver::kv_receiver(kv_offer offer, options opts,
+                         std::vector<block_lease> leases, time_point now)
+    : offer_(std::move(offer)), opts_(std::move(opts)),
+      leases_(std::move(leases)),
+      filled_(size_t{offer_.blocks} * offer_.layout.layers, false),
+      last_progress_(now) {}
+
+result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
+                                      options opts, time_point now,
+                                      kv_outbox& out) {
+  if (offer.model != opts.model)
+    return fail(errc::layout_mismatch,
+                "the offered KV belongs to another model");
+  if (offer.layout != pool.layout())
+    return fail(errc::layout_mismatch,
+                "the offered KV has another layer count, head shape or dtype");
+  if (offer.blocks == 0 || offer.blocks > offer.max_blocks)
+    return fail(errc::invalid_argument,
+                "a handoff of " + std::to_string(offer.blocks) + " of at most "
+                    + std::to_string(offer.max_blocks) + " blocks");
+  auto leases = pool.reserve(offer.max_blocks);
+  if (!leases)
+    return fail(errc::no_free_blocks,
+                std::to_string(offer.max_blocks) + " KV blocks wanted, "
+                    + std::to_string(pool.available()) + " of "
+                    + std::to_string(pool.capacity()) + " are free");
+  auto r = kv_receiver{offer, std::move(opts), std::move(*leases), now};
+  out.push_back(kv_grant{offer.seq, offer.epoch, r.opts_.window});
+  return r;
+}
+
+bool kv_receiver::ours(seq_id seq, epoch_t epoch) const {
+  return seq == offer_.seq && epoch == offer_.epoch;
+}
+
+void kv_receiver::on(const kv_offer& m, time_point now, kv_outbox& out) {
+  if (!ours(m.seq, m.epoch) || state_ != state::receiving)
+    return;
+  last_progress_ = now;
+  out.push_back(kv_grant{m.seq, m.epoch, opts_.window});
+}
+
+void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
+  if (!ours(m.seq, m.epoch))
+    return;
+  if (state_ != state::receiving || received_.count(m.index) != 0) {
+    // Already here: the acknowledgement was lost.
+    if (state_ != state::failed)
+      out.push_back(kv_credit{m.seq, m.epoch, m.index});
+    return;
+  }
+  if (!plausible(offer_, m)) {
+    fail_with(errc::layout_mismatch,
+              "KV chunk " + std::to_string(m.index)
+                  + " lies outside what was offered",
+              out);
+    return;
+  }
+  if (digest_of(offer_.layout, m) != m.digest) {
+    fail_with(errc::digest_mismatch,
+              "KV chunk " + std::to_string(m.index) + " is damaged", out);
+    return;
+  }
+  for_each_slice(
+      offer_.layout, m, [&](uint32_t i, const std::byte* p, size_t n) {
+        auto& lease = leases_[m.first_block + i];
+        if (!m.payload.blocks.empty()) {
+          lease.attach(m.payload.blocks[i]);
+        } else {
+          if (!lease.has_memory())
+            lease.materialise();
+          std::memcpy(
+              lease.data() + m.first_layer * offer_.layout.layer_bytes(), p, n);
+        }
+        auto base = size_t{m.first_block + i} * offer_.layout.layers;
+        for (uint32_t l = 0; l < m.layers; ++l)
+          filled_[base + m.first_layer + l] = true;
+      });
+  received_.emplace(m.index, m.digest);
+  last_progress_ = now;
+  out.push_back(kv_credit{m.seq, m.epoch, m.index});
+}
+
+void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
+  if (!ours(m.seq, m.epoch) || state_ == state::failed)
+    return;
+  if (state_ == state::accepted) {
+    out.push_back(kv_accepted{m.seq, m.epoch});
+    return;
+  }
+  auto digests = std::vector<kv_digest>{};
+  for (auto& [index, digest] : received_)
+    digests.push_back(digest);
+  auto whole =
+      received_.size() == m.chunks
+      && (received_.empty() || received_.rbegin()->first + 1 == m.chunks)
+      && std::all_of(filled_.begin(), filled_.end(), [](bool b) { return b; });
+  if (!whole || digest_of(digests) != m.digest) {
+    fail_with(errc::digest_mismatch,
+              "the KV that arrived is not the KV that was committed", out);
+    return;
+  }
+  if (m.tokens == 0 || kv_layout::blocks_for(m.tokens) != offer_.blocks) {
+    fail_with(errc::layout_mismatch,
+              "the committed position does not fit the blocks sent", out);
+    return;
+  }
+  commit_ = m;
+  state_ = state::accepted;
+  last_progress_ = now;
+  out.push_back(kv_accepted{m.seq, m.epoch});
+}
+
+void kv_receiver::on(const kv_abort& m) {
+  // Once accepted the sequence is ours, and a late abort changes nothing.
+  if (!ours(m.seq, m.epoch) || state_ != state::receiving)
+    return;
+  state_ = state::failed;
+  failure_ = fail(m.code == errc::none ? errc::abandoned : m.code, m.reason);
+  leases_.clear();
+}
+
+void kv_receiver::tick(time_point now, kv_outbox& out) {
+  if (state_ == state::receiving && now - last_progress_ >= opts_.timing.lease)
+    fail_with(errc::timeout, "the source of a KV handoff fell silent", out);
+}
+
+void kv_receiver::abort(errc code, std::string reason, kv_outbox& out) {
+  if (state_ == state::receiving)
+    fail_with(code, std::move(reason), out);
+}
+
+void kv_receiver::fail_with(errc code, std::string reason, kv_outbox& out) {
+  state_ = state::failed;
+  failure_ = fail(code, reason);
+  leases_.clear();
+  out.push_back(kv_abort{offer_.seq, offer_.epoch, code, std::move(reason)});
+}
+
+page_table kv_receiver::take_table() {
+  assert(accepted());
+  auto table = page_table{};
+  for (auto& lease : leases_)
+    table.append(std::move(lease));
+  leases_.clear();
+  table.set_length(commit_.tokens);
+  return table;
+}
+
+} // namespace troupe

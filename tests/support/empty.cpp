@@ -1,0 +1,1 @@
+// Keeps the support library buildable when a layer has no support files.
