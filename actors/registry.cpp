@@ -1,0 +1,131 @@
+#include "actors/registry.hpp"
+
+#include <algorithm>
+
+#include "actors/owed_reply.hpp"
+
+namespace troupe {
+
+namespace {
+
+template <class Entries>
+auto least_loaded(Entries& entries) {
+  return std::min_element(entries.begin(), entries.end(),
+                          [](auto& a, auto& b) {
+                            return std::pair{a.load, a.node}
+                                   < std::pair{b.load, b.node};
+                          });
+}
+
+template <class Entries>
+void release_one(Entries& entries, node_id node) {
+  for (auto& e : entries)
+    if (e.node == node && e.load > 0)
+      --e.load;
+}
+
+// A status query to all nodes, until the last has answered or died.
+struct survey {
+  explicit survey(owed_reply<cluster_status> r) : reply(std::move(r)) {}
+  ~survey() {
+    std::sort(answer.nodes.begin(), answer.nodes.end(),
+              [](auto& a, auto& b) { return a.node < b.node; });
+    reply.deliver(std::move(answer));
+  }
+  owed_reply<cluster_status> reply;
+  cluster_status answer;
+};
+
+} // namespace
+
+void registry_state::add(const add_prefill& m) {
+  prefill_.push_back({m.node, m.handle, 0});
+}
+
+void registry_state::add(const add_decode& m) {
+  decode_.push_back({m.node, m.handle, 0});
+}
+
+result<placement> registry_state::place() {
+  if (prefill_.empty())
+    return fail(errc::no_node, "there is no prefill node");
+  if (decode_.empty())
+    return fail(errc::no_node, "there is no decode node");
+  auto p = least_loaded(prefill_);
+  auto d = least_loaded(decode_);
+  ++p->load;
+  ++d->load;
+  return placement{p->node, p->handle, d->node, d->handle};
+}
+
+void registry_state::release(const release_placement& m) {
+  release_one(prefill_, m.prefill);
+  release_one(decode_, m.decode);
+}
+
+void registry_state::down(const caf::actor_addr& peer) {
+  outstanding.down(peer);
+  std::erase_if(prefill_, [&](auto& e) { return e.handle == peer; });
+  std::erase_if(decode_, [&](auto& e) { return e.handle == peer; });
+}
+
+std::vector<registry_state::member> registry_state::members() const {
+  auto all = std::vector<member>{};
+  for (auto& e : prefill_)
+    all.push_back({e.node, e.handle});
+  for (auto& e : decode_)
+    all.push_back({e.node, e.handle});
+  return all;
+}
+
+registry_actor::behavior_type
+registry(registry_actor::stateful_pointer<registry_state> self,
+         std::chrono::milliseconds patience) {
+  self->set_down_handler(
+    [self](const caf::down_msg& m) { self->state.down(m.source); });
+  return {
+    [=](const add_prefill& m) {
+      self->monitor(m.handle);
+      self->state.add(m);
+    },
+    [=](const add_decode& m) {
+      self->monitor(m.handle);
+      self->state.add(m);
+    },
+    [=](const place_request&) -> caf::result<placement> {
+      auto p = self->state.place();
+      if (!p)
+        return to_caf(p.failure());
+      return *p;
+    },
+    [=](const release_placement& m) { self->state.release(m); },
+    [=](const status_query& q) -> caf::result<cluster_status> {
+      auto promise = self->make_response_promise<cluster_status>();
+      auto all = std::make_shared<survey>(owed_reply<cluster_status>{promise});
+      for (auto& m : self->state.members()) {
+        auto silent = [all, node = m.node] {
+          all->answer.silent.push_back(node);
+        };
+        // Asked apart from the request's own timeout, so that the death of a
+        // node is noticed when it happens.
+        auto ticket = self->state.outstanding.expect(
+          m.handle, [silent](const error&) { silent(); });
+        self->request(m.handle, patience, q)
+          .then(
+            [=](node_status s) {
+              if (self->state.outstanding.settle(m.handle, ticket)) {
+                s.node = m.node;
+                all->answer.nodes.push_back(std::move(s));
+              }
+            },
+            [=](const caf::error&) {
+              if (self->state.outstanding.settle(m.handle, ticket))
+                silent();
+            });
+      }
+      return promise;
+    },
+  };
+}
+
+} // namespace troupe
