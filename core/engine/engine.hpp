@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/base/result.hpp"
+#include "core/engine/batch.hpp"
+#include "core/kv/layout.hpp"
+#include "core/model/model.hpp"
+
+namespace troupe {
+
+struct engine_options {
+  /// Threads that compute, the caller's included.
+  unsigned threads = 1;
+  /// Tokens of one step over all rows; scratch memory grows with it.
+  uint32_t max_tokens_per_step = 256;
+};
+
+/// Told after each layer that this layer's KV of all rows is written, so that
+/// it can be sent on while the next layers compute.
+class layer_observer {
+public:
+  virtual ~layer_observer() = default;
+  virtual void layer_done(uint32_t layer) = 0;
+};
+
+/// Runs a transformer over paged KV. What a row yields depends on that row's
+/// tokens and KV alone, bit for bit: not on the other rows, on how its prompt
+/// was cut into chunks, or on the number of threads.
+class engine {
+public:
+  engine(std::shared_ptr<const model> weights, engine_options options);
+  engine(engine&&) noexcept;
+  engine& operator=(engine&&) noexcept;
+  ~engine();
+
+  /// The KV blocks that this engine's model needs.
+  kv_layout layout(kv_dtype t) const;
+
+  /// Computes one step. Returns the wanted logits, [n, vocab] in the order of
+  /// rows (and of tokens, for want_all_logits); they stay valid until the next
+  /// call. On an error (invalid_argument for a token id out of range or an
+  /// empty row, context_exceeded) no table was advanced.
+  /// REQUIRES: every table has memory (page_table::grow or ::back) for its
+  /// tokens, and all tables share one layout.
+  result<std::span<const float>> forward(std::span<const batch_row> rows,
+                                         layer_observer* observer = nullptr);
+
+  const model& weights() const;
+
+private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace troupe
