@@ -13,7 +13,8 @@ void decode_state::init(node_options opts) {
   pool_.emplace(opts_.arena, opts_.blocks);
 }
 
-// -- admission -----------------------------------------------------------------
+// -- admission
+// -----------------------------------------------------------------
 
 bool decode_state::fenced(seq_id seq, epoch_t epoch) const {
   auto i = fences_.find(seq);
@@ -35,7 +36,7 @@ void decode_state::fence(seq_id seq, epoch_t epoch) {
 
 void decode_state::refuse(const handoff_offer& m, const error& e) {
   out_.to_source.emplace_back(
-    m.source, kv_abort{m.offer.seq, m.offer.epoch, e.code, e.message});
+      m.source, kv_abort{m.offer.seq, m.offer.epoch, e.code, e.message});
 }
 
 void decode_state::on(const handoff_offer& m, time_point now) {
@@ -65,10 +66,10 @@ void decode_state::on(const handoff_offer& m, time_point now) {
     return;
   forget(seq, epoch);
   if (m.offer.max_blocks > pool_->capacity()) {
-    refuse(m, {errc::no_free_blocks,
-               "prompt and answer need " + std::to_string(m.offer.max_blocks)
-                 + " KV blocks; this decode node has "
-                 + std::to_string(pool_->capacity())});
+    refuse(m, {errc::no_free_blocks, "prompt and answer need "
+                                         + std::to_string(m.offer.max_blocks)
+                                         + " KV blocks; this decode node has "
+                                         + std::to_string(pool_->capacity())});
     return;
   }
   // First come, first served: nobody overtakes a sequence that waits.
@@ -80,16 +81,15 @@ void decode_state::on(const handoff_offer& m, time_point now) {
 bool decode_state::open(const handoff_offer& m, time_point now) {
   auto box = kv_outbox{};
   auto opts = kv_receiver::options{opts_.weights->digest, 8, opts_.timing};
-  auto receiver
-    = kv_receiver::open(m.offer, *pool_, std::move(opts), now, box);
+  auto receiver = kv_receiver::open(m.offer, *pool_, std::move(opts), now, box);
   if (!receiver) {
     if (receiver.failure().code == errc::no_free_blocks)
       return false;
     refuse(m, receiver.failure());
     return true;
   }
-  auto [i, fresh]
-    = incoming_.emplace(m.offer.seq, incoming{m, std::move(*receiver)});
+  auto [i, fresh] =
+      incoming_.emplace(m.offer.seq, incoming{m, std::move(*receiver)});
   after(i, std::move(box), now);
   return true;
 }
@@ -127,14 +127,15 @@ void decode_state::cancel(const cancel_sequence& m, time_point now) {
   retry_waiting(now);
 }
 
-// -- handoff -------------------------------------------------------------------
+// -- handoff
+// -------------------------------------------------------------------
 
 decode_state::incoming_map::iterator decode_state::find(seq_id seq,
                                                         epoch_t epoch) {
   auto i = incoming_.find(seq);
   return i != incoming_.end() && i->second.receiver.epoch() == epoch
-           ? i
-           : incoming_.end();
+             ? i
+             : incoming_.end();
 }
 
 // Sends what a receiver answered, and acts on where it stands.
@@ -177,8 +178,7 @@ void decode_state::on(const kv_commit& m, time_point now) {
   // numbers index the prompt and the KV.
   auto& spec = i->second.what.spec;
   auto box = kv_outbox{};
-  if (m.emitted.empty()
-      || m.emitted.size() != spec.emitted.size() + 1
+  if (m.emitted.empty() || m.emitted.size() != spec.emitted.size() + 1
       || m.tokens + 1 != spec.prompt.size() + m.emitted.size())
     i->second.receiver.abort(errc::layout_mismatch,
                              "the committed position contradicts the tokens",
@@ -218,7 +218,8 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
   retry_waiting(now);
 }
 
-// -- compute -------------------------------------------------------------------
+// -- compute
+// -------------------------------------------------------------------
 
 void decode_state::step(time_point now) {
   auto count = std::min<size_t>(running_.size(), opts_.max_batch);
@@ -246,11 +247,10 @@ void decode_state::step(time_point now) {
     o.seq = r.spec.seq;
     o.epoch = r.spec.epoch;
     o.index = index;
-    auto token = logits
-                   ? sampler_.sample(logits->subspan(i * vocab, vocab),
-                                     r.spec.prompt, r.generated, index,
-                                     r.spec.sampling)
-                   : result<sampled>{logits.failure()};
+    auto token = logits ? sampler_.sample(logits->subspan(i * vocab, vocab),
+                                          r.spec.prompt, r.generated, index,
+                                          r.spec.sampling)
+                        : result<sampled>{logits.failure()};
     if (token) {
       append_token(o, r.spec, *token, index);
       r.generated.push_back(token->id);
@@ -287,7 +287,8 @@ node_status decode_state::status() const {
   return s;
 }
 
-// -- behaviour -----------------------------------------------------------------
+// -- behaviour
+// -----------------------------------------------------------------
 
 decode_actor::behavior_type
 decode_node(decode_actor::stateful_pointer<decode_state> self,
@@ -306,23 +307,23 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
     self->state.peer_down(m.source, now()), flush();
   });
   return {
-    [=](const handoff_offer& m) {
-      self->monitor(m.source);
-      self->state.on(m, now()), flush();
-    },
-    [=](const kv_chunk& m) { self->state.on(m, now()), flush(); },
-    [=](const kv_commit& m) { self->state.on(m, now()), flush(); },
-    [=](const kv_abort& m) { self->state.on(m, now()), flush(); },
-    [=](const cancel_sequence& m) { self->state.cancel(m, now()), flush(); },
-    [=](const step_tick&) {
-      timers->step_armed = false;
-      self->state.step(now()), flush();
-    },
-    [=](const deadline_tick&) {
-      timers->deadline_armed = false;
-      self->state.tick(now()), flush();
-    },
-    [=](const status_query&) { return self->state.status(); },
+      [=](const handoff_offer& m) {
+        self->monitor(m.source);
+        self->state.on(m, now()), flush();
+      },
+      [=](const kv_chunk& m) { self->state.on(m, now()), flush(); },
+      [=](const kv_commit& m) { self->state.on(m, now()), flush(); },
+      [=](const kv_abort& m) { self->state.on(m, now()), flush(); },
+      [=](const cancel_sequence& m) { self->state.cancel(m, now()), flush(); },
+      [=](const step_tick&) {
+        timers->step_armed = false;
+        self->state.step(now()), flush();
+      },
+      [=](const deadline_tick&) {
+        timers->deadline_armed = false;
+        self->state.tick(now()), flush();
+      },
+      [=](const status_query&) { return self->state.status(); },
   };
 }
 

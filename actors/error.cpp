@@ -9,8 +9,7 @@ const auto category = caf::atom("troupe");
 }
 
 caf::error to_caf(const error& e) {
-  return {static_cast<uint8_t>(e.code), category,
-          caf::make_message(e.message)};
+  return {static_cast<uint8_t>(e.code), category, caf::make_message(e.message)};
 }
 
 error from_caf(const caf::error& e) {

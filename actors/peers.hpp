@@ -26,7 +26,7 @@ public:
   template <class Handle>
   uint64_t expect(const Handle& peer, on_failure failed) {
     awaited_[caf::actor_cast<caf::actor_addr>(peer)].emplace_back(
-      ++last_ticket_, std::move(failed));
+        ++last_ticket_, std::move(failed));
     return last_ticket_;
   }
 
@@ -36,8 +36,8 @@ public:
     auto i = awaited_.find(caf::actor_cast<caf::actor_addr>(peer));
     if (i == awaited_.end())
       return false;
-    auto n = std::erase_if(i->second,
-                           [&](auto& x) { return x.first == ticket; });
+    auto n =
+        std::erase_if(i->second, [&](auto& x) { return x.first == ticket; });
     if (i->second.empty())
       awaited_.erase(i);
     return n > 0;
@@ -59,7 +59,7 @@ public:
 
 private:
   std::map<caf::actor_addr, std::vector<std::pair<uint64_t, on_failure>>>
-    awaited_;
+      awaited_;
   uint64_t last_ticket_ = 0;
 };
 

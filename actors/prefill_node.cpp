@@ -6,7 +6,8 @@
 
 namespace troupe {
 
-// -- jobs ----------------------------------------------------------------------
+// -- jobs
+// ----------------------------------------------------------------------
 
 void prefill_state::init(node_options opts) {
   opts_ = std::move(opts);
@@ -30,10 +31,9 @@ void prefill_state::submit(prefill_job what, time_point) {
   j.what = std::move(what);
   auto need = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
   if (j.tokens.empty() || need > pool_->capacity()) {
-    fail(j, {errc::no_free_blocks,
-             "the prompt needs " + std::to_string(need)
-               + " KV blocks; this prefill node has "
-               + std::to_string(pool_->capacity())});
+    fail(j, {errc::no_free_blocks, "the prompt needs " + std::to_string(need)
+                                       + " KV blocks; this prefill node has "
+                                       + std::to_string(pool_->capacity())});
     jobs_.erase(seq);
     return;
   }
@@ -70,14 +70,15 @@ void prefill_state::fail(job& j, const error& e) {
   out.outputs.emplace_back(j.what.stream, std::move(o));
 }
 
-// -- handoff -------------------------------------------------------------------
+// -- handoff
+// -------------------------------------------------------------------
 
 prefill_state::job* prefill_state::find(seq_id seq, epoch_t epoch) {
   auto i = jobs_.find(seq);
   return i != jobs_.end() && i->second.what.spec.epoch == epoch
-             && i->second.sender
-           ? &i->second
-           : nullptr;
+                 && i->second.sender
+             ? &i->second
+             : nullptr;
 }
 
 void prefill_state::send(job& j, kv_outbox box) {
@@ -161,7 +162,8 @@ void prefill_state::peer_down(const caf::actor_addr& peer) {
   }
 }
 
-// -- compute -------------------------------------------------------------------
+// -- compute
+// -------------------------------------------------------------------
 
 bool prefill_state::has_step() const {
   // The oldest prompt goes first; it waits for blocks, nobody overtakes it.
@@ -170,7 +172,7 @@ bool prefill_state::has_step() const {
   auto& j = jobs_.at(queue_.front());
   return j.table.blocks() > 0
          || kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()))
-              <= pool_->available();
+                <= pool_->available();
 }
 
 void prefill_state::start(job& j, time_point now) {
@@ -181,8 +183,8 @@ void prefill_state::start(job& j, time_point now) {
   offer.model = opts_.weights->digest;
   offer.layout = pool_->layout();
   offer.blocks = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
-  offer.max_blocks
-    = std::max(offer.blocks, kv_layout::blocks_for(spec.max_length()));
+  offer.max_blocks =
+      std::max(offer.blocks, kv_layout::blocks_for(spec.max_length()));
   j.sender.emplace(std::move(offer), opts_.timing);
   auto box = kv_outbox{};
   j.sender->start(now, box);
@@ -231,8 +233,8 @@ void prefill_state::finish_prefill(job& j, std::span<const float> logits,
                                    time_point now) {
   auto& spec = j.what.spec;
   auto index = static_cast<uint32_t>(spec.emitted.size());
-  auto token
-    = sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
+  auto token =
+      sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
   if (!token) {
     fail(j, token.failure());
     drop(jobs_.find(spec.seq), token.failure().code, token.failure().message);
@@ -271,7 +273,8 @@ node_status prefill_state::status() const {
   return s;
 }
 
-// -- behaviour -----------------------------------------------------------------
+// -- behaviour
+// -----------------------------------------------------------------
 
 prefill_actor::behavior_type
 prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
@@ -292,24 +295,24 @@ prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
   };
   auto now = [self] { return time_point{self->clock().now()}; };
   return {
-    [=](const kv_grant& m) { self->state.on(m, now()), flush(); },
-    [=](const kv_credit& m) { self->state.on(m, now()), flush(); },
-    [=](const kv_accepted& m) { self->state.on(m), flush(); },
-    [=](const kv_abort& m) { self->state.on(m), flush(); },
-    [=](const prefill_job& j) {
-      self->monitor(j.decode);
-      self->state.submit(j, now()), flush();
-    },
-    [=](const cancel_sequence& m) { self->state.cancel(m), flush(); },
-    [=](const step_tick&) {
-      timers->step_armed = false;
-      self->state.step(now()), flush();
-    },
-    [=](const deadline_tick&) {
-      timers->deadline_armed = false;
-      self->state.tick(now()), flush();
-    },
-    [=](const status_query&) { return self->state.status(); },
+      [=](const kv_grant& m) { self->state.on(m, now()), flush(); },
+      [=](const kv_credit& m) { self->state.on(m, now()), flush(); },
+      [=](const kv_accepted& m) { self->state.on(m), flush(); },
+      [=](const kv_abort& m) { self->state.on(m), flush(); },
+      [=](const prefill_job& j) {
+        self->monitor(j.decode);
+        self->state.submit(j, now()), flush();
+      },
+      [=](const cancel_sequence& m) { self->state.cancel(m), flush(); },
+      [=](const step_tick&) {
+        timers->step_armed = false;
+        self->state.step(now()), flush();
+      },
+      [=](const deadline_tick&) {
+        timers->deadline_armed = false;
+        self->state.tick(now()), flush();
+      },
+      [=](const status_query&) { return self->state.status(); },
   };
 }
 

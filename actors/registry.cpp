@@ -10,11 +10,9 @@ namespace {
 
 template <class Entries>
 auto least_loaded(Entries& entries) {
-  return std::min_element(entries.begin(), entries.end(),
-                          [](auto& a, auto& b) {
-                            return std::pair{a.load, a.node}
-                                   < std::pair{b.load, b.node};
-                          });
+  return std::min_element(entries.begin(), entries.end(), [](auto& a, auto& b) {
+    return std::pair{a.load, a.node} < std::pair{b.load, b.node};
+  });
 }
 
 template <class Entries>
@@ -82,49 +80,50 @@ registry_actor::behavior_type
 registry(registry_actor::stateful_pointer<registry_state> self,
          std::chrono::milliseconds patience) {
   self->set_down_handler(
-    [self](const caf::down_msg& m) { self->state.down(m.source); });
+      [self](const caf::down_msg& m) { self->state.down(m.source); });
   return {
-    [=](const add_prefill& m) {
-      self->monitor(m.handle);
-      self->state.add(m);
-    },
-    [=](const add_decode& m) {
-      self->monitor(m.handle);
-      self->state.add(m);
-    },
-    [=](const place_request&) -> caf::result<placement> {
-      auto p = self->state.place();
-      if (!p)
-        return to_caf(p.failure());
-      return *p;
-    },
-    [=](const release_placement& m) { self->state.release(m); },
-    [=](const status_query& q) -> caf::result<cluster_status> {
-      auto promise = self->make_response_promise<cluster_status>();
-      auto all = std::make_shared<survey>(owed_reply<cluster_status>{promise});
-      for (auto& m : self->state.members()) {
-        auto silent = [all, node = m.node] {
-          all->answer.silent.push_back(node);
-        };
-        // Asked apart from the request's own timeout, so that the death of a
-        // node is noticed when it happens.
-        auto ticket = self->state.outstanding.expect(
-          m.handle, [silent](const error&) { silent(); });
-        self->request(m.handle, patience, q)
-          .then(
-            [=](node_status s) {
-              if (self->state.outstanding.settle(m.handle, ticket)) {
-                s.node = m.node;
-                all->answer.nodes.push_back(std::move(s));
-              }
-            },
-            [=](const caf::error&) {
-              if (self->state.outstanding.settle(m.handle, ticket))
-                silent();
-            });
-      }
-      return promise;
-    },
+      [=](const add_prefill& m) {
+        self->monitor(m.handle);
+        self->state.add(m);
+      },
+      [=](const add_decode& m) {
+        self->monitor(m.handle);
+        self->state.add(m);
+      },
+      [=](const place_request&) -> caf::result<placement> {
+        auto p = self->state.place();
+        if (!p)
+          return to_caf(p.failure());
+        return *p;
+      },
+      [=](const release_placement& m) { self->state.release(m); },
+      [=](const status_query& q) -> caf::result<cluster_status> {
+        auto promise = self->make_response_promise<cluster_status>();
+        auto all =
+            std::make_shared<survey>(owed_reply<cluster_status>{promise});
+        for (auto& m : self->state.members()) {
+          auto silent = [all, node = m.node] {
+            all->answer.silent.push_back(node);
+          };
+          // Asked apart from the request's own timeout, so that the death of a
+          // node is noticed when it happens.
+          auto ticket = self->state.outstanding.expect(
+              m.handle, [silent](const error&) { silent(); });
+          self->request(m.handle, patience, q)
+              .then(
+                  [=](node_status s) {
+                    if (self->state.outstanding.settle(m.handle, ticket)) {
+                      s.node = m.node;
+                      all->answer.nodes.push_back(std::move(s));
+                    }
+                  },
+                  [=](const caf::error&) {
+                    if (self->state.outstanding.settle(m.handle, ticket))
+                      silent();
+                  });
+        }
+        return promise;
+      },
   };
 }
 

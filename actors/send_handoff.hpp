@@ -86,8 +86,7 @@ struct node_timers {
     if (want_step && !std::exchange(step_armed, true))
       self->send(self, step_tick{});
     if (want_deadline && !std::exchange(deadline_armed, true))
-      self->delayed_send(self, std::chrono::milliseconds{250},
-                         deadline_tick{});
+      self->delayed_send(self, std::chrono::milliseconds{250}, deadline_tick{});
     step_armed = step_armed || want_step;
   }
 };

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <caf/error.hpp>
 #include <caf/deserializer.hpp>
+#include <caf/error.hpp>
 #include <caf/intrusive_ptr.hpp>
 #include <caf/meta/type_name.hpp>
 #include <caf/serializer.hpp>
@@ -16,7 +16,9 @@ namespace troupe {
 
 /// Anything that names its fields can travel, be printed and be hashed.
 template <class T>
-concept has_fields = requires(T& x) { x.fields(); };
+concept has_fields = requires(T& x) {
+  x.fields();
+};
 
 template <class Inspector, has_fields T>
 typename Inspector::result_type inspect(Inspector& f, T& x) {

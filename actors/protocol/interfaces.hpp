@@ -9,36 +9,38 @@
 
 namespace troupe {
 
-// -- inference plane -----------------------------------------------------------
+// -- inference plane
+// -----------------------------------------------------------
 
 /// Whoever asked for tokens: host code, an HTTP connection, a test.
 using client_actor = caf::typed_actor<
-  // New tokens, in order, without repeats.
-  caf::reacts_to<token_event>,
-  // Exactly once per request, last.
-  caf::reacts_to<finish_event>>;
+    // New tokens, in order, without repeats.
+    caf::reacts_to<token_event>,
+    // Exactly once per request, last.
+    caf::reacts_to<finish_event>>;
 
 /// Takes the tokens that nodes produce and brings them to their sessions.
 using stream_actor = caf::typed_actor<
-  // One message a step.
-  caf::reacts_to<step_output>>;
+    // One message a step.
+    caf::reacts_to<step_output>>;
 
 /// What can be asked about itself.
-using status_actor
-  = caf::typed_actor<caf::replies_to<status_query>::with<node_status>>;
+using status_actor =
+    caf::typed_actor<caf::replies_to<status_query>::with<node_status>>;
 
-// -- kv plane ------------------------------------------------------------------
+// -- kv plane
+// ------------------------------------------------------------------
 
 /// The side of a handoff that holds the KV (see docs/handoff.md).
 using kv_source_actor = caf::typed_actor<
-  // Blocks are reserved: chunks may flow.
-  caf::reacts_to<kv_grant>,
-  // A chunk is in place.
-  caf::reacts_to<kv_credit>,
-  // The sequence has moved: free it.
-  caf::reacts_to<kv_accepted>,
-  // Refused, or given up.
-  caf::reacts_to<kv_abort>>;
+    // Blocks are reserved: chunks may flow.
+    caf::reacts_to<kv_grant>,
+    // A chunk is in place.
+    caf::reacts_to<kv_credit>,
+    // The sequence has moved: free it.
+    caf::reacts_to<kv_accepted>,
+    // Refused, or given up.
+    caf::reacts_to<kv_abort>>;
 
 /// An offer, and what the destination needs to go on by itself.
 struct handoff_offer {
@@ -51,16 +53,17 @@ struct handoff_offer {
 
 /// The side of a handoff that takes the KV over.
 using kv_destination_actor = caf::typed_actor<
-  // Answered by grant or abort, maybe after a wait for free blocks.
-  caf::reacts_to<handoff_offer>,
-  // Answered by credit.
-  caf::reacts_to<kv_chunk>,
-  // Answered by accepted or abort.
-  caf::reacts_to<kv_commit>,
-  // The source gave up.
-  caf::reacts_to<kv_abort>>;
+    // Answered by grant or abort, maybe after a wait for free blocks.
+    caf::reacts_to<handoff_offer>,
+    // Answered by credit.
+    caf::reacts_to<kv_chunk>,
+    // Answered by accepted or abort.
+    caf::reacts_to<kv_commit>,
+    // The source gave up.
+    caf::reacts_to<kv_abort>>;
 
-// -- nodes ---------------------------------------------------------------------
+// -- nodes
+// ---------------------------------------------------------------------
 
 /// One sequence to prefill and to hand to `decode`.
 struct prefill_job {
@@ -72,23 +75,24 @@ struct prefill_job {
 
 /// Computes prompts.
 using prefill_actor = kv_source_actor::extend<
-  // Prefills, samples one token, hands the KV over.
-  caf::reacts_to<prefill_job>,
-  // Forgets the sequence and frees its blocks.
-  caf::reacts_to<cancel_sequence>,
-  // To itself.
-  caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-  extend_with<status_actor>;
+    // Prefills, samples one token, hands the KV over.
+    caf::reacts_to<prefill_job>,
+    // Forgets the sequence and frees its blocks.
+    caf::reacts_to<cancel_sequence>,
+    // To itself.
+    caf::reacts_to<step_tick>,
+    caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
 /// Generates tokens, all its sequences in one batch.
 using decode_actor = kv_destination_actor::extend<
-  // Forgets the sequence and frees its blocks.
-  caf::reacts_to<cancel_sequence>,
-  // To itself.
-  caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-  extend_with<status_actor>;
+    // Forgets the sequence and frees its blocks.
+    caf::reacts_to<cancel_sequence>,
+    // To itself.
+    caf::reacts_to<step_tick>,
+    caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
-// -- control plane -------------------------------------------------------------
+// -- control plane
+// -------------------------------------------------------------
 
 /// Nodes for one sequence.
 struct placement {
@@ -113,23 +117,23 @@ struct add_decode {
 
 /// Knows the nodes, their roles and loads.
 using registry_actor = caf::typed_actor<
-  // A node joins; the registry monitors it.
-  caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
-  // The least loaded node of each role, or no_node.
-  caf::replies_to<place_request>::with<placement>,
-  // A sequence left its nodes.
-  caf::reacts_to<release_placement>,
-  // Asks every node.
-  caf::replies_to<status_query>::with<cluster_status>>;
+    // A node joins; the registry monitors it.
+    caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
+    // The least loaded node of each role, or no_node.
+    caf::replies_to<place_request>::with<placement>,
+    // A sequence left its nodes.
+    caf::reacts_to<release_placement>,
+    // Asks every node.
+    caf::replies_to<status_query>::with<cluster_status>>;
 
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
-  // Tokens from a node, by way of the gateway.
-  caf::reacts_to<sequence_output>,
-  // The client lost interest.
-  caf::reacts_to<cancel_request>,
-  // To itself.
-  caf::reacts_to<deadline_tick>>;
+    // Tokens from a node, by way of the gateway.
+    caf::reacts_to<sequence_output>,
+    // The client lost interest.
+    caf::reacts_to<cancel_request>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
 
 /// A request with the one who wants its tokens.
 struct submit {
@@ -140,13 +144,13 @@ struct submit {
 
 /// The front door.
 using gateway_actor = stream_actor::extend<
-  // Checks the request and starts a session for it.
-  caf::replies_to<submit>::with<admitted>,
-  // Idempotent; the request still ends in one finish_event.
-  caf::reacts_to<cancel_request>,
-  // From a session.
-  caf::reacts_to<session_done>,
-  // Passed on to the registry.
-  caf::replies_to<status_query>::with<cluster_status>>;
+    // Checks the request and starts a session for it.
+    caf::replies_to<submit>::with<admitted>,
+    // Idempotent; the request still ends in one finish_event.
+    caf::reacts_to<cancel_request>,
+    // From a session.
+    caf::reacts_to<session_done>,
+    // Passed on to the registry.
+    caf::replies_to<status_query>::with<cluster_status>>;
 
 } // namespace troupe

@@ -175,8 +175,8 @@ struct node_status {
   /// Rows of the fullest step so far.
   uint32_t largest_batch = 0;
   auto fields() {
-    return std::tie(node, role, sequences, blocks_in_use, blocks_total,
-                    waiting, steps, largest_batch);
+    return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
+                    steps, largest_batch);
   }
 };
 

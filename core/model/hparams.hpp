@@ -20,14 +20,14 @@ struct hparams {
   std::string architecture;
   std::string name;
   uint32_t vocab = 0;
-  uint32_t context = 0;     ///< tokens the model was trained for
-  uint32_t hidden = 0;      ///< width of the residual stream
+  uint32_t context = 0; ///< tokens the model was trained for
+  uint32_t hidden = 0;  ///< width of the residual stream
   uint32_t layers = 0;
-  uint32_t heads = 0;       ///< query heads
-  uint32_t kv_heads = 0;    ///< divides `heads` (grouped-query attention)
-  uint32_t head_dim = 0;    ///< of Q, K and V alike; even
-  uint32_t ffn = 0;         ///< width of the feed-forward layer
-  uint32_t rope_dim = 0;    ///< leading values of a head that are rotated
+  uint32_t heads = 0;    ///< query heads
+  uint32_t kv_heads = 0; ///< divides `heads` (grouped-query attention)
+  uint32_t head_dim = 0; ///< of Q, K and V alike; even
+  uint32_t ffn = 0;      ///< width of the feed-forward layer
+  uint32_t rope_dim = 0; ///< leading values of a head that are rotated
   float rope_base = 10000.f;
   /// Positions are multiplied by this (linear scaling).
   float rope_scale = 1.f;

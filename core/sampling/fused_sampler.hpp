@@ -20,7 +20,7 @@ struct token_logprob {
 
 struct sampled {
   token_id id = -1;
-  float logprob = 0.f; ///< 0 unless want_logprob
+  float logprob = 0.f;            ///< 0 unless want_logprob
   std::vector<token_logprob> top; ///< the likeliest first
 };
 
@@ -34,8 +34,8 @@ public:
   /// or the logits hold NaN.
   result<sampled> sample(std::span<const float> logits,
                          std::span<const token_id> prompt,
-                         std::span<const token_id> generated,
-                         uint64_t position, const sampling_params& params);
+                         std::span<const token_id> generated, uint64_t position,
+                         const sampling_params& params);
 
 private:
   struct candidate {
