@@ -71,10 +71,10 @@ inline vocabulary
 small_spm(bool bytes = true,
           std::vector<std::string> pieces = {
               "▁the", "hello", "▁hello", "▁world", "hell", "ell", "▁wor", "▁w",
-              "ld",   "or",    "he",     "ll",     "lo",   "▁▁",  "in",   "ing",
-              "é",    "你",    "▁",      "a",      "d",    "e",   "g",    "h",
-              "i",    "l",     "n",      "o",      "r",    "s",   "t",    "w",
-              "x",    "<",     ">",      "/"}) {
+              "ld",   "or",    "he",     "ll",     "lo",   "▁▁",  "the",  "in",
+              "ing",  "é",     "你",     "▁",      "a",    "d",   "e",    "g",
+              "h",    "i",     "l",      "n",      "o",    "r",   "s",    "t",
+              "w",    "x",     "<",      ">",      "/"}) {
   auto v = vocabulary{};
   v.model = "llama";
   add_token(v, "<unk>", token_kind::unknown);
