@@ -45,9 +45,9 @@ struct typed_file {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(gguf, typed_file)
+BOOST_AUTO_TEST_SUITE(gguf)
 
-BOOST_AUTO_TEST_CASE(values_come_back) {
+BOOST_FIXTURE_TEST_CASE(values_come_back, typed_file) {
   BOOST_TEST(**file->get_u32("u32") == 7u);
   BOOST_TEST(**file->get_int("i32") == -7);
   BOOST_TEST(**file->get_int("u64") == int64_t{1} << 40);
@@ -62,12 +62,12 @@ BOOST_AUTO_TEST_CASE(values_come_back) {
   BOOST_TEST((**file->get_strings("none")).empty());
 }
 
-BOOST_AUTO_TEST_CASE(what_is_absent_is_no_error) {
+BOOST_FIXTURE_TEST_CASE(what_is_absent_is_no_error, typed_file) {
   BOOST_TEST(!file->get_u32("x")->has_value());
   BOOST_TEST(!file->get_strings("x")->has_value());
 }
 
-BOOST_AUTO_TEST_CASE(another_type_is_an_error_that_names_both) {
+BOOST_FIXTURE_TEST_CASE(another_type_is_an_error_that_names_both, typed_file) {
   BOOST_TEST(failure(file->get_u32("f32"))
              == "f: metadata key f32 has type f32, expected u32");
   BOOST_TEST(failure(file->get_int("string"))
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(another_type_is_an_error_that_names_both) {
                 "of i32");
 }
 
-BOOST_AUTO_TEST_CASE(numbers_that_do_not_fit) {
+BOOST_FIXTURE_TEST_CASE(numbers_that_do_not_fit, typed_file) {
   BOOST_TEST(failure(file->get_u32("i32"))
              == "f: metadata key i32 is -7, out of the range of u32");
   BOOST_TEST(failure(file->get_u32("u64"))
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(numbers_that_do_not_fit) {
                 "range of i64");
 }
 
-BOOST_AUTO_TEST_CASE(values_on_one_line) {
+BOOST_FIXTURE_TEST_CASE(values_on_one_line, typed_file) {
   BOOST_TEST(file->find("string")->render() == "\"a\\nb\"");
   BOOST_TEST(file->find("bool")->render() == "true");
   BOOST_TEST(file->find("f32")->render() == "0.1");

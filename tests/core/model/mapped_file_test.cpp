@@ -29,9 +29,9 @@ struct files : temp_dir {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(mapped_file_, files)
+BOOST_AUTO_TEST_SUITE(mapped_files)
 
-BOOST_AUTO_TEST_CASE(bytes_are_those_of_the_file) {
+BOOST_FIXTURE_TEST_CASE(bytes_are_those_of_the_file, files) {
   auto bytes = byte_vector{std::byte{1}, std::byte{2}, std::byte{3}};
   write_file(file("x"), bytes);
   auto map = mapped_file::open(file("x"));
@@ -43,20 +43,20 @@ BOOST_AUTO_TEST_CASE(bytes_are_those_of_the_file) {
       (byte_vector(assigned.bytes().begin(), assigned.bytes().end()) == bytes));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_there) {
+BOOST_FIXTURE_TEST_CASE(what_is_not_there, files) {
   check_refused(file("none"), "cannot open: No such file or directory");
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_file) {
+BOOST_FIXTURE_TEST_CASE(an_empty_file, files) {
   write_file(file("empty"), {});
   check_refused(file("empty"), "is empty");
 }
 
-BOOST_AUTO_TEST_CASE(a_directory) {
+BOOST_FIXTURE_TEST_CASE(a_directory, files) {
   check_refused(path().string(), "is a directory");
 }
 
-BOOST_AUTO_TEST_CASE(a_pipe_that_nobody_writes_to) {
+BOOST_FIXTURE_TEST_CASE(a_pipe_that_nobody_writes_to, files) {
   BOOST_REQUIRE(::mkfifo(file("pipe").c_str(), 0600) == 0);
   check_refused(file("pipe"), "is not a regular file");
 }
