@@ -13,8 +13,7 @@ void decode_state::init(node_options opts) {
   pool_.emplace(opts_.arena, opts_.blocks);
 }
 
-// -- admission
-// -----------------------------------------------------------------
+// -- admission ----------------------------------------------------------------
 
 bool decode_state::fenced(seq_id seq, epoch_t epoch) const {
   auto i = fences_.find(seq);
@@ -127,8 +126,7 @@ void decode_state::cancel(const cancel_sequence& m, time_point now) {
   retry_waiting(now);
 }
 
-// -- handoff
-// -------------------------------------------------------------------
+// -- handoff ------------------------------------------------------------------
 
 decode_state::incoming_map::iterator decode_state::find(seq_id seq,
                                                         epoch_t epoch) {
@@ -218,8 +216,7 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
   retry_waiting(now);
 }
 
-// -- compute
-// -------------------------------------------------------------------
+// -- compute ------------------------------------------------------------------
 
 void decode_state::step(time_point now) {
   auto count = std::min<size_t>(running_.size(), opts_.max_batch);
@@ -287,8 +284,7 @@ node_status decode_state::status() const {
   return s;
 }
 
-// -- behaviour
-// -----------------------------------------------------------------
+// -- behaviour ----------------------------------------------------------------
 
 decode_actor::behavior_type
 decode_node(decode_actor::stateful_pointer<decode_state> self,

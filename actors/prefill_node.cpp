@@ -6,8 +6,7 @@
 
 namespace troupe {
 
-// -- jobs
-// ----------------------------------------------------------------------
+// -- jobs ---------------------------------------------------------------------
 
 void prefill_state::init(node_options opts) {
   opts_ = std::move(opts);
@@ -70,8 +69,7 @@ void prefill_state::fail(job& j, const error& e) {
   out.outputs.emplace_back(j.what.stream, std::move(o));
 }
 
-// -- handoff
-// -------------------------------------------------------------------
+// -- handoff ------------------------------------------------------------------
 
 prefill_state::job* prefill_state::find(seq_id seq, epoch_t epoch) {
   auto i = jobs_.find(seq);
@@ -162,8 +160,7 @@ void prefill_state::peer_down(const caf::actor_addr& peer) {
   }
 }
 
-// -- compute
-// -------------------------------------------------------------------
+// -- compute ------------------------------------------------------------------
 
 bool prefill_state::has_step() const {
   // The oldest prompt goes first; it waits for blocks, nobody overtakes it.
@@ -273,8 +270,7 @@ node_status prefill_state::status() const {
   return s;
 }
 
-// -- behaviour
-// -----------------------------------------------------------------
+// -- behaviour ----------------------------------------------------------------
 
 prefill_actor::behavior_type
 prefill_node(prefill_actor::stateful_pointer<prefill_state> self,

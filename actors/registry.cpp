@@ -8,17 +8,27 @@ namespace troupe {
 
 namespace {
 
-template <class Entries>
-auto least_loaded(Entries& entries) {
-  return std::min_element(entries.begin(), entries.end(), [](auto& a, auto& b) {
-    return std::pair{a.load, a.node} < std::pair{b.load, b.node};
-  });
+template <class Entries, class Handle>
+void join(Entries& entries, node_id node, const Handle& handle) {
+  std::erase_if(entries, [&](auto& e) { return e.node == node; });
+  entries.push_back({node, handle, 0});
 }
 
 template <class Entries>
-void release_one(Entries& entries, node_id node) {
+auto least_loaded(Entries& entries, const std::vector<node_id>& avoid) {
+  auto rank = [&](auto& e) {
+    auto avoided = std::find(avoid.begin(), avoid.end(), e.node);
+    return std::tuple{avoided != avoid.end(), e.load, e.node};
+  };
+  return std::min_element(entries.begin(), entries.end(),
+                          [&](auto& a, auto& b) { return rank(a) < rank(b); });
+}
+
+// By handle: a node of the same number may be another life of it.
+template <class Entries, class Handle>
+void release_one(Entries& entries, const Handle& handle) {
   for (auto& e : entries)
-    if (e.node == node && e.load > 0)
+    if (e.handle == handle && e.load > 0)
       --e.load;
 }
 
@@ -37,28 +47,35 @@ struct survey {
 } // namespace
 
 void registry_state::add(const add_prefill& m) {
-  prefill_.push_back({m.node, m.handle, 0});
+  join(prefill_, m.node, m.handle);
 }
 
 void registry_state::add(const add_decode& m) {
-  decode_.push_back({m.node, m.handle, 0});
+  join(decode_, m.node, m.handle);
 }
 
-result<placement> registry_state::place() {
+result<placement> registry_state::place(const place_request& m) {
+  release({m.request});
   if (prefill_.empty())
     return fail(errc::no_node, "there is no prefill node");
   if (decode_.empty())
     return fail(errc::no_node, "there is no decode node");
-  auto p = least_loaded(prefill_);
-  auto d = least_loaded(decode_);
+  auto p = least_loaded(prefill_, m.avoid);
+  auto d = least_loaded(decode_, m.avoid);
   ++p->load;
   ++d->load;
-  return placement{p->node, p->handle, d->node, d->handle};
+  auto where = placement{p->node, p->handle, d->node, d->handle};
+  placements_[m.request] = where;
+  return where;
 }
 
 void registry_state::release(const release_placement& m) {
-  release_one(prefill_, m.prefill);
-  release_one(decode_, m.decode);
+  auto i = placements_.find(m.request);
+  if (i == placements_.end())
+    return;
+  release_one(prefill_, i->second.prefill);
+  release_one(decode_, i->second.decode);
+  placements_.erase(i);
 }
 
 void registry_state::down(const caf::actor_addr& peer) {
@@ -90,8 +107,8 @@ registry(registry_actor::stateful_pointer<registry_state> self,
         self->monitor(m.handle);
         self->state.add(m);
       },
-      [=](const place_request&) -> caf::result<placement> {
-        auto p = self->state.place();
+      [=](const place_request& m) -> caf::result<placement> {
+        auto p = self->state.place(m);
         if (!p)
           return to_caf(p.failure());
         return *p;

@@ -2,6 +2,7 @@
 
 #include <caf/stateful_actor.hpp>
 
+#include <map>
 #include <vector>
 
 #include "actors/peers.hpp"
@@ -17,12 +18,13 @@ public:
 
   registry_state() = default;
 
+  /// A node that joins again under its number replaces its former self.
   void add(const add_prefill& m);
   void add(const add_decode& m);
 
-  /// The node of each role with the fewest sequences; ties go to the lowest
+  /// The node of each role with the fewest requests; ties go to the lowest
   /// id, so that a run is reproducible.
-  result<placement> place();
+  result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void down(const caf::actor_addr& peer);
 
@@ -39,11 +41,12 @@ private:
   struct entry {
     node_id node = 0;
     Handle handle;
-    uint32_t load = 0; ///< sequences placed and not released
+    uint32_t load = 0; ///< requests placed and not released
   };
 
   std::vector<entry<prefill_actor>> prefill_;
   std::vector<entry<decode_actor>> decode_;
+  std::map<request_id, placement> placements_;
 };
 
 static_assert(!std::is_aggregate_v<registry_state>);

@@ -2,6 +2,7 @@
 
 #include <caf/stateful_actor.hpp>
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -18,6 +19,9 @@ struct session_options {
   std::chrono::milliseconds patience{5000};
   /// Placements of one request before it is given up.
   uint32_t max_placements = 4;
+  /// Wait before the second placement, so that the registry can learn what
+  /// the session knows already; doubled for each further one.
+  std::chrono::milliseconds backoff{5};
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -32,16 +36,31 @@ public:
   void init(generate_request request, sequence_spec spec,
             std::shared_ptr<const tokenizer> text, session_options opts);
 
+  // -- placement --------------------------------------------------------------
+
   /// The specification for the next placement: a new epoch, with all tokens
   /// emitted so far. Nullopt: too many placements already.
   std::optional<sequence_spec> next_placement();
+
+  /// What to ask the registry for.
+  place_request wish() const;
 
   void placed(placement where) { where_ = std::move(where); }
   const std::optional<placement>& where() const { return where_; }
   std::optional<placement> take_where() {
     return std::exchange(where_, std::nullopt);
   }
-  bool runs_on(const caf::actor_addr& peer) const;
+
+  /// How long to wait before the next placement.
+  std::chrono::milliseconds backoff() const;
+
+  /// A node died. True if the request cannot go on where it is.
+  bool lost(const caf::actor_addr& peer);
+
+  /// What went wrong with the last placement.
+  const error& last_error() const { return last_error_; }
+
+  // -- tokens -----------------------------------------------------------------
 
   struct reaction {
     std::optional<token_event> tokens;
@@ -50,17 +69,19 @@ public:
     bool place_again = false;
   };
 
-  /// Takes what a node produced.
+  /// Takes what a node produced, of whatever epoch.
   reaction take(const sequence_output& o);
 
   /// Ends the request, if it has not ended.
   std::optional<finish_event> finish(finish_reason reason, error why = {});
 
   bool finished() const { return finished_; }
+  request_id request() const { return request_.request; }
+  const session_options& options() const { return opts_; }
   cancel_sequence cancellation() const { return {spec_.seq, spec_.epoch}; }
 
 private:
-  std::string decode(uint32_t first, uint32_t count, bool& stopped);
+  std::optional<token_event> advance();
 
   generate_request request_;
   sequence_spec spec_;
@@ -69,16 +90,23 @@ private:
   std::optional<stream_decoder> decoder_;
   std::optional<stop_matcher> stops_;
   token_stream stream_;
-  std::vector<sampled> details_; ///< by position, if asked for
+  uint32_t delivered_ = 0;              ///< tokens the client has
+  std::map<uint32_t, sampled> details_; ///< by position, until delivered
   /// The end that a node announced; it counts once all tokens are here.
   std::optional<std::pair<uint32_t, finish_reason>> end_;
   std::optional<placement> where_;
+  /// Nodes that died or failed under this request.
+  std::vector<node_id> avoid_;
+  bool decoding_ = false; ///< the decode node has answered in this epoch
+  error last_error_;
   uint32_t placements_ = 0;
   bool finished_ = false;
 };
 
 static_assert(!std::is_aggregate_v<session_state>);
 
+/// Behaviour of a session. It ends itself after its one finish_event to
+/// `client` and a session_done to `gateway`.
 session_actor::behavior_type
 session(session_actor::stateful_pointer<session_state> self,
         gateway_actor gateway, registry_actor registry, client_actor client,

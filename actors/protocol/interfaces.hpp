@@ -9,8 +9,7 @@
 
 namespace troupe {
 
-// -- inference plane
-// -----------------------------------------------------------
+// -- inference plane ----------------------------------------------------------
 
 /// Whoever asked for tokens: host code, an HTTP connection, a test.
 using client_actor = caf::typed_actor<
@@ -28,8 +27,7 @@ using stream_actor = caf::typed_actor<
 using status_actor =
     caf::typed_actor<caf::replies_to<status_query>::with<node_status>>;
 
-// -- kv plane
-// ------------------------------------------------------------------
+// -- kv plane -----------------------------------------------------------------
 
 /// The side of a handoff that holds the KV (see docs/handoff.md).
 using kv_source_actor = caf::typed_actor<
@@ -62,8 +60,7 @@ using kv_destination_actor = caf::typed_actor<
     // The source gave up.
     caf::reacts_to<kv_abort>>;
 
-// -- nodes
-// ---------------------------------------------------------------------
+// -- nodes --------------------------------------------------------------------
 
 /// One sequence to prefill and to hand to `decode`.
 struct prefill_job {
@@ -91,8 +88,7 @@ using decode_actor = kv_destination_actor::extend<
     caf::reacts_to<step_tick>,
     caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
-// -- control plane
-// -------------------------------------------------------------
+// -- control plane ------------------------------------------------------------
 
 /// Nodes for one sequence.
 struct placement {
@@ -119,9 +115,10 @@ struct add_decode {
 using registry_actor = caf::typed_actor<
     // A node joins; the registry monitors it.
     caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
-    // The least loaded node of each role, or no_node.
+    // The least loaded node of each role, or no_node. A request has one
+    // placement at a time: the next one replaces it.
     caf::replies_to<place_request>::with<placement>,
-    // A sequence left its nodes.
+    // A request left its nodes.
     caf::reacts_to<release_placement>,
     // Asks every node.
     caf::replies_to<status_query>::with<cluster_status>>;

@@ -187,17 +187,18 @@ struct cluster_status {
   auto fields() { return std::tie(nodes, silent); }
 };
 
-/// Where shall this sequence run?
+/// Where shall this request run?
 struct place_request {
   request_id request = 0;
-  auto fields() { return std::tie(request); }
+  /// Nodes that died or failed under it: taken only if there is no other.
+  std::vector<node_id> avoid;
+  auto fields() { return std::tie(request, avoid); }
 };
 
-/// The sequence no longer loads these nodes.
+/// The request no longer loads the nodes it was placed on. Idempotent.
 struct release_placement {
-  node_id prefill = 0;
-  node_id decode = 0;
-  auto fields() { return std::tie(prefill, decode); }
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
 };
 
 /// A session's last word to its gateway.

@@ -60,8 +60,7 @@ kv_digest digest_of(const std::vector<kv_digest>& parts) {
       XXH3_128bits(parts.data(), parts.size() * sizeof(kv_digest)));
 }
 
-// -- sender
-// --------------------------------------------------------------------
+// -- sender -------------------------------------------------------------------
 
 kv_sender::kv_sender(kv_offer offer, handoff_timing timing)
     : offer_(std::move(offer)), timing_(timing) {}
@@ -206,8 +205,7 @@ void kv_sender::abort(errc code, std::string reason, kv_outbox& out) {
   out.push_back(kv_abort{offer_.seq, offer_.epoch, code, std::move(reason)});
 }
 
-// -- receiver
-// ------------------------------------------------------------------
+// -- receiver -----------------------------------------------------------------
 
 kv_receiver::kv_receiver(kv_offer offer, options opts,
                          std::vector<block_lease> leases, time_point now)

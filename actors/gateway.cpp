@@ -1,0 +1,169 @@
+#include "actors/gateway.hpp"
+
+#include <algorithm>
+
+#include "actors/error.hpp"
+#include "actors/owed_reply.hpp"
+
+namespace troupe {
+
+// -- admission ----------------------------------------------------------------
+
+result<sequence_spec> gateway_state::admit(generate_request& r) {
+  auto& o = opts_;
+  if (r.prompt.empty())
+    return fail(errc::invalid_argument, "the prompt is empty");
+  auto length = r.prompt.size();
+  if (length >= o.context)
+    return fail(errc::context_exceeded,
+                "the prompt has " + std::to_string(length)
+                    + " tokens; the context holds " + std::to_string(o.context)
+                    + ", the answer included");
+  for (size_t i = 0; i < length; ++i)
+    if (r.prompt[i] < 0 || static_cast<uint32_t>(r.prompt[i]) >= o.vocab)
+      return fail(errc::invalid_argument,
+                  "token " + std::to_string(i) + " of the prompt is "
+                      + std::to_string(r.prompt[i]) + "; the vocabulary has "
+                      + std::to_string(o.vocab) + " tokens");
+  if (auto ok = validate(r.sampling, o.vocab); !ok)
+    return ok.failure();
+  if (r.stop.size() > o.max_stop_strings)
+    return fail(errc::invalid_argument,
+                std::to_string(r.stop.size()) + " stop strings; at most "
+                    + std::to_string(o.max_stop_strings) + " are allowed");
+  for (auto& s : r.stop)
+    if (s.empty() || s.size() > o.max_stop_bytes)
+      return fail(errc::invalid_argument,
+                  "a stop string has " + std::to_string(s.size())
+                      + " bytes; 1 to " + std::to_string(o.max_stop_bytes)
+                      + " are allowed");
+  if (!r.stop.empty() && !o.text)
+    return fail(errc::unsupported,
+                "stop strings need a tokenizer; this gateway has none");
+  if (sessions_.size() >= o.max_sessions)
+    return fail(errc::overloaded, std::to_string(sessions_.size())
+                                      + " requests are under way, as many as "
+                                        "this gateway allows");
+  if (sessions_.contains(r.request))
+    return fail(errc::invalid_argument, "request " + std::to_string(r.request)
+                                            + " is under way already");
+  auto id = next_id_++;
+  if (r.request == 0) {
+    while (sessions_.contains(id))
+      id = next_id_++;
+    r.request = id;
+  }
+  auto spec = sequence_spec{};
+  spec.request = r.request;
+  spec.seq = id;
+  spec.prompt = r.prompt;
+  spec.sampling = r.sampling;
+  auto room = o.context - static_cast<uint32_t>(length);
+  spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
+  if (!r.ignore_end)
+    spec.end_tokens = o.end_tokens;
+  return spec;
+}
+
+// -- sessions -----------------------------------------------------------------
+
+void gateway_state::started(request_id id, session_actor session,
+                            client_actor client) {
+  by_address_.emplace(session.address(), id);
+  sessions_.emplace(id, entry{std::move(session), std::move(client)});
+}
+
+const session_actor* gateway_state::find(request_id id) const {
+  auto i = sessions_.find(id);
+  return i != sessions_.end() ? &i->second.session : nullptr;
+}
+
+void gateway_state::done(request_id id) {
+  if (auto i = sessions_.find(id); i != sessions_.end()) {
+    by_address_.erase(i->second.session.address());
+    sessions_.erase(i);
+  }
+}
+
+std::optional<std::pair<request_id, client_actor>>
+gateway_state::died(const caf::actor_addr& session) {
+  auto i = by_address_.find(session);
+  if (i == by_address_.end())
+    return std::nullopt;
+  auto id = i->second;
+  auto client = sessions_.at(id).client;
+  done(id);
+  return std::pair{id, std::move(client)};
+}
+
+// -- behaviour ----------------------------------------------------------------
+
+namespace {
+
+using gateway_pointer = gateway_actor::stateful_pointer<gateway_state>;
+
+caf::result<admitted> accept(gateway_pointer self, const submit& m) {
+  auto request = m.request;
+  auto spec = self->state.admit(request);
+  if (!spec)
+    return to_caf(spec.failure());
+  auto& o = self->state.options();
+  auto id = request.request;
+  // The answer leaves before the session exists, so that whoever asked knows
+  // the number before the first event.
+  auto promise = self->make_response_promise<admitted>();
+  promise.deliver(admitted{id});
+  auto s = self->spawn<caf::monitored>(session, gateway_actor{self}, o.registry,
+                                       m.client, std::move(request),
+                                       std::move(*spec), o.text, o.session);
+  self->state.started(id, std::move(s), m.client);
+  return promise;
+}
+
+void route(gateway_pointer self, const step_output& step) {
+  for (auto& o : step.sequences) {
+    if (auto* s = self->state.find(o.request)) {
+      self->send(*s, o);
+    } else if (o.reason == finish_reason::none) {
+      // Its session ended or died: the node works for nobody.
+      if (auto node = caf::actor_cast<caf::actor>(self->current_sender()))
+        caf::anon_send(node, cancel_sequence{o.seq, o.epoch});
+    }
+  }
+}
+
+void down(gateway_pointer self, const caf::actor_addr& peer) {
+  if (auto orphan = self->state.died(peer)) {
+    auto e = finish_event{};
+    e.request = orphan->first;
+    e.reason = finish_reason::error;
+    e.code = errc::abandoned;
+    e.message = "the session of the request died";
+    self->send(orphan->second, std::move(e));
+    self->send(self->state.options().registry,
+               release_placement{orphan->first});
+  }
+}
+
+} // namespace
+
+gateway_actor::behavior_type gateway(gateway_pointer self,
+                                     gateway_options opts) {
+  self->state.init(std::move(opts));
+  self->set_down_handler(
+      [self](const caf::down_msg& m) { down(self, m.source); });
+  return {
+      [=](const step_output& m) { route(self, m); },
+      [=](const submit& m) { return accept(self, m); },
+      [=](const cancel_request& m) {
+        if (auto* s = self->state.find(m.request))
+          self->send(*s, m);
+      },
+      [=](const session_done& m) { self->state.done(m.request); },
+      [=](const status_query& q) {
+        return self->delegate(self->state.options().registry, q);
+      },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <caf/stateful_actor.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/protocol/interfaces.hpp"
+#include "actors/session.hpp"
+#include "core/base/result.hpp"
+
+namespace troupe {
+
+struct gateway_options {
+  registry_actor registry;
+  /// Tokens of the model's vocabulary.
+  uint32_t vocab = 0;
+  /// Tokens that prompt and answer may have together.
+  uint32_t context = 0;
+  /// Any of these ends an answer.
+  std::vector<token_id> end_tokens;
+  /// Null: events carry tokens alone, and stop strings are refused.
+  std::shared_ptr<const tokenizer> text;
+  session_options session;
+  /// Requests under way at a time; more are refused as `overloaded`.
+  uint32_t max_sessions = 1024;
+  /// Requests and sequences are numbered from here; gateways of one cluster
+  /// must not share numbers.
+  uint64_t first_id = 1;
+
+  static constexpr size_t max_stop_strings = 16;
+  static constexpr size_t max_stop_bytes = 1024;
+};
+
+/// What a gateway knows: which requests are under way, and for whom.
+class gateway_state {
+public:
+  static constexpr const char* name = "gateway";
+
+  gateway_state() = default;
+
+  void init(gateway_options opts) {
+    opts_ = std::move(opts);
+    next_id_ = std::max<uint64_t>(1, opts_.first_id);
+  }
+
+  /// Checks a request, numbers it where it has no number, and says what is to
+  /// run. Errors: invalid_argument, context_exceeded, unsupported, overloaded.
+  result<sequence_spec> admit(generate_request& r);
+
+  struct entry {
+    session_actor session;
+    client_actor client;
+  };
+
+  void started(request_id id, session_actor session, client_actor client);
+
+  /// Null if the request is not under way.
+  const session_actor* find(request_id id) const;
+
+  /// A session said goodbye.
+  void done(request_id id);
+
+  /// A session died: whose request it was, if it had not said goodbye.
+  std::optional<std::pair<request_id, client_actor>>
+  died(const caf::actor_addr& session);
+
+  const gateway_options& options() const { return opts_; }
+
+private:
+  gateway_options opts_;
+  uint64_t next_id_ = 1;
+  std::map<request_id, entry> sessions_;
+  std::map<caf::actor_addr, request_id> by_address_;
+};
+
+static_assert(!std::is_aggregate_v<gateway_state>);
+
+/// Behaviour of the gateway.
+gateway_actor::behavior_type
+gateway(gateway_actor::stateful_pointer<gateway_state> self,
+        gateway_options opts);
+
+} // namespace troupe

@@ -1,0 +1,141 @@
+#include "actors/session.hpp"
+
+#include "actors/error.hpp"
+
+namespace troupe {
+
+namespace {
+
+// What a session does with its state's answers: the handles, and the order in
+// which messages leave.
+class performer {
+public:
+  performer(session_actor::stateful_pointer<session_state> self,
+            gateway_actor gateway, registry_actor registry, client_actor client)
+      : self_(self), gateway_(std::move(gateway)),
+        registry_(std::move(registry)), client_(std::move(client)) {
+    self_->monitor(gateway_);
+    self_->monitor(registry_);
+    self_->monitor(client_);
+  }
+
+  void place() {
+    if (state().finished() || state().where() || placing_)
+      return;
+    auto spec = state().next_placement();
+    if (!spec)
+      return end(finish_reason::error, state().last_error());
+    placing_ = true;
+    self_->request(registry_, state().options().patience, state().wish())
+        .then(
+            [this, spec = std::move(*spec)](placement& where) mutable {
+              placing_ = false;
+              run(std::move(where), std::move(spec));
+            },
+            [this](const caf::error& e) {
+              auto why = from_caf(e);
+              // The registry may yet place it, for nobody.
+              if (why.code != errc::timeout)
+                placing_ = false;
+              end(finish_reason::error, std::move(why));
+            });
+  }
+
+  void take(const sequence_output& o) {
+    auto r = state().take(o);
+    if (r.tokens)
+      self_->send(client_, std::move(*r.tokens));
+    if (r.finish)
+      end(std::move(*r.finish));
+    else if (r.place_again)
+      place_later();
+  }
+
+  void cancel() { end(finish_reason::cancelled); }
+
+  void down(const caf::actor_addr& peer) {
+    if (client_ == peer)
+      end(finish_reason::cancelled);
+    else if (gateway_ == peer)
+      end(finish_reason::error, {errc::abandoned, "the gateway is gone"});
+    else if (registry_ == peer && placing_)
+      end(finish_reason::error, {errc::abandoned, "the registry is gone"});
+    else if (state().lost(peer))
+      place_later();
+  }
+
+private:
+  session_state& state() { return self_->state; }
+
+  void run(placement where, sequence_spec spec) {
+    self_->monitor(where.prefill);
+    self_->monitor(where.decode);
+    self_->send(where.prefill,
+                prefill_job{std::move(spec),
+                            caf::actor_cast<kv_destination_actor>(where.decode),
+                            caf::actor_cast<stream_actor>(gateway_)});
+    state().placed(std::move(where));
+  }
+
+  // Frees the nodes. They may have forgotten the sequence by themselves; that
+  // a message of theirs got lost must not keep blocks anywhere.
+  void leave() {
+    auto where = state().take_where();
+    if (where) {
+      self_->send(where->prefill, state().cancellation());
+      self_->send(where->decode, state().cancellation());
+      self_->demonitor(caf::actor_cast<caf::actor_addr>(where->prefill));
+      self_->demonitor(caf::actor_cast<caf::actor_addr>(where->decode));
+    }
+    if (where || std::exchange(placing_, false))
+      self_->send(registry_, release_placement{state().request()});
+  }
+
+  void place_later() {
+    leave();
+    self_->delayed_send(self_, state().backoff(), deadline_tick{});
+  }
+
+  void end(finish_reason reason, error why = {}) {
+    if (auto e = state().finish(reason, std::move(why)))
+      end(std::move(*e));
+  }
+
+  void end(finish_event e) {
+    leave();
+    self_->send(client_, std::move(e));
+    self_->send(gateway_, session_done{state().request()});
+    // The monitored outlive many sessions: leave nothing behind.
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(gateway_));
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(registry_));
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(client_));
+    self_->quit();
+  }
+
+  session_actor::stateful_pointer<session_state> self_;
+  gateway_actor gateway_;
+  registry_actor registry_;
+  client_actor client_;
+  bool placing_ = false;
+};
+
+} // namespace
+
+session_actor::behavior_type
+session(session_actor::stateful_pointer<session_state> self,
+        gateway_actor gateway, registry_actor registry, client_actor client,
+        generate_request request, sequence_spec spec,
+        std::shared_ptr<const tokenizer> text, session_options opts) {
+  self->state.init(std::move(request), std::move(spec), std::move(text), opts);
+  auto p = std::make_shared<performer>(self, std::move(gateway),
+                                       std::move(registry), std::move(client));
+  self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
+  p->place();
+  return {
+      [p](const sequence_output& o) { p->take(o); },
+      [p](const cancel_request&) { p->cancel(); },
+      [p](const deadline_tick&) { p->place(); },
+  };
+}
+
+} // namespace troupe

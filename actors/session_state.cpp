@@ -1,0 +1,177 @@
+#include <algorithm>
+
+#include "actors/session.hpp"
+
+namespace troupe {
+
+namespace {
+
+// Whether another node, or the same one later, may succeed where one failed.
+bool may_pass(errc code) {
+  switch (code) {
+  case errc::none:
+  case errc::invalid_argument:
+  case errc::io_error:
+  case errc::bad_file:
+  case errc::unsupported:
+  case errc::context_exceeded:
+    return false;
+  case errc::no_free_blocks:
+  case errc::unknown_sequence:
+  case errc::abandoned:
+  case errc::cancelled:
+  case errc::no_node:
+  case errc::stale_epoch:
+  case errc::digest_mismatch:
+  case errc::layout_mismatch:
+  case errc::timeout:
+  case errc::overloaded:
+    return true;
+  }
+  return false;
+}
+
+} // namespace
+
+void session_state::init(generate_request request, sequence_spec spec,
+                         std::shared_ptr<const tokenizer> text,
+                         session_options opts) {
+  request_ = std::move(request);
+  spec_ = std::move(spec);
+  opts_ = opts;
+  text_ = std::move(text);
+  if (text_) {
+    decoder_.emplace(text_);
+    stops_.emplace(request_.stop);
+  }
+}
+
+// -- placement ----------------------------------------------------------------
+
+std::optional<sequence_spec> session_state::next_placement() {
+  if (placements_ >= opts_.max_placements)
+    return std::nullopt;
+  ++placements_;
+  ++spec_.epoch;
+  spec_.emitted = stream_.ready();
+  decoding_ = false;
+  return spec_;
+}
+
+place_request session_state::wish() const {
+  return {request_.request, avoid_};
+}
+
+std::chrono::milliseconds session_state::backoff() const {
+  return opts_.backoff * (int64_t{1} << std::min(placements_, 10u)) / 2;
+}
+
+bool session_state::lost(const caf::actor_addr& peer) {
+  if (!where_)
+    return false;
+  if (where_->decode == peer) {
+    avoid_.push_back(where_->decode_id);
+    last_error_ = {errc::abandoned, "the decode node is gone"};
+    return true;
+  }
+  if (where_->prefill == peer) {
+    avoid_.push_back(where_->prefill_id);
+    // Once the decode node generates it needs nobody else, unless the first
+    // token died with the prefill node.
+    if (decoding_ && !stream_.has_gap())
+      return false;
+    last_error_ = {errc::abandoned, "the prefill node is gone"};
+    return true;
+  }
+  return false;
+}
+
+// -- tokens -------------------------------------------------------------------
+
+session_state::reaction session_state::take(const sequence_output& o) {
+  auto r = reaction{};
+  auto count = o.tokens.size();
+  if (finished_ || o.seq != spec_.seq || o.index > spec_.max_tokens
+      || count > spec_.max_tokens - o.index)
+    return r;
+  auto current = o.epoch == spec_.epoch;
+  if (o.reason == finish_reason::error
+      || o.reason == finish_reason::cancelled) {
+    // How an older life ended is of no interest.
+    if (!current || !where_)
+      return r;
+    last_error_ = o.code == errc::none
+                      ? error{errc::abandoned, "a node gave the request up"}
+                      : error{o.code, o.message};
+    r.place_again = may_pass(last_error_.code);
+    if (r.place_again)
+      avoid_.insert(avoid_.end(), {where_->prefill_id, where_->decode_id});
+    else
+      r.finish = finish(finish_reason::error, last_error_);
+    return r;
+  }
+  // A token is a function of its position, so those of older epochs count.
+  if (current && o.index > spec_.emitted.size())
+    decoding_ = true;
+  if (spec_.sampling.want_logprob && o.details.size() == count)
+    for (size_t i = 0; i < count; ++i)
+      if (o.index + i >= delivered_)
+        details_.emplace(o.index + static_cast<uint32_t>(i), o.details[i]);
+  stream_.accept(o.index, o.tokens);
+  if (o.reason != finish_reason::none)
+    end_.emplace(o.index + static_cast<uint32_t>(count), o.reason);
+  r.tokens = advance();
+  if (stops_ && stops_->stopped())
+    r.finish = finish(finish_reason::stop);
+  else if (end_ && delivered_ >= end_->first)
+    r.finish = finish(end_->second);
+  else if (delivered_ >= spec_.max_tokens)
+    r.finish = finish(finish_reason::length);
+  return r;
+}
+
+// Delivers what is in order, up to the token that completes a stop string:
+// how tokens were grouped into messages must not show.
+std::optional<token_event> session_state::advance() {
+  auto& ready = stream_.ready();
+  if (delivered_ >= ready.size())
+    return std::nullopt;
+  auto e = token_event{};
+  e.request = request_.request;
+  e.index = delivered_;
+  while (delivered_ < ready.size() && !(stops_ && stops_->stopped())) {
+    auto token = ready[delivered_];
+    e.tokens.push_back(token);
+    if (spec_.sampling.want_logprob) {
+      auto i = details_.find(delivered_);
+      e.details.push_back(i != details_.end() ? std::move(i->second)
+                                              : sampled{token, 0.f, {}});
+      details_.erase(delivered_);
+    }
+    if (decoder_)
+      e.text += stops_->push(decoder_->push(token));
+    ++delivered_;
+  }
+  return e;
+}
+
+std::optional<finish_event> session_state::finish(finish_reason reason,
+                                                  error why) {
+  if (std::exchange(finished_, true))
+    return std::nullopt;
+  auto e = finish_event{};
+  e.request = request_.request;
+  e.reason = reason;
+  e.code = why.code;
+  e.message = std::move(why.message);
+  e.prompt_tokens = static_cast<uint32_t>(spec_.prompt.size());
+  e.completion_tokens = delivered_;
+  if (decoder_ && !stops_->stopped()) {
+    e.text = stops_->push(decoder_->finish());
+    if (!stops_->stopped())
+      e.text += stops_->finish();
+  }
+  return e;
+}
+
+} // namespace troupe
