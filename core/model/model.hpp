@@ -30,7 +30,15 @@ struct model {
 /// unsupported for what this build does not implement.
 result<std::shared_ptr<const model>> load_model(const std::string& path);
 
+/// The same for a file that is open, or was parsed in memory: the model's
+/// matrices point into its bytes.
+result<std::shared_ptr<const model>>
+read_model(std::shared_ptr<const gguf_file> file);
+
 /// The vocabulary alone, of any architecture; the tensors are not looked at.
 result<vocabulary> load_vocabulary(const std::string& path);
+
+/// The same for a file that is open.
+result<vocabulary> read_vocabulary(const gguf_file& file);
 
 } // namespace troupe

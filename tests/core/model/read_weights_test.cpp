@@ -1,0 +1,140 @@
+#include <cmath>
+
+#include "core/model/gguf.hpp"
+#include "core/model/model.hpp"
+#include "tests/core/model/check_refused.hpp"
+
+using namespace troupe;
+using namespace troupe::testing;
+
+BOOST_AUTO_TEST_SUITE(model_weights_)
+
+BOOST_AUTO_TEST_CASE(every_tensor_must_be_there) {
+  auto whole = tiny_model_file();
+  for (auto& t : whole.tensors) {
+    if (t.name == "output.weight")
+      continue; // tied
+    auto f = whole;
+    f.remove_tensor(t.name);
+    auto e = model_refusal(f);
+    BOOST_TEST(to_string(e.code) == "bad_file");
+    BOOST_TEST(one_line_about(e));
+    BOOST_TEST(e.message.find("tensor " + t.name + " is missing, expected ")
+               != std::string::npos);
+  }
+  check_refused([](auto& f) { f.remove_tensor("blk.1.attn_k.weight"); },
+                "tensor blk.1.attn_k.weight is missing, expected 64 x 32");
+  check_refused([](auto& f) { f.put_u32("llama.block_count", 3); },
+                "tensor blk.2.attn_norm.weight is missing, expected 64");
+}
+
+BOOST_AUTO_TEST_CASE(every_shape_must_fit) {
+  auto whole = tiny_model_file();
+  for (auto& t : whole.tensors) {
+    auto f = whole;
+    // As many values, otherwise laid out.
+    auto& shape = f.at(t.name).shape;
+    shape.insert(shape.begin(), 2);
+    shape[1] /= 2;
+    auto e = model_refusal(f);
+    BOOST_TEST(to_string(e.code) == "bad_file");
+    BOOST_TEST(one_line_about(e));
+    BOOST_TEST(e.message.find("tensor " + t.name + " has shape ")
+               != std::string::npos);
+  }
+  check_refused(
+      [](auto& f) {
+        f.at("blk.0.ffn_up.weight").shape = {96, 64};
+      },
+      "tensor blk.0.ffn_up.weight has shape 96 x 64, expected 64 x 96");
+  check_refused([](auto& f) { f.at("output_norm.weight").shape = {32}; },
+                "tensor output_norm.weight has shape 32, expected 64");
+  check_refused(
+      [](auto& f) {
+        f.at("token_embd.weight").shape = {64, 299};
+      },
+      "tensor token_embd.weight has shape 64 x 299, expected "
+      "64 x 300");
+}
+
+BOOST_AUTO_TEST_CASE(sizes_of_one_beyond_the_shape_are_fine) {
+  auto f = tiny_model_file();
+  f.at("output_norm.weight").shape = {64, 1, 1, 1};
+  f.at("output.weight").shape = {64, 300, 1};
+  BOOST_TEST(model_refusal(f).message == "");
+  f.at("output.weight").shape = {64, 1, 300};
+  BOOST_TEST(one_line_about(model_refusal(f)));
+}
+
+BOOST_AUTO_TEST_CASE(quantisations_that_are_not_computed_with) {
+  check_refused([](auto& f) { f.at("output_norm.weight").type = 99; },
+                "tensor output_norm.weight has type 99, expected F32, F16, "
+                "BF16, Q8_0 or Q4_0",
+                errc::unsupported);
+  auto o = tiny_model_options{};
+  o.hidden = 256;
+  o.heads = 16;
+  auto f = tiny_model_file(o);
+  f.at("blk.0.attn_q.weight").type = 12;
+  BOOST_TEST(model_refusal(f).message
+             == "bad.gguf: tensor blk.0.attn_q.weight has type 12 (Q4_K), "
+                "expected F32, F16, BF16, Q8_0 or Q4_0");
+}
+
+BOOST_AUTO_TEST_CASE(norms_of_any_dtype) {
+  auto f = tiny_model_file();
+  f.remove_tensor("output_norm.weight");
+  f.add_tensor("output_norm.weight", {64}, dtype::bf16,
+               std::vector<float>(64, 1.5f));
+  auto bytes = f.bytes();
+  auto file = gguf_file::parse(bytes, "f");
+  BOOST_REQUIRE(file);
+  auto m = read_model(std::make_shared<const gguf_file>(*std::move(file)));
+  BOOST_REQUIRE(m);
+  BOOST_TEST((*m)->w.output_norm == std::vector<float>(64, 1.5f));
+}
+
+BOOST_AUTO_TEST_CASE(norms_and_factors_are_finite) {
+  check_refused(
+      [](auto& f) {
+        auto values = std::vector<float>(64, 1.f);
+        values[63] = NAN;
+        f.remove_tensor("blk.1.ffn_norm.weight");
+        f.add_tensor("blk.1.ffn_norm.weight", {64}, dtype::f32, values);
+      },
+      "tensor blk.1.ffn_norm.weight has infinities or NaN");
+  check_refused(
+      [](auto& f) {
+        f.add_tensor("rope_freqs.weight", {8}, dtype::f32,
+                     std::vector<float>(8, 0.f));
+      },
+      "tensor rope_freqs.weight has factors that are not positive");
+  check_refused(
+      [](auto& f) {
+        f.add_tensor("rope_freqs.weight", {16}, dtype::f32,
+                     std::vector<float>(16, 1.f));
+      },
+      "tensor rope_freqs.weight has shape 16, expected 8");
+}
+
+BOOST_AUTO_TEST_CASE(biases_come_together) {
+  check_refused(
+      [](auto& f) { f.add_zero_tensor("blk.0.attn_k.bias", {32}, dtype::f32); },
+      "tensor blk.0.attn_q.bias is missing, expected 64");
+}
+
+BOOST_AUTO_TEST_CASE(tensors_that_would_be_ignored) {
+  for (auto name : {"blk.0.attn_output.bias", "blk.7.attn_q.weight",
+                    "output.bias", "blk.0.ffn_gate_inp.weight"})
+    check_refused(
+        [&](auto& f) { f.add_zero_tensor(name, {64}, dtype::f32); },
+        std::string{"tensor "} + name
+            + " has no place in this architecture as this build implements it",
+        errc::unsupported);
+  auto f = tiny_model_file();
+  f.add_zero_tensor("hydra.0.weight", {64}, dtype::f32);
+  f.add_zero_tensor("blk.0.attn_rot_embd.weight", {8}, dtype::f32);
+  BOOST_TEST(model_refusal(f).message == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
