@@ -5,10 +5,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/base/ids.hpp"
 #include "core/base/result.hpp"
+#include "core/text/token_trie.hpp"
 #include "core/text/vocabulary.hpp"
 
 namespace troupe {
@@ -25,13 +27,19 @@ struct encode_options {
 class tokenizer {
 public:
   /// Checks the vocabulary and indexes it. bad_file for one that contradicts
-  /// itself, unsupported for a model or pre-tokenizer that is not implemented.
+  /// itself, unsupported for a model or pre-tokenizer that is not implemented;
+  /// both in one line, to which the caller adds the file's name.
   static result<std::shared_ptr<const tokenizer>> make(vocabulary vocab);
 
+  tokenizer(const tokenizer&) = delete;
+  tokenizer& operator=(const tokenizer&) = delete;
   virtual ~tokenizer() = default;
 
   /// Any bytes are accepted; what is not UTF-8 becomes byte tokens (or, where
-  /// the vocabulary lacks those, the unknown token).
+  /// the vocabulary lacks those, the unknown token). User-defined tokens are
+  /// read wherever they are spelled. Control tokens come out only of
+  /// `add_special` and `parse_special`, whatever the text.
+  /// REQUIRES: text is shorter than 1 GiB.
   std::vector<token_id> encode(std::string_view text,
                                encode_options options = {}) const;
 
@@ -44,12 +52,52 @@ public:
   std::string decode(std::span<const token_id> ids,
                      bool with_control = false) const;
 
+  /// Whether encoding puts a space before a text, which `decode` drops.
+  bool adds_space() const { return adds_space_; }
+
   bool is_control(token_id id) const;
   /// Ends a generation: eos, eot, and the well-known end-of-turn tokens.
   bool is_end(token_id id) const;
-  /// All of those.
+  /// All of those, ascending.
   const std::vector<token_id>& end_tokens() const { return end_tokens_; }
-  /// The token whose vocabulary entry is exactly `text`.
+  /// The token whose vocabulary entry is exactly `text`. Unused tokens are not
+  /// found.
   std::optional<token_id> find(std::string_view text) const;
   uint32_t size() const { return static_cast<uint32_t>(vocab_.tokens.size()); }
   const vocabulary& vocab() const { return vocab_; }
+
+protected:
+  explicit tokenizer(vocabulary vocab);
+
+  /// Tokens of a text in which control tokens mean nothing.
+  virtual void encode_section(std::string_view text,
+                              std::vector<token_id>& out) const = 0;
+
+  /// Bytes of a token that is not control.
+  virtual void append_text(token_id id, std::string& out) const = 0;
+
+  /// Fills the indexes; called once by `make`.
+  virtual result<void> index();
+
+  token_kind kind(token_id id) const {
+    return vocab_.kinds[static_cast<size_t>(id)];
+  }
+  const std::string& spelling(token_id id) const {
+    return vocab_.tokens[static_cast<size_t>(id)];
+  }
+  bool in_range(token_id id) const {
+    return id >= 0 && static_cast<size_t>(id) < vocab_.tokens.size();
+  }
+
+  vocabulary vocab_; ///< checked; `kinds` is always filled
+  bool adds_space_ = false;
+
+private:
+  void index_ends();
+
+  std::unordered_map<std::string_view, token_id> ids_; ///< into vocab_.tokens
+  token_trie special_; ///< control, unknown and user-defined tokens
+  std::vector<token_id> end_tokens_;
+};
+
+} // namespace troupe

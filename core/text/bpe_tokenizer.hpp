@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/text/pre_tokenizer.hpp"
+#include "core/text/tokenizer.hpp"
+
+namespace troupe {
+
+/// Which pairs of tokens merge, into what, and how early.
+class merge_table {
+public:
+  struct merge {
+    uint32_t rank = UINT32_MAX; ///< lower goes first; UINT32_MAX: no merge
+    token_id whole = -1;
+  };
+
+  explicit merge_table(size_t merges = 0);
+
+  /// False if the pair is there already. REQUIRES: at most as many as said.
+  bool insert(token_id left, token_id right, merge m);
+
+  merge find(token_id left, token_id right) const;
+
+private:
+  struct slot {
+    uint64_t pair = UINT64_MAX;
+    merge what;
+  };
+  size_t slot_of(uint64_t pair) const;
+
+  std::vector<slot> slots_; // a power of two, at most half of them taken
+};
+
+/// Byte-level BPE (Sennrich et al., arXiv:1508.07909, over bytes as in GPT-2):
+/// text is cut into words, each word's bytes are tokens, and the neighbours
+/// with the best-ranked merge are joined until there are none. Bytes are
+/// spelled in the vocabulary by 256 printable characters.
+class bpe_tokenizer final : public tokenizer {
+public:
+  bpe_tokenizer(vocabulary vocab, pre_tokenizer pre);
+
+protected:
+  void encode_section(std::string_view text,
+                      std::vector<token_id>& out) const override;
+  void append_text(token_id id, std::string& out) const override;
+  result<void> index() override;
+
+private:
+  result<void> index_merges();
+  void encode_words(std::string_view text, std::vector<token_id>& out) const;
+  void encode_word(std::string_view word, std::vector<token_id>& out) const;
+  void merge_short(std::string_view word, std::vector<token_id>& out) const;
+  void merge_long(std::string_view word, std::vector<token_id>& out) const;
+
+  pre_tokenizer pre_;
+  /// Llama 3: a word that is a token is that token, whatever the merges say.
+  bool ignore_merges_;
+  std::array<token_id, 256> byte_ids_{};
+  token_trie user_defined_;
+  merge_table merges_;
+};
+
+} // namespace troupe
