@@ -55,10 +55,16 @@ kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk) {
   return to_digest(XXH3_128bits_digest(&state));
 }
 
-kv_digest digest_of(const std::vector<kv_digest>& parts) {
+kv_digest digest_of(const std::vector<kv_digest>& chunks,
+                    const kv_commit& commit) {
   static_assert(sizeof(kv_digest) == 16);
-  return to_digest(
-      XXH3_128bits(parts.data(), parts.size() * sizeof(kv_digest)));
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  XXH3_128bits_update(&state, chunks.data(), chunks.size() * sizeof(kv_digest));
+  XXH3_128bits_update(&state, &commit.tokens, sizeof(commit.tokens));
+  XXH3_128bits_update(&state, commit.emitted.data(),
+                      commit.emitted.size() * sizeof(token_id));
+  return to_digest(XXH3_128bits_digest(&state));
 }
 
 // -- sender -------------------------------------------------------------------
@@ -121,9 +127,10 @@ void kv_sender::finish(uint32_t tokens, std::vector<token_id> emitted,
   if (over())
     return;
   assert(!commit_);
-  commit_ = kv_commit{
-      offer_.seq,          offer_.epoch, static_cast<uint32_t>(chunks_.size()),
-      digest_of(digests_), tokens,       std::move(emitted)};
+  commit_ =
+      kv_commit{offer_.seq, offer_.epoch, static_cast<uint32_t>(chunks_.size()),
+                {},         tokens,       std::move(emitted)};
+  commit_->digest = digest_of(digests_, *commit_);
   pump(now, out);
 }
 
@@ -366,7 +373,7 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
       received_.size() == m.chunks
       && (received_.empty() || received_.rbegin()->first + 1 == m.chunks)
       && std::all_of(filled_.begin(), filled_.end(), [](bool b) { return b; });
-  if (!whole || digest_of(digests) != m.digest) {
+  if (!whole || digest_of(digests, m) != m.digest) {
     fail_with(errc::digest_mismatch,
               "the KV that arrived is not the KV that was committed", out);
     return;

@@ -15,8 +15,10 @@ namespace troupe {
 /// Digest of the chunk's bytes, wherever they lie.
 kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk);
 
-/// Digest over a list of digests.
-kv_digest digest_of(const std::vector<kv_digest>& parts);
+/// Digest over the digests of all chunks, in order, and what a commit says
+/// beside them.
+kv_digest digest_of(const std::vector<kv_digest>& chunks,
+                    const kv_commit& commit);
 
 struct handoff_timing {
   /// What was sent and not answered for this long is sent again.
@@ -103,7 +105,9 @@ private:
 };
 
 /// Destination side of one handoff. Owns the blocks it reserved until the
-/// sequence is taken from it; destroying it frees them.
+/// sequence is taken from it; destroying it frees them. The caller opens one
+/// receiver an epoch and remembers which epochs are over: a late offer of one
+/// must not start it again.
 class kv_receiver {
 public:
   enum class state : uint8_t { receiving, accepted, failed };

@@ -19,7 +19,7 @@ namespace troupe {
 // diagram. Each carries the sequence and the epoch of the handoff it belongs
 // to; a message of another epoch is dropped.
 
-/// XXH3-128 of a byte range, or of a list of such digests.
+/// XXH3-128 of bytes.
 struct kv_digest {
   uint64_t low = 0;
   uint64_t high = 0;
@@ -100,7 +100,7 @@ struct kv_commit {
   seq_id seq = 0;
   epoch_t epoch = 0;
   uint32_t chunks = 0;
-  /// Digest over the chunks' digests in order of their index.
+  /// Over the chunks' digests in order of their index, and the fields below.
   kv_digest digest;
   /// Tokens whose KV was sent.
   uint32_t tokens = 0;
