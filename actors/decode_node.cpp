@@ -1,103 +1,69 @@
 #include "actors/decode_node.hpp"
 
-#include <algorithm>
-
 #include "actors/send_handoff.hpp"
+#include "actors/watched.hpp"
 
 namespace troupe {
 
-void decode_state::init(node_options opts) {
-  opts_ = std::move(opts);
-  engine_.emplace(opts_.weights,
-                  engine_options{opts_.threads, opts_.max_batch});
-  pool_.emplace(opts_.arena, opts_.blocks);
-}
+namespace {
 
+<<<<<<< HEAD
 // -- admission ----------------------------------------------------------------
+=======
+// The handles and the clock around a decode node's state.
+class performer {
+public:
+  explicit performer(decode_actor::stateful_pointer<decode_state> self)
+      : self_(self) {}
+>>>>>>> actors
 
-bool decode_state::fenced(seq_id seq, epoch_t epoch) const {
-  auto i = fences_.find(seq);
-  return i != fences_.end() && epoch <= i->second;
-}
+  time_point now() const { return time_point{self_->clock().now()}; }
 
-void decode_state::fence(seq_id seq, epoch_t epoch) {
-  constexpr size_t most = 4096;
-  auto [i, fresh] = fences_.try_emplace(seq, epoch);
-  i->second = std::max(i->second, epoch);
-  if (!fresh)
-    return;
-  fence_order_.push_back(seq);
-  if (fence_order_.size() > most) {
-    fences_.erase(fence_order_.front());
-    fence_order_.pop_front();
+  kv_source_actor sender() const {
+    return caf::actor_cast<kv_source_actor>(self_->current_sender());
   }
-}
 
-void decode_state::refuse(const handoff_offer& m, const error& e) {
-  out_.to_source.emplace_back(
-      m.source, kv_abort{m.offer.seq, m.offer.epoch, e.code, e.message});
-}
-
-void decode_state::on(const handoff_offer& m, time_point now) {
-  auto seq = m.offer.seq;
-  auto epoch = m.offer.epoch;
-  if (fenced(seq, epoch)) {
-    refuse(m, {errc::stale_epoch, "the sequence has ended or moved on"});
-    return;
+  void watch(const handoff_offer& m) {
+    peers_.add(self_, m.source);
+    peers_.add(self_, m.stream);
   }
-  if (auto i = incoming_.find(seq); i != incoming_.end()) {
-    auto have = i->second.receiver.epoch();
-    if (have == epoch) {
-      auto box = kv_outbox{};
-      i->second.receiver.on(m.offer, now, box);
-      after(i, std::move(box), now);
-    }
-    if (have >= epoch)
+
+  void down(const caf::actor_addr& peer) {
+    peers_.down(peer);
+    self_->state.peer_down(peer, now());
+    flush();
+  }
+
+  void step(const step_tick& t) {
+    if (!timers_.due(t))
       return;
+    self_->state.step();
+    self_->state.admit_waiting(now());
+    flush();
   }
-  auto waits = std::any_of(waiting_.begin(), waiting_.end(), [&](auto& w) {
-    return w.offer.seq == seq && w.offer.epoch >= epoch;
-  });
-  auto runs = std::any_of(running_.begin(), running_.end(), [&](auto& r) {
-    return r.spec.seq == seq && r.spec.epoch >= epoch;
-  });
-  if (waits || runs)
-    return;
-  forget(seq, epoch);
-  if (m.offer.max_blocks > pool_->capacity()) {
-    refuse(m, {errc::no_free_blocks, "prompt and answer need "
-                                         + std::to_string(m.offer.max_blocks)
-                                         + " KV blocks; this decode node has "
-                                         + std::to_string(pool_->capacity())});
-    return;
+
+  void tick(const deadline_tick& t) {
+    if (!timers_.due(t))
+      return;
+    self_->state.tick(now());
+    flush();
   }
-  // First come, first served: nobody overtakes a sequence that waits.
-  if (!waiting_.empty() || !open(m, now))
-    waiting_.push_back(m);
-}
 
-// False: no blocks free now. Everything else is answered.
-bool decode_state::open(const handoff_offer& m, time_point now) {
-  auto box = kv_outbox{};
-  auto opts = kv_receiver::options{opts_.weights->digest, 8, opts_.timing};
-  auto receiver = kv_receiver::open(m.offer, *pool_, std::move(opts), now, box);
-  if (!receiver) {
-    if (receiver.failure().code == errc::no_free_blocks)
-      return false;
-    refuse(m, receiver.failure());
-    return true;
+  void flush() {
+    auto effects = self_->state.take_effects();
+    flush_outputs(self_, std::move(effects.outputs));
+    for (auto& [source, m] : effects.to_source)
+      send_to_source(self_, source, m);
+    timers_.arm(self_, self_->state.has_step(), self_->state.has_handoffs());
   }
-  auto [i, fresh] =
-      incoming_.emplace(m.offer.seq, incoming{m, std::move(*receiver)});
-  after(i, std::move(box), now);
-  return true;
-}
 
-void decode_state::retry_waiting(time_point now) {
-  while (!waiting_.empty() && open(waiting_.front(), now))
-    waiting_.pop_front();
-}
+private:
+  decode_actor::stateful_pointer<decode_state> self_;
+  watched peers_;
+  node_timers timers_;
+};
 
+<<<<<<< HEAD
 // Drops every life of the sequence up to `epoch`, telling whoever sends it.
 void decode_state::forget(seq_id seq, epoch_t epoch) {
   if (auto i = incoming_.find(seq);
@@ -285,41 +251,35 @@ node_status decode_state::status() const {
 }
 
 // -- behaviour ----------------------------------------------------------------
+=======
+} // namespace
+>>>>>>> actors
 
 decode_actor::behavior_type
 decode_node(decode_actor::stateful_pointer<decode_state> self,
             node_options opts) {
   self->state.init(std::move(opts));
-  auto timers = std::make_shared<node_timers>();
-  auto now = [self] { return time_point{self->clock().now()}; };
-  auto flush = [self, timers] {
-    auto effects = self->state.take_effects();
-    flush_outputs(self, std::move(effects.outputs));
-    for (auto& [source, m] : effects.to_source)
-      send_to_source(self, source, m);
-    timers->arm(self, self->state.has_step(), self->state.has_handoffs());
-  };
-  self->set_down_handler([=](const caf::down_msg& m) {
-    self->state.peer_down(m.source, now()), flush();
-  });
+  auto p = std::make_shared<performer>(self);
+  auto& state = self->state;
+  self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
   return {
-      [=](const handoff_offer& m) {
-        self->monitor(m.source);
-        self->state.on(m, now()), flush();
+      [p, &state](const handoff_offer& m) {
+        p->watch(m);
+        state.on(m, p->now()), p->flush();
       },
-      [=](const kv_chunk& m) { self->state.on(m, now()), flush(); },
-      [=](const kv_commit& m) { self->state.on(m, now()), flush(); },
-      [=](const kv_abort& m) { self->state.on(m, now()), flush(); },
-      [=](const cancel_sequence& m) { self->state.cancel(m, now()), flush(); },
-      [=](const step_tick&) {
-        timers->step_armed = false;
-        self->state.step(now()), flush();
+      [p, &state](const kv_chunk& m) {
+        state.on(m, p->sender(), p->now()), p->flush();
       },
-      [=](const deadline_tick&) {
-        timers->deadline_armed = false;
-        self->state.tick(now()), flush();
+      [p, &state](const kv_commit& m) {
+        state.on(m, p->sender(), p->now()), p->flush();
       },
-      [=](const status_query&) { return self->state.status(); },
+      [p, &state](const kv_abort& m) { state.on(m, p->now()), p->flush(); },
+      [p, &state](const cancel_sequence& m) {
+        state.cancel(m, p->now()), p->flush();
+      },
+      [p](const step_tick& t) { p->step(t); },
+      [p](const deadline_tick& t) { p->tick(t); },
+      [&state](const status_query&) { return state.status(); },
   };
 }
 

@@ -1,62 +1,65 @@
 #include "actors/prefill_node.hpp"
 
-#include <algorithm>
-
-#include "actors/send_handoff.hpp"
+#include "actors/watched.hpp"
 
 namespace troupe {
 
+<<<<<<< HEAD
 // -- jobs ---------------------------------------------------------------------
+=======
+namespace {
+>>>>>>> actors
 
-void prefill_state::init(node_options opts) {
-  opts_ = std::move(opts);
-  engine_.emplace(opts_.weights,
-                  engine_options{opts_.threads, opts_.prefill_chunk});
-  pool_.emplace(opts_.arena, opts_.blocks);
-}
+// The handles and the clock around a prefill node's state.
+class performer {
+public:
+  explicit performer(prefill_actor::stateful_pointer<prefill_state> self)
+      : self_(self) {}
 
-void prefill_state::submit(prefill_job what, time_point) {
-  auto seq = what.spec.seq;
-  // A newer life of the sequence replaces an older one, never the reverse.
-  if (auto i = jobs_.find(seq); i != jobs_.end()) {
-    if (i->second.what.spec.epoch >= what.spec.epoch)
+  time_point now() const { return time_point{self_->clock().now()}; }
+
+  kv_destination_actor sender() const {
+    return caf::actor_cast<kv_destination_actor>(self_->current_sender());
+  }
+
+  void submit(const prefill_job& m) {
+    peers_.add(self_, m.decode);
+    peers_.add(self_, m.stream);
+    self_->state.submit(m);
+    flush();
+  }
+
+  void down(const caf::actor_addr& peer) {
+    peers_.down(peer);
+    self_->state.peer_down(peer);
+    flush();
+  }
+
+  // One chunk a message: whatever arrives meanwhile, a cancellation above
+  // all, is handled before the next.
+  void step(const step_tick& t) {
+    if (!timers_.due(t))
       return;
-    drop(i, errc::stale_epoch, "the sequence was placed again");
+    self_->state.begin_step(now());
+    send_all();
+    self_->state.compute();
+    self_->state.end_step(now());
+    flush();
   }
-  auto& j = jobs_[seq];
-  j.tokens = what.spec.prompt;
-  j.tokens.insert(j.tokens.end(), what.spec.emitted.begin(),
-                  what.spec.emitted.end());
-  j.what = std::move(what);
-  auto need = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
-  if (j.tokens.empty() || need > pool_->capacity()) {
-    fail(j, {errc::no_free_blocks, "the prompt needs " + std::to_string(need)
-                                       + " KV blocks; this prefill node has "
-                                       + std::to_string(pool_->capacity())});
-    jobs_.erase(seq);
-    return;
+
+  void tick(const deadline_tick& t) {
+    if (!timers_.due(t))
+      return;
+    self_->state.tick(now());
+    flush();
   }
-  queue_.push_back(seq);
-}
 
-void prefill_state::cancel(const cancel_sequence& m) {
-  auto i = jobs_.find(m.seq);
-  if (i != jobs_.end() && i->second.what.spec.epoch <= m.epoch)
-    drop(i, errc::cancelled, "the request was cancelled");
-}
-
-void prefill_state::drop(job_map::iterator i, errc code,
-                         const std::string& reason) {
-  auto& j = i->second;
-  if (j.sender) {
-    auto box = kv_outbox{};
-    j.sender->abort(code, reason, box);
-    send(j, std::move(box));
+  void flush() {
+    send_all();
+    timers_.arm(self_, self_->state.has_step(), self_->state.has_handoffs());
   }
-  std::erase(queue_, i->first);
-  jobs_.erase(i);
-}
 
+<<<<<<< HEAD
 void prefill_state::fail(job& j, const error& e) {
   auto o = sequence_output{};
   o.request = j.what.spec.request;
@@ -87,23 +90,23 @@ void prefill_state::send(job& j, kv_outbox box) {
       out.streams[spec.seq] = j.what.stream;
     }
     out.to_decode.emplace_back(j.what.decode, std::move(m));
+=======
+private:
+  void send_all() {
+    auto effects = self_->state.take_effects();
+    // Tokens first: whoever hears of the handoff has them already.
+    flush_outputs(self_, std::move(effects.outputs));
+    for (auto& [decode, m] : effects.to_decode)
+      send_to_destination(self_, decode, m, effects.specs, effects.streams);
+>>>>>>> actors
   }
-}
 
-// Frees a job whose handoff is over.
-void prefill_state::settle(seq_id seq) {
-  auto i = jobs_.find(seq);
-  if (i == jobs_.end() || !i->second.sender)
-    return;
-  auto& sender = *i->second.sender;
-  if (sender.failed())
-    fail(i->second, sender.failure());
-  if (sender.failed() || sender.done()) {
-    std::erase(queue_, seq);
-    jobs_.erase(i);
-  }
-}
+  prefill_actor::stateful_pointer<prefill_state> self_;
+  watched peers_;
+  node_timers timers_;
+};
 
+<<<<<<< HEAD
 void prefill_state::on(const kv_grant& m, time_point now) {
   if (auto* j = find(m.seq, m.epoch)) {
     auto box = kv_outbox{};
@@ -271,44 +274,29 @@ node_status prefill_state::status() const {
 }
 
 // -- behaviour ----------------------------------------------------------------
+=======
+} // namespace
+>>>>>>> actors
 
 prefill_actor::behavior_type
 prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
              node_options opts) {
   self->state.init(std::move(opts));
-  auto timers = std::make_shared<node_timers>();
-  self->set_down_handler([self](const caf::down_msg& m) {
-    self->state.peer_down(m.source);
-    flush_outputs(self, self->state.take_effects().outputs);
-  });
-  auto flush = [self, timers] {
-    auto effects = self->state.take_effects();
-    // Tokens first: whoever hears of the handoff has them already.
-    flush_outputs(self, std::move(effects.outputs));
-    for (auto& [decode, m] : effects.to_decode)
-      send_to_destination(self, decode, m, effects.specs, effects.streams);
-    timers->arm(self, self->state.has_step(), self->state.has_handoffs());
-  };
-  auto now = [self] { return time_point{self->clock().now()}; };
+  auto p = std::make_shared<performer>(self);
+  auto& state = self->state;
+  self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
   return {
-      [=](const kv_grant& m) { self->state.on(m, now()), flush(); },
-      [=](const kv_credit& m) { self->state.on(m, now()), flush(); },
-      [=](const kv_accepted& m) { self->state.on(m), flush(); },
-      [=](const kv_abort& m) { self->state.on(m), flush(); },
-      [=](const prefill_job& j) {
-        self->monitor(j.decode);
-        self->state.submit(j, now()), flush();
+      [p, &state](const kv_grant& m) {
+        state.on(m, p->sender(), p->now()), p->flush();
       },
-      [=](const cancel_sequence& m) { self->state.cancel(m), flush(); },
-      [=](const step_tick&) {
-        timers->step_armed = false;
-        self->state.step(now()), flush();
-      },
-      [=](const deadline_tick&) {
-        timers->deadline_armed = false;
-        self->state.tick(now()), flush();
-      },
-      [=](const status_query&) { return self->state.status(); },
+      [p, &state](const kv_credit& m) { state.on(m, p->now()), p->flush(); },
+      [p, &state](const kv_accepted& m) { state.on(m), p->flush(); },
+      [p, &state](const kv_abort& m) { state.on(m), p->flush(); },
+      [p](const prefill_job& m) { p->submit(m); },
+      [p, &state](const cancel_sequence& m) { state.cancel(m), p->flush(); },
+      [p](const step_tick& t) { p->step(t); },
+      [p](const deadline_tick& t) { p->tick(t); },
+      [&state](const status_query&) { return state.status(); },
   };
 }
 

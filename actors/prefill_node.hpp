@@ -9,11 +9,12 @@
 
 #include "actors/node_options.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "actors/send_handoff.hpp"
 #include "core/sampling/fused_sampler.hpp"
 
 namespace troupe {
 
-/// What a prefill node knows and does; messages to send pile up in `out`.
+/// What a prefill node knows and does; messages to send pile up as effects.
 class prefill_state {
 public:
   static constexpr const char* name = "prefill_node";
@@ -23,33 +24,42 @@ public:
     /// Set beside a kv_offer in `to_decode`: what the offer travels with.
     std::map<seq_id, sequence_spec> specs;
     std::map<seq_id, stream_actor> streams;
-    std::vector<std::pair<stream_actor, sequence_output>> outputs;
+    routed_outputs outputs;
   };
 
   prefill_state() = default;
 
   void init(node_options opts);
 
-  void submit(prefill_job job, time_point now);
+  // -- handoff ----------------------------------------------------------------
+
+  void submit(prefill_job job);
   void cancel(const cancel_sequence& m);
-  void on(const kv_grant& m, time_point now);
+  /// `from` is whoever granted.
+  void on(const kv_grant& m, const kv_destination_actor& from, time_point now);
   void on(const kv_credit& m, time_point now);
   void on(const kv_accepted& m);
   void on(const kv_abort& m);
 
-  /// Runs one chunk of the oldest prompt that fits.
-  void step(time_point now);
-
   /// Looks at the handoffs' deadlines.
   void tick(time_point now);
 
-  /// The decode node at `peer` is gone.
+  /// A decode node or a gateway is gone.
   void peer_down(const caf::actor_addr& peer);
+
+  // -- compute: one chunk of the oldest prompt that fits, in three parts ------
+
+  /// Takes blocks, and offers the sequence to its decode node.
+  void begin_step(time_point now);
+  /// The long part; nothing is sent meanwhile.
+  void compute();
+  /// Hands over what was computed.
+  void end_step(time_point now);
 
   bool has_step() const;
   bool has_handoffs() const { return !jobs_.empty(); }
   node_status status() const;
-  effects take_effects() { return std::exchange(out, {}); }
+  effects take_effects() { return std::exchange(out_, {}); }
 
 private:
   struct job {
@@ -57,9 +67,16 @@ private:
     std::vector<token_id> tokens; ///< prompt and emitted
     page_table table;
     std::optional<kv_sender> sender;
-    bool computed = false;
   };
   using job_map = std::map<seq_id, job>;
+  /// The chunk of the step under way.
+  struct chunk {
+    seq_id seq = 0;
+    uint32_t first = 0;
+    uint32_t count = 0;
+    bool last = false;
+    result<std::span<const float>> logits = std::span<const float>{};
+  };
 
   void start(job& j, time_point now);
   void finish_prefill(job& j, std::span<const float> logits, time_point now);
@@ -67,15 +84,19 @@ private:
   void drop(job_map::iterator i, errc code, const std::string& reason);
   void settle(seq_id seq);
   job* find(seq_id seq, epoch_t epoch);
-  void fail(job& j, const error& e);
+  void fail(const prefill_job& j, const error& e);
+  void fail_and_drop(seq_id seq, const error& e);
 
   node_options opts_;
   std::optional<engine> engine_;
   std::optional<block_pool> pool_;
   fused_sampler sampler_;
   job_map jobs_;
-  std::deque<seq_id> queue_; ///< not wholly computed yet, oldest first
-  effects out;
+  /// Not wholly computed yet, oldest first. Nobody overtakes: a prompt that
+  /// waits for blocks gets them next.
+  std::deque<seq_id> queue_;
+  std::optional<chunk> chunk_;
+  effects out_;
   uint64_t steps_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/owed_reply.hpp"
+#include "actors/watched.hpp"
 
 namespace troupe {
 
@@ -10,6 +11,11 @@ namespace {
 
 template <class Entries, class Handle>
 void join(Entries& entries, node_id node, const Handle& handle) {
+<<<<<<< HEAD
+=======
+  if (!handle)
+    return;
+>>>>>>> actors
   std::erase_if(entries, [&](auto& e) { return e.node == node; });
   entries.push_back({node, handle, 0});
 }
@@ -96,15 +102,18 @@ std::vector<registry_state::member> registry_state::members() const {
 registry_actor::behavior_type
 registry(registry_actor::stateful_pointer<registry_state> self,
          std::chrono::milliseconds patience) {
-  self->set_down_handler(
-      [self](const caf::down_msg& m) { self->state.down(m.source); });
+  auto nodes = std::make_shared<watched>();
+  self->set_down_handler([=](const caf::down_msg& m) {
+    nodes->down(m.source);
+    self->state.down(m.source);
+  });
   return {
       [=](const add_prefill& m) {
-        self->monitor(m.handle);
+        nodes->add(self, m.handle);
         self->state.add(m);
       },
       [=](const add_decode& m) {
-        self->monitor(m.handle);
+        nodes->add(self, m.handle);
         self->state.add(m);
       },
       [=](const place_request& m) -> caf::result<placement> {

@@ -77,18 +77,33 @@ void send_to_source(Self* self, const kv_source_actor& to, kv_message& m) {
 }
 
 /// A node's notes to itself: at most one step and one deadline under way.
-struct node_timers {
-  bool step_armed = false;
-  bool deadline_armed = false;
+/// Ticks are numbered, so that one from elsewhere starts no second chain.
+class node_timers {
+public:
+  /// Whether this is the tick that was armed last.
+  bool due(const step_tick& t) { return take(step_, t.number); }
+  bool due(const deadline_tick& t) { return take(deadline_, t.number); }
 
   template <class Self>
   void arm(Self* self, bool want_step, bool want_deadline) {
-    if (want_step && !std::exchange(step_armed, true))
-      self->send(self, step_tick{});
-    if (want_deadline && !std::exchange(deadline_armed, true))
-      self->delayed_send(self, std::chrono::milliseconds{250}, deadline_tick{});
-    step_armed = step_armed || want_step;
+    if (want_step && step_ == 0)
+      self->send(self, step_tick{step_ = ++last_});
+    if (want_deadline && deadline_ == 0)
+      self->delayed_send(self, std::chrono::milliseconds{250},
+                         deadline_tick{deadline_ = ++last_});
   }
+
+private:
+  static bool take(uint64_t& armed, uint64_t number) {
+    if (number == 0 || number != armed)
+      return false;
+    armed = 0;
+    return true;
+  }
+
+  uint64_t last_ = 0;
+  uint64_t step_ = 0;     ///< number of the tick under way, or 0
+  uint64_t deadline_ = 0; ///< the same
 };
 
 } // namespace troupe

@@ -44,21 +44,25 @@ typename Inspector::result_type inspect(Inspector& f, sampled& x) {
   return f(x.id, x.logprob, x.top);
 }
 
-/// Copies the blocks of a chunk into one buffer, as they go over a wire.
-std::vector<std::byte> wire_bytes(const kv_chunk& x);
-
 /// Bounds a chunk that arrives over a wire, before anything is allocated.
 inline constexpr uint64_t max_wire_bytes = uint64_t{4} << 20;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, kv_chunk& x) {
   if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
-    auto bytes = wire_bytes(x);
-    auto n = static_cast<uint64_t>(bytes.size());
+    auto slice = x.layer_bytes * x.layers;
+    auto n = static_cast<uint64_t>(x.payload.blocks.empty()
+                                       ? x.payload.bytes.size()
+                                       : slice * x.payload.blocks.size());
     if (auto e = f(x.seq, x.epoch, x.index, x.first_block, x.blocks,
                    x.first_layer, x.layers, x.digest, n))
       return e;
-    return n > 0 ? f.apply_raw(n, bytes.data()) : caf::error{};
+    for (auto& block : x.payload.blocks)
+      if (auto e =
+              f.apply_raw(slice, block.get() + x.first_layer * x.layer_bytes))
+        return e;
+    return x.payload.bytes.empty() ? caf::error{}
+                                   : f.apply_raw(n, x.payload.bytes.data());
   } else if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
     uint64_t n = 0;
     if (auto e = f(x.seq, x.epoch, x.index, x.first_block, x.blocks,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
@@ -54,10 +55,16 @@ kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk) {
   return to_digest(XXH3_128bits_digest(&state));
 }
 
-kv_digest digest_of(const std::vector<kv_digest>& parts) {
+kv_digest digest_of(const std::vector<kv_digest>& chunks,
+                    const kv_commit& commit) {
   static_assert(sizeof(kv_digest) == 16);
-  return to_digest(
-      XXH3_128bits(parts.data(), parts.size() * sizeof(kv_digest)));
+  XXH3_state_t state;
+  XXH3_128bits_reset(&state);
+  XXH3_128bits_update(&state, chunks.data(), chunks.size() * sizeof(kv_digest));
+  XXH3_128bits_update(&state, &commit.tokens, sizeof(commit.tokens));
+  XXH3_128bits_update(&state, commit.emitted.data(),
+                      commit.emitted.size() * sizeof(token_id));
+  return to_digest(XXH3_128bits_digest(&state));
 }
 
 // -- sender -------------------------------------------------------------------
@@ -80,6 +87,18 @@ void kv_sender::push(const page_table& table, uint32_t first_block,
   if (over())
     return;
   assert(!commit_ && first_block + blocks <= offer_.blocks);
+  // A block of a large model may exceed a chunk: then its layers are split.
+  auto layer_bytes = std::max<size_t>(1, offer_.layout.layer_bytes());
+  auto at_once =
+      static_cast<uint32_t>(std::max<size_t>(1, max_chunk_bytes / layer_bytes));
+  for (uint32_t done = 0; done < layers; done += at_once)
+    queue(table, first_block, blocks, first_layer + done,
+          std::min(at_once, layers - done));
+  pump(now, out);
+}
+
+void kv_sender::queue(const page_table& table, uint32_t first_block,
+                      uint32_t blocks, uint32_t first_layer, uint32_t layers) {
   auto slice = std::max<size_t>(1, layers * offer_.layout.layer_bytes());
   auto per_chunk =
       static_cast<uint32_t>(std::max<size_t>(1, max_chunk_bytes / slice));
@@ -101,7 +120,6 @@ void kv_sender::push(const page_table& table, uint32_t first_block,
     acknowledged_.push_back(false);
     chunks_.push_back(std::move(c));
   }
-  pump(now, out);
 }
 
 void kv_sender::finish(uint32_t tokens, std::vector<token_id> emitted,
@@ -109,9 +127,10 @@ void kv_sender::finish(uint32_t tokens, std::vector<token_id> emitted,
   if (over())
     return;
   assert(!commit_);
-  commit_ = kv_commit{
-      offer_.seq,          offer_.epoch, static_cast<uint32_t>(chunks_.size()),
-      digest_of(digests_), tokens,       std::move(emitted)};
+  commit_ =
+      kv_commit{offer_.seq, offer_.epoch, static_cast<uint32_t>(chunks_.size()),
+                {},         tokens,       std::move(emitted)};
+  commit_->digest = digest_of(digests_, *commit_);
   pump(now, out);
 }
 
@@ -130,12 +149,20 @@ void kv_sender::pump(time_point now, kv_outbox& out) {
   }
 }
 
+void kv_sender::alive(time_point now) {
+  last_progress_ = now;
+  unanswered_ = 0;
+}
+
 void kv_sender::on(const kv_grant& m, time_point now, kv_outbox& out) {
   if (!ours(m.seq, m.epoch) || state_ != state::offered)
     return;
+  alive(now);
+  queued_ = m.credit == 0;
+  if (queued_)
+    return;
   state_ = state::sending;
-  window_ = std::max<uint32_t>(1, m.credit);
-  last_progress_ = now;
+  window_ = std::min(m.credit, max_window);
   pump(now, out);
 }
 
@@ -146,7 +173,7 @@ void kv_sender::on(const kv_credit& m, time_point now, kv_outbox& out) {
   acknowledged_[m.index] = true;
   ++acknowledged_count_;
   chunks_[m.index].payload = {};
-  last_progress_ = now;
+  alive(now);
   pump(now, out);
 }
 
@@ -168,15 +195,22 @@ void kv_sender::tick(time_point now, kv_outbox& out) {
   // While the source itself is still computing there is nothing to answer.
   auto waiting = state_ != state::sending || acknowledged_count_ < next_;
   if (!waiting) {
-    last_progress_ = now;
+    alive(now);
     return;
   }
-  if (now - last_progress_ >= timing_.lease) {
+  // A destination that said "wait" is asked again at leisure.
+  auto pause = state_ == state::offered && queued_
+                   ? std::max(timing_.resend, timing_.lease / 4)
+                   : timing_.resend;
+  if (now - last_send_ < pause)
+    return;
+  // An answer may lie behind this very tick, after a long step: silence counts
+  // only once it was asked into.
+  if (now - last_progress_ >= timing_.lease && unanswered_ >= 2) {
     abort(errc::timeout, "the destination of a KV handoff fell silent", out);
     return;
   }
-  if (now - last_send_ < timing_.resend)
-    return;
+  ++unanswered_;
   last_send_ = now;
   switch (state_) {
   case state::offered:
@@ -217,6 +251,11 @@ kv_receiver::kv_receiver(kv_offer offer, options opts,
 result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
                                       options opts, time_point now,
                                       kv_outbox& out) {
+  if (offer.version != kv_handoff_version)
+    return fail(errc::layout_mismatch,
+                "the offer is of protocol version "
+                    + std::to_string(offer.version) + "; this build speaks "
+                    + std::to_string(kv_handoff_version));
   if (offer.model != opts.model)
     return fail(errc::layout_mismatch,
                 "the offered KV belongs to another model");
@@ -245,7 +284,7 @@ bool kv_receiver::ours(seq_id seq, epoch_t epoch) const {
 void kv_receiver::on(const kv_offer& m, time_point now, kv_outbox& out) {
   if (!ours(m.seq, m.epoch) || state_ != state::receiving)
     return;
-  last_progress_ = now;
+  alive(now);
   out.push_back(kv_grant{m.seq, m.epoch, opts_.window});
 }
 
@@ -258,7 +297,7 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
       out.push_back(kv_credit{m.seq, m.epoch, m.index});
     return;
   }
-  if (!plausible(offer_, m)) {
+  if (!plausible(offer_, m) || !fits(m)) {
     fail_with(errc::layout_mismatch,
               "KV chunk " + std::to_string(m.index)
                   + " lies outside what was offered",
@@ -270,6 +309,33 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
               "KV chunk " + std::to_string(m.index) + " is damaged", out);
     return;
   }
+  place(m);
+  alive(now);
+  out.push_back(kv_credit{m.seq, m.epoch, m.index});
+}
+
+// Every layer of every block comes once, so that what was digested stays; and
+// bytes from a network never go into memory that another node lent.
+bool kv_receiver::fits(const kv_chunk& m) const {
+  auto by_reference = !m.payload.blocks.empty();
+  if (by_reference_.value_or(by_reference) != by_reference
+      || m.index >= filled_.size())
+    return false;
+  for (uint32_t i = 0; i < m.blocks; ++i) {
+    auto& lease = leases_[m.first_block + i];
+    if (by_reference && lease.has_memory()
+        && lease.ref() != m.payload.blocks[i])
+      return false;
+    auto base = size_t{m.first_block + i} * offer_.layout.layers;
+    for (uint32_t l = 0; l < m.layers; ++l)
+      if (filled_[base + m.first_layer + l])
+        return false;
+  }
+  return true;
+}
+
+void kv_receiver::place(const kv_chunk& m) {
+  by_reference_ = !m.payload.blocks.empty();
   for_each_slice(
       offer_.layout, m, [&](uint32_t i, const std::byte* p, size_t n) {
         auto& lease = leases_[m.first_block + i];
@@ -286,8 +352,11 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
           filled_[base + m.first_layer + l] = true;
       });
   received_.emplace(m.index, m.digest);
+}
+
+void kv_receiver::alive(time_point now) {
   last_progress_ = now;
-  out.push_back(kv_credit{m.seq, m.epoch, m.index});
+  suspect_ = false;
 }
 
 void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
@@ -304,7 +373,7 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
       received_.size() == m.chunks
       && (received_.empty() || received_.rbegin()->first + 1 == m.chunks)
       && std::all_of(filled_.begin(), filled_.end(), [](bool b) { return b; });
-  if (!whole || digest_of(digests) != m.digest) {
+  if (!whole || digest_of(digests, m) != m.digest) {
     fail_with(errc::digest_mismatch,
               "the KV that arrived is not the KV that was committed", out);
     return;
@@ -316,7 +385,7 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
   }
   commit_ = m;
   state_ = state::accepted;
-  last_progress_ = now;
+  alive(now);
   out.push_back(kv_accepted{m.seq, m.epoch});
 }
 
@@ -330,7 +399,11 @@ void kv_receiver::on(const kv_abort& m) {
 }
 
 void kv_receiver::tick(time_point now, kv_outbox& out) {
-  if (state_ == state::receiving && now - last_progress_ >= opts_.timing.lease)
+  if (state_ != state::receiving
+      || now - last_progress_ < opts_.timing.compute_lease)
+    return;
+  // What it has sent may lie behind this very tick: look again at the next.
+  if (std::exchange(suspect_, true))
     fail_with(errc::timeout, "the source of a KV handoff fell silent", out);
 }
 

@@ -15,14 +15,20 @@ namespace troupe {
 /// Digest of the chunk's bytes, wherever they lie.
 kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk);
 
-/// Digest over a list of digests.
-kv_digest digest_of(const std::vector<kv_digest>& parts);
+/// Digest over the digests of all chunks, in order, and what a commit says
+/// beside them.
+kv_digest digest_of(const std::vector<kv_digest>& chunks,
+                    const kv_commit& commit);
 
 struct handoff_timing {
   /// What was sent and not answered for this long is sent again.
   duration resend = std::chrono::milliseconds{500};
-  /// Without any progress for this long the handoff is given up.
+  /// Without a sign of life of the destination for this long the source gives
+  /// the handoff up. Must exceed the destination's longest step.
   duration lease = std::chrono::seconds{30};
+  /// The same for the destination, whose source may compute for long between
+  /// two messages. That peers die is noticed otherwise, and at once.
+  duration compute_lease = std::chrono::minutes{5};
 };
 
 /// Source side of one handoff. Pure: messages and the time go in, messages to
@@ -38,8 +44,9 @@ public:
   void start(time_point now, kv_outbox& out);
 
   /// Queues layers [first_layer, +layers) of `table`'s blocks
-  /// [first_block, +blocks) as chunks of at most `max_chunk_bytes`; they go
-  /// out as credit allows. Those bytes must not change any more.
+  /// [first_block, +blocks) as chunks of at most `max_chunk_bytes` (but at
+  /// least one layer of one block); they go out as credit allows. Those bytes
+  /// must not change any more, and may be pushed once.
   void push(const page_table& table, uint32_t first_block, uint32_t blocks,
             uint32_t first_layer, uint32_t layers, time_point now,
             kv_outbox& out);
@@ -65,12 +72,17 @@ public:
   /// Why, when failed().
   const error& failure() const { return failure_; }
   const kv_offer& offer() const { return offer_; }
-  /// Chunks sent for the first time, and all sends, resends included.
+  /// Chunks sent, resends not counted.
   uint32_t chunks_sent() const { return next_; }
 
   static constexpr size_t max_chunk_bytes = size_t{1} << 20;
+  /// Whatever a destination grants, no more chunks are in flight.
+  static constexpr uint32_t max_window = 64;
 
 private:
+  void queue(const page_table& table, uint32_t first_block, uint32_t blocks,
+             uint32_t first_layer, uint32_t layers);
+  void alive(time_point now);
   bool ours(seq_id seq, epoch_t epoch) const;
   bool over() const { return done() || failed(); }
   void pump(time_point now, kv_outbox& out);
@@ -88,10 +100,14 @@ private:
   std::optional<kv_commit> commit_;
   time_point last_progress_{};
   time_point last_send_{};
+  uint32_t unanswered_ = 0; // resends since the last sign of life
+  bool queued_ = false;     // the destination said that the offer waits
 };
 
 /// Destination side of one handoff. Owns the blocks it reserved until the
-/// sequence is taken from it; destroying it frees them.
+/// sequence is taken from it; destroying it frees them. The caller opens one
+/// receiver an epoch and remembers which epochs are over: a late offer of one
+/// must not start it again.
 class kv_receiver {
 public:
   enum class state : uint8_t { receiving, accepted, failed };
@@ -131,6 +147,9 @@ private:
   kv_receiver(kv_offer offer, options opts, std::vector<block_lease> leases,
               time_point now);
   bool ours(seq_id seq, epoch_t epoch) const;
+  bool fits(const kv_chunk& m) const;
+  void place(const kv_chunk& m);
+  void alive(time_point now);
   void fail_with(errc code, std::string reason, kv_outbox& out);
 
   kv_offer offer_;
@@ -141,8 +160,10 @@ private:
   std::map<uint32_t, kv_digest> received_; // by chunk index
   // Which layers of which block are in place: [blocks * layers].
   std::vector<bool> filled_;
+  std::optional<bool> by_reference_; // all chunks come the same way
   kv_commit commit_;
   time_point last_progress_{};
+  bool suspect_ = false; // the lease ran out, noticed once
 };
 
 } // namespace troupe

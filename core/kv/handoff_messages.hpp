@@ -19,7 +19,7 @@ namespace troupe {
 // diagram. Each carries the sequence and the epoch of the handoff it belongs
 // to; a message of another epoch is dropped.
 
-/// XXH3-128 of a byte range, or of a list of such digests.
+/// XXH3-128 of bytes.
 struct kv_digest {
   uint64_t low = 0;
   uint64_t high = 0;
@@ -27,10 +27,16 @@ struct kv_digest {
   friend bool operator==(const kv_digest&, const kv_digest&) = default;
 };
 
+/// What the protocol and the bytes of a block mean; peers of another version
+/// refuse. Goes up with kv_block_tokens, the order of values in a block, or
+/// the meaning of a message.
+inline constexpr uint32_t kv_handoff_version = 1;
+
 /// Source -> destination: may I send this sequence?
 struct kv_offer {
   seq_id seq = 0;
   epoch_t epoch = 0;
+  uint32_t version = kv_handoff_version;
   /// Digest of the model file; KV of one model is noise to another.
   std::string model;
   kv_layout layout;
@@ -39,13 +45,14 @@ struct kv_offer {
   /// Blocks that the sequence may grow to; the destination reserves these.
   uint32_t max_blocks = 0;
   auto fields() {
-    return std::tie(seq, epoch, model, layout.layers, layout.kv_heads,
+    return std::tie(seq, epoch, version, model, layout.layers, layout.kv_heads,
                     layout.head_dim, layout.dtype, blocks, max_blocks);
   }
 };
 
 /// Destination -> source: blocks are reserved, `credit` chunks may be in
-/// flight.
+/// flight. A credit of 0: the offer waits for free blocks; that too is a sign
+/// of life.
 struct kv_grant {
   seq_id seq = 0;
   epoch_t epoch = 0;
@@ -93,7 +100,7 @@ struct kv_commit {
   seq_id seq = 0;
   epoch_t epoch = 0;
   uint32_t chunks = 0;
-  /// Digest over the chunks' digests in order of their index.
+  /// Over the chunks' digests in order of their index, and the fields below.
   kv_digest digest;
   /// Tokens whose KV was sent.
   uint32_t tokens = 0;

@@ -1,0 +1,47 @@
+#include "actors/check_spec.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+bool known_tokens(std::span<const token_id> ids, uint32_t vocab) {
+  return std::all_of(ids.begin(), ids.end(), [&](token_id id) {
+    return id >= 0 && static_cast<uint32_t>(id) < vocab;
+  });
+}
+
+result<void> check(const sequence_spec& spec, const hparams& model) {
+  if (spec.prompt.empty())
+    return fail(errc::invalid_argument, "the prompt is empty");
+  if (!known_tokens(spec.prompt, model.vocab)
+      || !known_tokens(spec.emitted, model.vocab))
+    return fail(errc::invalid_argument,
+                "a token id lies outside the vocabulary of "
+                    + std::to_string(model.vocab));
+  if (spec.prompt.size() > model.context
+      || spec.max_tokens > model.context - spec.prompt.size())
+    return fail(errc::context_exceeded,
+                std::to_string(spec.prompt.size()) + " prompt tokens and "
+                    + std::to_string(spec.max_tokens)
+                    + " of the answer; the context holds "
+                    + std::to_string(model.context));
+  if (spec.emitted.size() >= spec.max_tokens)
+    return fail(errc::invalid_argument,
+                std::to_string(spec.emitted.size())
+                    + " tokens are generated already, of at most "
+                    + std::to_string(spec.max_tokens));
+  return validate(spec.sampling, model.vocab);
+}
+
+result<void> check(const kv_offer& offer, const sequence_spec& spec) {
+  auto blocks = kv_layout::blocks_for(
+      static_cast<uint32_t>(spec.prompt.size() + spec.emitted.size()));
+  if (offer.seq != spec.seq || offer.epoch != spec.epoch
+      || offer.blocks != blocks
+      || offer.max_blocks != kv_layout::blocks_for(spec.max_length()))
+    return fail(errc::layout_mismatch,
+                "a handoff's offer contradicts its sequence");
+  return {};
+}
+
+} // namespace troupe

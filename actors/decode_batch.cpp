@@ -1,0 +1,76 @@
+#include "actors/decode_batch.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+decode_batch::decode_batch(const node_options& opts)
+    : engine_(opts.weights,
+              engine_options{opts.threads, std::max(1u, opts.max_batch)}),
+      max_batch_(std::max(1u, opts.max_batch)) {}
+
+const decoding* decode_batch::find(seq_id seq) const {
+  auto i = std::find_if(all_.begin(), all_.end(),
+                        [&](auto& s) { return s.spec.seq == seq; });
+  return i != all_.end() ? &*i : nullptr;
+}
+
+sequence_output decode_batch::advance(decoding& s,
+                                      const result<sampled>& token) {
+  auto index = static_cast<uint32_t>(s.generated.size());
+  auto o = sequence_output{};
+  o.request = s.spec.request;
+  o.seq = s.spec.seq;
+  o.epoch = s.spec.epoch;
+  o.index = index;
+  if (token) {
+    append_token(o, s.spec, *token, index);
+    s.generated.push_back(token->id);
+  } else {
+    o.reason = finish_reason::error;
+    o.code = token.failure().code;
+    o.message = token.failure().message;
+  }
+  return o;
+}
+
+std::vector<std::pair<seq_id, epoch_t>>
+decode_batch::step(routed_outputs& out) {
+  auto ended = std::vector<std::pair<seq_id, epoch_t>>{};
+  auto count = std::min<size_t>(all_.size(), max_batch_);
+  if (count == 0)
+    return ended;
+  rows_.clear();
+  for (size_t i = 0; i < count; ++i) {
+    auto& s = all_[i];
+    s.table.back(s.table.length() + 1);
+    auto row = batch_row{};
+    row.table = &s.table;
+    row.tokens = std::span{&s.generated.back(), 1};
+    rows_.push_back(row);
+  }
+  auto logits = engine_.forward(rows_);
+  ++steps_;
+  largest_ = std::max(largest_, static_cast<uint32_t>(count));
+  auto vocab = logits ? logits->size() / count : 0;
+  for (size_t i = 0; i < count; ++i) {
+    // Those that had their turn go to the back, those that ended go away.
+    auto s = std::move(all_.front());
+    all_.pop_front();
+    auto position = s.generated.size();
+    auto token = logits ? sampler_.sample(logits->subspan(i * vocab, vocab),
+                                          s.spec.prompt, s.generated, position,
+                                          s.spec.sampling)
+                        : result<sampled>{logits.failure()};
+    auto o = advance(s, token);
+    auto over = o.reason != finish_reason::none;
+    out.emplace_back(s.stream, std::move(o));
+    if (over)
+      ended.emplace_back(s.spec.seq, s.spec.epoch);
+    else
+      all_.push_back(std::move(s));
+  }
+  return ended;
+}
+
+} // namespace troupe

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "actors/node_options.hpp"
+#include "actors/send_handoff.hpp"
+#include "core/sampling/fused_sampler.hpp"
+
+namespace troupe {
+
+/// One sequence that a decode node generates.
+struct decoding {
+  sequence_spec spec;
+  std::vector<token_id> generated; ///< over the whole answer
+  page_table table;
+  stream_actor stream;
+};
+
+/// The sequences that a decode node generates, all in one batch. With more of
+/// them than a step may have rows they take turns.
+class decode_batch {
+public:
+  explicit decode_batch(const node_options& opts);
+
+  void join(decoding s) { all_.push_back(std::move(s)); }
+
+  /// One token for each of the front rows. Appends to `out`; sequences that
+  /// ended leave, and are named.
+  std::vector<std::pair<seq_id, epoch_t>> step(routed_outputs& out);
+
+  const decoding* find(seq_id seq) const;
+
+  template <class Predicate>
+  size_t erase_if(Predicate p) {
+    return std::erase_if(all_, std::move(p));
+  }
+
+  size_t size() const { return all_.size(); }
+  uint64_t steps() const { return steps_; }
+  uint32_t largest() const { return largest_; }
+
+private:
+  sequence_output advance(decoding& s, const result<sampled>& token);
+
+  engine engine_;
+  fused_sampler sampler_;
+  uint32_t max_batch_;
+  std::deque<decoding> all_; ///< the front ones go into the next step
+  std::vector<batch_row> rows_;
+  uint64_t steps_ = 0;
+  uint32_t largest_ = 0;
+};
+
+} // namespace troupe

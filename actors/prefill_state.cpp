@@ -1,0 +1,301 @@
+#include <algorithm>
+#include <cassert>
+
+#include "actors/check_spec.hpp"
+#include "actors/prefill_node.hpp"
+
+namespace troupe {
+
+// -- jobs ---------------------------------------------------------------------
+
+void prefill_state::init(node_options opts) {
+  opts_ = std::move(opts);
+  // Whole blocks: what one chunk wrote, the next must not touch.
+  opts_.prefill_chunk =
+      std::max(opts_.prefill_chunk / kv_block_tokens, 1u) * kv_block_tokens;
+  engine_.emplace(opts_.weights,
+                  engine_options{opts_.threads, opts_.prefill_chunk});
+  pool_.emplace(opts_.arena, opts_.blocks);
+}
+
+void prefill_state::submit(prefill_job what) {
+  if (!what.stream)
+    return;
+  if (!what.decode)
+    return fail(what, {errc::invalid_argument, "a job without a decode node"});
+  auto seq = what.spec.seq;
+  // A newer life of the sequence replaces an older one, never the reverse.
+  if (auto i = jobs_.find(seq); i != jobs_.end()) {
+    if (i->second.what.spec.epoch >= what.spec.epoch)
+      return;
+    drop(i, errc::stale_epoch, "the sequence was placed again");
+  }
+  if (auto ok = check(what.spec, opts_.weights->params); !ok)
+    return fail(what, ok.failure());
+  auto tokens = what.spec.prompt;
+  tokens.insert(tokens.end(), what.spec.emitted.begin(),
+                what.spec.emitted.end());
+  auto need = kv_layout::blocks_for(static_cast<uint32_t>(tokens.size()));
+  if (need > pool_->capacity())
+    return fail(
+        what, {errc::no_free_blocks, "the prompt needs " + std::to_string(need)
+                                         + " KV blocks; this prefill node has "
+                                         + std::to_string(pool_->capacity())});
+  auto& j = jobs_[seq];
+  j.what = std::move(what);
+  j.tokens = std::move(tokens);
+  queue_.push_back(seq);
+}
+
+void prefill_state::cancel(const cancel_sequence& m) {
+  auto i = jobs_.find(m.seq);
+  if (i != jobs_.end() && i->second.what.spec.epoch <= m.epoch)
+    drop(i, errc::cancelled, "the request was cancelled");
+}
+
+void prefill_state::drop(job_map::iterator i, errc code,
+                         const std::string& reason) {
+  auto& j = i->second;
+  if (j.sender) {
+    auto box = kv_outbox{};
+    j.sender->abort(code, reason, box);
+    send(j, std::move(box));
+  }
+  std::erase(queue_, i->first);
+  jobs_.erase(i);
+}
+
+void prefill_state::fail(const prefill_job& j, const error& e) {
+  auto o = sequence_output{};
+  o.request = j.spec.request;
+  o.seq = j.spec.seq;
+  o.epoch = j.spec.epoch;
+  o.index = static_cast<uint32_t>(j.spec.emitted.size());
+  o.reason = finish_reason::error;
+  o.code = e.code;
+  o.message = e.message;
+  out_.outputs.emplace_back(j.stream, std::move(o));
+}
+
+void prefill_state::fail_and_drop(seq_id seq, const error& e) {
+  auto i = jobs_.find(seq);
+  fail(i->second.what, e);
+  drop(i, e.code, e.message);
+}
+
+// -- handoff ------------------------------------------------------------------
+
+prefill_state::job* prefill_state::find(seq_id seq, epoch_t epoch) {
+  auto i = jobs_.find(seq);
+  return i != jobs_.end() && i->second.what.spec.epoch == epoch
+                 && i->second.sender
+             ? &i->second
+             : nullptr;
+}
+
+void prefill_state::send(job& j, kv_outbox box) {
+  auto& spec = j.what.spec;
+  for (auto& m : box) {
+    if (std::holds_alternative<kv_offer>(m)) {
+      out_.specs[spec.seq] = spec;
+      out_.streams[spec.seq] = j.what.stream;
+    }
+    out_.to_decode.emplace_back(j.what.decode, std::move(m));
+  }
+}
+
+// Frees a job whose handoff is over.
+void prefill_state::settle(seq_id seq) {
+  auto i = jobs_.find(seq);
+  if (i == jobs_.end() || !i->second.sender)
+    return;
+  auto& sender = *i->second.sender;
+  if (sender.failed())
+    fail(i->second.what, sender.failure());
+  if (sender.failed() || sender.done()) {
+    std::erase(queue_, seq);
+    jobs_.erase(i);
+  }
+}
+
+void prefill_state::on(const kv_grant& m, const kv_destination_actor& from,
+                       time_point now) {
+  if (auto* j = find(m.seq, m.epoch)) {
+    auto box = kv_outbox{};
+    j->sender->on(m, now, box);
+    send(*j, std::move(box));
+  } else if (from) {
+    // Blocks are kept for nobody there.
+    out_.to_decode.emplace_back(
+        from, kv_abort{m.seq, m.epoch, errc::unknown_sequence,
+                       "no such handoff on this prefill node"});
+  }
+}
+
+void prefill_state::on(const kv_credit& m, time_point now) {
+  if (auto* j = find(m.seq, m.epoch)) {
+    auto box = kv_outbox{};
+    j->sender->on(m, now, box);
+    send(*j, std::move(box));
+  }
+}
+
+void prefill_state::on(const kv_accepted& m) {
+  if (auto* j = find(m.seq, m.epoch)) {
+    j->sender->on(m);
+    settle(m.seq);
+  }
+}
+
+void prefill_state::on(const kv_abort& m) {
+  if (auto* j = find(m.seq, m.epoch)) {
+    j->sender->on(m);
+    settle(m.seq);
+  }
+}
+
+void prefill_state::tick(time_point now) {
+  auto seqs = std::vector<seq_id>{};
+  for (auto& [seq, j] : jobs_)
+    if (j.sender) {
+      auto box = kv_outbox{};
+      j.sender->tick(now, box);
+      send(j, std::move(box));
+      seqs.push_back(seq);
+    }
+  for (auto seq : seqs)
+    settle(seq);
+}
+
+void prefill_state::peer_down(const caf::actor_addr& peer) {
+  auto lost = std::vector<seq_id>{};
+  auto unread = std::vector<seq_id>{};
+  for (auto& [seq, j] : jobs_)
+    if (j.what.stream == peer)
+      unread.push_back(seq);
+    else if (j.what.decode == peer)
+      lost.push_back(seq);
+  for (auto seq : lost)
+    fail_and_drop(seq, {errc::abandoned, "the decode node is gone"});
+  for (auto seq : unread)
+    drop(jobs_.find(seq), errc::abandoned, "nobody is left to read the answer");
+}
+
+// -- compute ------------------------------------------------------------------
+
+bool prefill_state::has_step() const {
+  if (queue_.empty())
+    return false;
+  auto& j = jobs_.at(queue_.front());
+  return j.table.blocks() > 0
+         || kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()))
+                <= pool_->available();
+}
+
+void prefill_state::start(job& j, time_point now) {
+  auto& spec = j.what.spec;
+  auto offer = kv_offer{};
+  offer.seq = spec.seq;
+  offer.epoch = spec.epoch;
+  offer.model = opts_.weights->digest;
+  offer.layout = pool_->layout();
+  offer.blocks = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
+  offer.max_blocks = kv_layout::blocks_for(spec.max_length());
+  j.sender.emplace(std::move(offer), opts_.timing);
+  auto box = kv_outbox{};
+  j.sender->start(now, box);
+  send(j, std::move(box));
+}
+
+void prefill_state::begin_step(time_point now) {
+  chunk_.reset();
+  if (!has_step())
+    return;
+  auto seq = queue_.front();
+  auto& j = jobs_.at(seq);
+  auto total = static_cast<uint32_t>(j.tokens.size());
+  if (!j.table.grow(*pool_, total))
+    return;
+  if (!j.sender)
+    start(j, now);
+  auto c = chunk{};
+  c.seq = seq;
+  c.first = j.table.length();
+  c.count = std::min(opts_.prefill_chunk, total - c.first);
+  c.last = c.first + c.count == total;
+  chunk_ = std::move(c);
+}
+
+void prefill_state::compute() {
+  if (!chunk_)
+    return;
+  auto& j = jobs_.at(chunk_->seq);
+  auto row = batch_row{};
+  row.table = &j.table;
+  row.tokens = std::span{j.tokens}.subspan(chunk_->first, chunk_->count);
+  row.want_logits = chunk_->last;
+  chunk_->logits = engine_->forward({&row, 1});
+  ++steps_;
+}
+
+void prefill_state::end_step(time_point now) {
+  if (!chunk_)
+    return;
+  auto c = *std::exchange(chunk_, std::nullopt);
+  if (!c.logits)
+    return fail_and_drop(c.seq, c.logits.failure());
+  auto& j = jobs_.at(c.seq);
+  // Chunks end at block boundaries but for the last, so what is pushed here
+  // is never written again.
+  auto first = c.first / kv_block_tokens;
+  auto blocks = kv_layout::blocks_for(c.first + c.count) - first;
+  auto box = kv_outbox{};
+  j.sender->push(j.table, first, blocks, 0, pool_->layout().layers, now, box);
+  send(j, std::move(box));
+  if (c.last) {
+    std::erase(queue_, c.seq);
+    finish_prefill(j, *c.logits, now);
+  }
+}
+
+void prefill_state::finish_prefill(job& j, std::span<const float> logits,
+                                   time_point now) {
+  auto& spec = j.what.spec;
+  auto index = static_cast<uint32_t>(spec.emitted.size());
+  auto token =
+      sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
+  if (!token)
+    return fail_and_drop(spec.seq, token.failure());
+  auto o = sequence_output{};
+  o.request = spec.request;
+  o.seq = spec.seq;
+  o.epoch = spec.epoch;
+  o.index = index;
+  append_token(o, spec, *token, index);
+  auto over = o.reason != finish_reason::none;
+  out_.outputs.emplace_back(j.what.stream, std::move(o));
+  if (over) {
+    drop(jobs_.find(spec.seq), errc::cancelled, "ended with its first token");
+    return;
+  }
+  auto emitted = spec.emitted;
+  emitted.push_back(token->id);
+  auto box = kv_outbox{};
+  j.sender->finish(j.table.length(), std::move(emitted), now, box);
+  send(j, std::move(box));
+}
+
+node_status prefill_state::status() const {
+  auto s = node_status{};
+  s.node = opts_.id;
+  s.role = node_role::prefill;
+  s.sequences = static_cast<uint32_t>(jobs_.size());
+  s.waiting = static_cast<uint32_t>(queue_.size());
+  s.blocks_in_use = pool_->in_use();
+  s.blocks_total = pool_->capacity();
+  s.steps = steps_;
+  s.largest_batch = steps_ > 0 ? 1 : 0;
+  return s;
+}
+
+} // namespace troupe

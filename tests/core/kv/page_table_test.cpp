@@ -1,0 +1,81 @@
+#include <boost/test/unit_test.hpp>
+
+#include <set>
+
+#include "core/kv/page_table.hpp"
+
+using namespace troupe;
+
+namespace {
+
+struct fixture {
+  block_pool pool{make_block_arena({1, 1, 2, kv_dtype::f32}), 5};
+  page_table table;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(kv_page_table)
+
+BOOST_AUTO_TEST_CASE(blocks_for_rounds_up) {
+  BOOST_TEST(kv_layout::blocks_for(0) == 0u);
+  BOOST_TEST(kv_layout::blocks_for(1) == 1u);
+  BOOST_TEST(kv_layout::blocks_for(16) == 1u);
+  BOOST_TEST(kv_layout::blocks_for(17) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(offsets_of_a_layout_tile_a_block) {
+  auto l = kv_layout{3, 2, 8, kv_dtype::f16};
+  auto starts = std::set<size_t>{};
+  for (uint32_t layer = 0; layer < l.layers; ++layer)
+    for (uint32_t head = 0; head < l.kv_heads; ++head) {
+      starts.insert(l.k_offset(layer, head));
+      starts.insert(l.v_offset(layer, head));
+    }
+  BOOST_TEST(starts.size() == 12u);
+  auto next = size_t{0};
+  for (auto start : starts) {
+    BOOST_TEST(start == next);
+    next += l.head_bytes();
+  }
+  BOOST_TEST(next == l.block_bytes());
+}
+
+BOOST_FIXTURE_TEST_CASE(it_grows_by_whole_blocks, fixture) {
+  BOOST_TEST(table.grow(pool, 1));
+  BOOST_TEST(table.room() == 16u);
+  BOOST_TEST(table.grow(pool, 16));
+  BOOST_TEST(pool.in_use() == 1u);
+  BOOST_TEST(table.grow(pool, 17));
+  BOOST_TEST(pool.in_use() == 2u);
+  BOOST_TEST(table.length() == 0u);
+  table.clear();
+  BOOST_TEST(pool.in_use() == 0u);
+  BOOST_TEST(table.blocks() == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(growing_too_far_changes_nothing, fixture) {
+  BOOST_TEST(table.grow(pool, 20));
+  BOOST_TEST(!table.grow(pool, 81));
+  BOOST_TEST(table.blocks() == 2u);
+  BOOST_TEST(pool.in_use() == 2u);
+  BOOST_TEST(table.grow(pool, 80));
+}
+
+BOOST_FIXTURE_TEST_CASE(reserved_blocks_get_memory_in_order, fixture) {
+  auto leases = pool.reserve(3);
+  for (auto& lease : *leases)
+    table.append(std::move(lease));
+  BOOST_TEST(table.block(0) == nullptr);
+  table.back(17);
+  BOOST_TEST(table.block(0) != nullptr);
+  BOOST_TEST(table.block(1) != nullptr);
+  BOOST_TEST(table.block(2) == nullptr);
+  auto* second = table.block(1);
+  table.back(33);
+  BOOST_TEST(table.block(1) == second);
+  BOOST_TEST(table.block(2) != nullptr);
+  BOOST_TEST(pool.in_use() == 3u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
