@@ -61,6 +61,8 @@ public:
   std::byte* data() const { return block_.get(); }
   const block_ref& ref() const { return block_; }
   bool has_memory() const { return block_ != nullptr; }
+  /// REQUIRES: taken from a pool.
+  const kv_layout& layout() const;
 
   /// Adopts a block that another node of this process filled.
   void attach(block_ref block) { block_ = std::move(block); }
