@@ -103,11 +103,8 @@ namespace {
 using gateway_pointer = gateway_actor::stateful_pointer<gateway_state>;
 
 caf::result<admitted> accept(gateway_pointer self, const submit& m) {
-<<<<<<< HEAD
-=======
   if (!m.client)
     return to_caf({errc::invalid_argument, "a request without a client"});
->>>>>>> actors
   auto request = m.request;
   auto spec = self->state.admit(request);
   if (!spec)

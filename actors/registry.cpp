@@ -11,11 +11,8 @@ namespace {
 
 template <class Entries, class Handle>
 void join(Entries& entries, node_id node, const Handle& handle) {
-<<<<<<< HEAD
-=======
   if (!handle)
     return;
->>>>>>> actors
   std::erase_if(entries, [&](auto& e) { return e.node == node; });
   entries.push_back({node, handle, 0});
 }
