@@ -120,10 +120,11 @@ int inspect(const inspect_options& o) {
 
 void add_inspect(CLI::App& app, action& chosen) {
   auto o = std::make_shared<inspect_options>();
-  auto* sub = app.add_subcommand(
-      "inspect", "show what a GGUF file holds\n\nMetadata and tensors, after "
-                 "checking that the file keeps to its format.\nWorks for "
-                 "architectures and encodings that Troupe cannot run too.");
+  auto* sub = app.add_subcommand("inspect", "show what a GGUF file holds");
+  sub->footer(R"(
+Metadata and tensors, after checking that the file keeps to its format. Works
+for architectures and encodings that Troupe cannot run, too.
+)");
   sub->add_option("file", o->file, "GGUF file")->required();
   sub->add_flag("--all", o->all, "list every tensor");
   sub->add_flag("--json", o->json, "print one JSON object");

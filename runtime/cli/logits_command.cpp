@@ -146,12 +146,13 @@ int logits(const logits_options& o) {
 
 void add_logits(CLI::App& app, action& chosen) {
   auto o = std::make_shared<logits_options>();
-  auto* sub = app.add_subcommand(
-      "logits",
-      "what a model thinks follows some tokens\n\nPrints the likeliest next "
-      "tokens, or with --json\n{\"last_logits\": [...], \"mean_nll\": X}: the "
-      "logits after the last id, and the mean\nnegative log-likelihood of all "
-      "ids but the first, given those before them.");
+  auto* sub =
+      app.add_subcommand("logits", "what a model thinks follows some tokens");
+  sub->footer(R"(
+Prints the likeliest next tokens, or with --json one object:
+{"last_logits": [...], "mean_nll": X}, the logits after the last id, and the
+mean negative log-likelihood of all ids but the first, given those before them.
+)");
   sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
   sub->add_option("--ids", o->ids, "token ids: 1,2,3")->required();
   add_kv_option(sub, o->kv)->capture_default_str();

@@ -255,13 +255,19 @@ void add_run(CLI::App& app, action& chosen) {
   o->request.max_tokens = 256;
   auto& s = o->request.sampling;
   s.temperature = 0.8f;
-  auto* sub = app.add_subcommand(
-      "run",
-      "generate text\n\nStreams the answer to standard output. --prompt and "
-      "--chat may be repeated: all run\nat once in one batch and are printed "
-      "in order. Without either, the prompt is read from\nstandard input. The "
-      "same model, prompt, parameters and seed give the same tokens,\nwhatever "
-      "runs beside them. Ctrl-C ends the answers where they are.");
+  auto* sub = app.add_subcommand("run", "generate text");
+  sub->footer(R"(
+Streams the answer to standard output. --prompt and --chat may be repeated: all
+run at once, in one batch, and are printed in order. Without either, the prompt
+is read from standard input. The same model, prompt, parameters and seed give
+the same tokens, whatever runs beside them. Ctrl-C ends the answers where they
+are.
+
+Examples:
+  troupe run --chat "What is 347 + 285?" --temperature 0
+  troupe run --prompt "Once upon a time" --seed 7 --max-tokens 64 --json
+  troupe run --topology 2x3 --chat "List four animals." --chat "Hello!"
+)");
   sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
   sub->add_option("-p,--prompt", o->prompts, "text to continue")
       ->allow_extra_args(false);

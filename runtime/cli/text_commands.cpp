@@ -81,10 +81,11 @@ int detokenize(const detokenize_options& o) {
 
 void add_tokenize(CLI::App& app, action& chosen) {
   auto o = std::make_shared<tokenize_options>();
-  auto* sub = app.add_subcommand(
-      "tokenize", "turn text into token ids\n\nWithout --text, the text is "
-                  "read from standard input.\nPrints a line \"ID<tab>PIECE\" "
-                  "per token, or with --json {\"ids\": [...]}.");
+  auto* sub = app.add_subcommand("tokenize", "turn text into token ids");
+  sub->footer(R"(
+Without --text, the text is read from standard input. Prints a line
+ID<tab>"PIECE" per token, or with --json one object: {"ids": [...]}.
+)");
   sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
   auto* text = sub->add_option("-t,--text", o->text, "text to encode");
   sub->add_flag("--add-special", o->add_special,
@@ -100,9 +101,11 @@ void add_tokenize(CLI::App& app, action& chosen) {
 
 void add_detokenize(CLI::App& app, action& chosen) {
   auto o = std::make_shared<detokenize_options>();
-  auto* sub = app.add_subcommand(
-      "detokenize", "turn token ids into text\n\nPrints the text as it is, "
-                    "control tokens included, without a newline after it.");
+  auto* sub = app.add_subcommand("detokenize", "turn token ids into text");
+  sub->footer(R"(
+Prints the text as it is, control tokens included and without a newline after
+it, or with --json one object: {"text": "..."}.
+)");
   sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
   sub->add_option("--ids", o->ids, "token ids: 1,2,3")->required();
   sub->add_flag("--json", o->json, "print one JSON object: {\"text\": ...}");
