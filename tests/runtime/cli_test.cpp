@@ -3,9 +3,10 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
 
-using namespace troupe::test;
+using namespace troupe::testing;
 using json = nlohmann::json;
 
 namespace {
@@ -13,8 +14,8 @@ namespace {
 const std::string troupe = TROUPE_BINARY_DIR "/troupe";
 const std::string demo = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
 
-process_result cli(std::vector<std::string> args,
-                   const process_options& options = {}) {
+process_result call(std::vector<std::string> args,
+                    const process_options& options = {}) {
   args.insert(args.begin(), troupe);
   return run_process(args, options);
 }
@@ -42,17 +43,17 @@ std::vector<json> lines(const std::string& out) {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(cli)
+BOOST_AUTO_TEST_SUITE(command_line)
 
 // -- usage
 // ---------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(help_teaches_and_succeeds) {
-  auto r = ::cli({"--help"});
+  auto r = call({"--help"});
   BOOST_TEST(r.code == 0);
   for (auto* word : {"run", "tokenize", "detokenize", "logits", "inspect"}) {
     BOOST_TEST(r.out.find(word) != std::string::npos);
-    auto sub = ::cli({word, "--help"});
+    auto sub = call({word, "--help"});
     BOOST_TEST(sub.code == 0);
     BOOST_TEST(sub.out.find("--") != std::string::npos);
   }
@@ -70,7 +71,7 @@ BOOST_AUTO_TEST_CASE(usage_errors_exit_with_2_and_keep_stdout_clean) {
       {"logits"},
       {"inspect"}};
   for (auto& args : cases) {
-    auto r = ::cli(args);
+    auto r = call(args);
     BOOST_TEST_INFO(r.err);
     BOOST_TEST(r.code == 2);
     BOOST_TEST(r.out == "");
@@ -92,24 +93,24 @@ BOOST_AUTO_TEST_CASE(bad_model_files_are_one_line_that_names_them) {
       auto args = std::vector<std::string>{command, "--model", dir.file(name)};
       args.push_back(std::string{command} == "run" ? "--prompt" : "--ids");
       args.push_back("1");
-      fails_with(::cli(args), dir.file(name) + ": ");
+      fails_with(call(args), dir.file(name) + ": ");
     }
-  fails_with(::cli({"run", "--model", "/tmp", "--prompt", "x"}), "/tmp: ");
+  fails_with(call({"run", "--model", "/tmp", "--prompt", "x"}), "/tmp: ");
 }
 
 BOOST_AUTO_TEST_CASE(bad_prompts_and_ids_are_refused) {
-  fails_with(::cli({"run", "--prompt", ""}), "the prompt is empty");
-  fails_with(::cli({"run", "--chat", ""}), "the prompt is empty");
-  fails_with(::cli({"run"}), "the prompt is empty"); // empty standard input
-  fails_with(::cli({"logits", "--ids", "1,999999"}), "token id 999999");
-  fails_with(::cli({"logits", "--ids", "-1"}), "token id -1");
-  fails_with(::cli({"logits", "--ids", "1,two"}), "\"two\"");
-  fails_with(::cli({"detokenize", "--ids", "4096"}), "token id 4096");
-  fails_with(::cli({"run", "--prompt", "x", "--temperature", "-1"}),
+  fails_with(call({"run", "--prompt", ""}), "the prompt is empty");
+  fails_with(call({"run", "--chat", ""}), "the prompt is empty");
+  fails_with(call({"run"}), "the prompt is empty"); // empty standard input
+  fails_with(call({"logits", "--ids", "1,999999"}), "token id 999999");
+  fails_with(call({"logits", "--ids", "-1"}), "token id -1");
+  fails_with(call({"logits", "--ids", "1,two"}), "\"two\"");
+  fails_with(call({"detokenize", "--ids", "4096"}), "token id 4096");
+  fails_with(call({"run", "--prompt", "x", "--temperature", "-1"}),
              "temperature");
-  fails_with(::cli({"run", "--prompt", "x", "--top-p", "nan"}), "top_p");
-  fails_with(::cli({"run", "--prompt", "x", "--logit-bias", "7"}), "ID:BIAS");
-  fails_with(::cli({"run", "--prompt", "x", "--topology", "0x1"}), "0x1");
+  fails_with(call({"run", "--prompt", "x", "--top-p", "nan"}), "top_p");
+  fails_with(call({"run", "--prompt", "x", "--logit-bias", "7"}), "ID:BIAS");
+  fails_with(call({"run", "--prompt", "x", "--topology", "0x1"}), "0x1");
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_longer_than_the_context_is_refused) {
@@ -118,13 +119,13 @@ BOOST_AUTO_TEST_CASE(a_prompt_longer_than_the_context_is_refused) {
     words += "fox ";
   auto o = process_options{};
   o.input = words;
-  fails_with(::cli({"run"}, o), "2048");
+  fails_with(call({"run"}, o), "2048");
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error) {
   auto o = process_options{};
   o.output_file = "/dev/full";
-  auto r = ::cli({"run", "--prompt", "Once upon a time"}, o);
+  auto r = call({"run", "--prompt", "Once upon a time"}, o);
   BOOST_TEST(r.code == 1);
   BOOST_TEST(r.err.find("standard output: No space left") != std::string::npos);
 }
@@ -134,24 +135,24 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error) {
 
 BOOST_AUTO_TEST_CASE(tokenize_and_detokenize_are_inverse) {
   auto text = std::string{"It's 347 + 285,\n\t naïve café 🙂!"};
-  auto r = ::cli({"tokenize", "--text", text, "--json"});
+  auto r = call({"tokenize", "--text", text, "--json"});
   BOOST_TEST(r.code == 0);
   auto ids = json::parse(r.out)["ids"].get<std::vector<int>>();
   BOOST_TEST(ids.size() > 5u);
   auto list = std::string{};
   for (auto id : ids)
     list += (list.empty() ? "" : ",") + std::to_string(id);
-  auto back = ::cli({"detokenize", "--ids", list});
+  auto back = call({"detokenize", "--ids", list});
   BOOST_TEST(back.code == 0);
   BOOST_TEST(back.out == text);
   auto o = process_options{};
   o.input = text;
-  BOOST_TEST(::cli({"tokenize", "--json"}, o).out == r.out);
+  BOOST_TEST(call({"tokenize", "--json"}, o).out == r.out);
 }
 
 BOOST_AUTO_TEST_CASE(run_prints_the_promised_fields) {
-  auto r = ::cli({"run", "--chat", "What is 2 + 3?", "--temperature", "0",
-                  "--json", "--logprobs", "2"});
+  auto r = call({"run", "--chat", "What is 2 + 3?", "--temperature", "0",
+                 "--json", "--logprobs", "2"});
   BOOST_TEST_INFO(r.err);
   BOOST_REQUIRE(r.code == 0);
   auto j = json::parse(r.out);
@@ -169,22 +170,22 @@ BOOST_AUTO_TEST_CASE(run_prints_the_promised_fields) {
 BOOST_AUTO_TEST_CASE(streamed_text_equals_the_json_text) {
   auto args = std::vector<std::string>{"run", "--chat", "List four animals.",
                                        "--seed", "3"};
-  auto plain = ::cli(args);
+  auto plain = call(args);
   BOOST_TEST(plain.code == 0);
   BOOST_TEST(plain.err.find("tokens/s") != std::string::npos);
   args.push_back("--json");
-  auto j = json::parse(::cli(args).out);
+  auto j = json::parse(call(args).out);
   BOOST_TEST(plain.out == j["text"].get<std::string>() + "\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_string_and_a_limit_end_the_answer) {
-  auto r = ::cli({"run", "--chat", "Number these words: lamp, boat, kite",
-                  "--temperature", "0", "--stop", "2.", "--json"});
+  auto r = call({"run", "--chat", "Number these words: lamp, boat, kite",
+                 "--temperature", "0", "--stop", "2.", "--json"});
   auto j = json::parse(r.out);
   BOOST_TEST(j["finish_reason"] == "stop");
   BOOST_TEST(j["text"].get<std::string>() == "1. lamp\n");
   auto k = json::parse(
-      ::cli({"run", "--prompt", "Once upon", "-n", "5", "--json"}).out);
+      call({"run", "--prompt", "Once upon", "-n", "5", "--json"}).out);
   BOOST_TEST(k["finish_reason"] == "length");
   BOOST_TEST(k["tokens"].size() == 5u);
 }
@@ -193,7 +194,7 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_answer_where_it_is) {
   auto o = process_options{};
   o.signal = SIGINT;
   o.signal_after = 20;
-  auto r = ::cli(
+  auto r = call(
       {"run", "--prompt", "Once upon a time", "--ignore-end", "-n", "1900"}, o);
   BOOST_TEST(r.code == 130);
   BOOST_TEST(r.out.size() >= 20u);
@@ -209,7 +210,7 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
   auto with = [&](std::vector<std::string> more) {
     auto args = base;
     args.insert(args.end(), more.begin(), more.end());
-    auto r = ::cli(args);
+    auto r = call(args);
     BOOST_TEST_INFO(r.err);
     BOOST_REQUIRE(r.code == 0);
     return lines(r.out);
@@ -240,8 +241,8 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 BOOST_AUTO_TEST_CASE(a_run_needs_less_than_120_mb) {
-  auto r = ::cli({"run", "--prompt", "Once upon a time", "--ignore-end", "-n",
-                  "1500", "--quiet"});
+  auto r = call({"run", "--prompt", "Once upon a time", "--ignore-end", "-n",
+                 "1500", "--quiet"});
   BOOST_TEST(r.code == 0);
   BOOST_TEST(r.peak_kb < 120 * 1000);
 }

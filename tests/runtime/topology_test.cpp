@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
 
 using namespace troupe;
@@ -32,9 +33,10 @@ BOOST_AUTO_TEST_CASE(what_is_no_shape_is_a_file) {
 }
 
 BOOST_AUTO_TEST_CASE(a_file_gives_numbers_or_lists) {
-  auto dir = test::temp_dir{};
-  test::write_file(dir.file("t.json"),
-                   R"({"prefill":2,"decode":[{"threads":3,"blocks":9},{}]})");
+  auto dir = testing::temp_dir{};
+  testing::write_file(
+      dir.file("t.json"),
+      R"({"prefill":2,"decode":[{"threads":3,"blocks":9},{}]})");
   auto t = read_topology(dir.file("t.json"));
   BOOST_REQUIRE(t.ok());
   BOOST_TEST(t->prefill.size() == 2u);

@@ -1,9 +1,9 @@
 #include "tests/support/process.hpp"
 
+#include "tests/support/core/temp_dir.hpp"
+
 #include <csignal>
-#include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace troupe::test {
+namespace troupe::testing {
 
 process_result run_process(const std::vector<std::string>& argv,
                            const process_options& options) {
@@ -61,19 +61,6 @@ process_result run_process(const std::vector<std::string>& argv,
   return r;
 }
 
-temp_dir::temp_dir() {
-  auto pattern =
-      (std::filesystem::temp_directory_path() / "troupe-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr)
-    throw std::runtime_error{"mkdtemp " + pattern};
-  path_ = pattern;
-}
-
-temp_dir::~temp_dir() {
-  auto ignored = std::error_code{};
-  std::filesystem::remove_all(path_, ignored);
-}
-
 void write_file(const std::string& path, const std::string& bytes) {
   auto out = std::ofstream{path, std::ios::binary};
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -88,4 +75,4 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-} // namespace troupe::test
+} // namespace troupe::testing

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace troupe::test {
+namespace troupe::testing {
 
 struct process_options {
   std::string input; ///< standard input
@@ -25,20 +25,7 @@ struct process_result {
 process_result run_process(const std::vector<std::string>& argv,
                            const process_options& options = {});
 
-/// A fresh folder, removed with all it holds.
-class temp_dir {
-public:
-  temp_dir();
-  temp_dir(const temp_dir&) = delete;
-  temp_dir& operator=(const temp_dir&) = delete;
-  ~temp_dir();
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
-private:
-  std::string path_;
-};
-
 void write_file(const std::string& path, const std::string& bytes);
 std::string read_file(const std::string& path);
 
-} // namespace troupe::test
+} // namespace troupe::testing
