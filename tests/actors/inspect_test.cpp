@@ -1,0 +1,249 @@
+#include <boost/test/unit_test.hpp>
+
+#include <caf/all.hpp>
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+
+#include <cstring>
+
+#include "core/base/random.hpp"
+#include "tests/support/actors/fakes.hpp"
+#include "tests/support/actors/sim_system.hpp"
+
+using namespace troupe;
+using namespace troupe::testing;
+
+namespace {
+
+using bytes = std::vector<char>;
+
+struct fixture {
+  sim_system sim;
+
+  template <class T>
+  bytes save(T x) {
+    auto buf = bytes{};
+    auto sink = caf::binary_serializer{sim.sys, buf};
+    auto e = sink(x);
+    BOOST_REQUIRE(!e);
+    return buf;
+  }
+
+  template <class T>
+  caf::error load(const bytes& buf, T& x) {
+    auto source = caf::binary_deserializer{sim.sys, buf};
+    return source(x);
+  }
+
+  // To bytes, back, and to bytes again; every truncation must be an error.
+  template <class T>
+  T round_trip(const T& x) {
+    auto buf = save(x);
+    auto y = T{};
+    BOOST_REQUIRE(!load(buf, y));
+    BOOST_TEST((save(y) == buf));
+    for (size_t n = 0; n < buf.size(); ++n) {
+      auto z = T{};
+      BOOST_REQUIRE(load(bytes(buf.begin(), buf.begin() + n), z));
+    }
+    return y;
+  }
+
+  // As one message too, the way it travels.
+  template <class T>
+  T trip(const T& x) {
+    auto y = round_trip(x);
+    auto buf = save(y);
+    auto m = caf::make_message(y);
+    auto whole = bytes{};
+    auto sink = caf::binary_serializer{sim.sys, whole};
+    BOOST_REQUIRE(!m.save(sink));
+    auto back = caf::message{};
+    auto source = caf::binary_deserializer{sim.sys, whole};
+    BOOST_REQUIRE(!back.load(source));
+    BOOST_REQUIRE(back.match_elements<T>());
+    BOOST_TEST((save(back.get_as<T>(0)) == buf));
+    BOOST_TEST(!caf::deep_to_string(y).empty());
+    return y;
+  }
+};
+
+sampling_params some_sampling() {
+  auto p = sampling_params{};
+  p.temperature = 0.5f;
+  p.top_k = 7;
+  p.logit_bias = {{3, -1.f}, {4, 2.f}};
+  p.seed = ~uint64_t{0};
+  p.want_logprob = true;
+  return p;
+}
+
+sequence_spec some_spec() {
+  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}};
+}
+
+sequence_output some_output() {
+  auto o = sequence_output{
+      1, 2, 3, 4, {5, 6}, {}, finish_reason::stop, errc::timeout, "why"};
+  o.details = {{5, -0.5f, {{5, -0.5f}, {6, -1.f}}}, {6, -2.f, {}}};
+  return o;
+}
+
+kv_offer some_offer() {
+  auto o = kv_offer{};
+  o.seq = 1;
+  o.epoch = 2;
+  o.model = "digest";
+  o.layout = {2, 3, 4, kv_dtype::f32};
+  o.blocks = 5;
+  o.max_blocks = 6;
+  return o;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(inspect_suite)
+
+BOOST_FIXTURE_TEST_CASE(requests_and_events, fixture) {
+  auto r = generate_request{};
+  r.request = 77;
+  r.prompt = {1, -2, 3};
+  r.sampling = some_sampling();
+  r.max_tokens = 5;
+  r.stop = {"a", ""};
+  r.ignore_end = true;
+  auto back = trip(r);
+  BOOST_TEST(back.prompt == r.prompt, boost::test_tools::per_element());
+  BOOST_TEST(back.sampling.top_k == 7u);
+  BOOST_TEST(back.ignore_end);
+  trip(token_event{1, 2, {3, 4}, "text", some_output().details});
+  auto f = trip(
+      finish_event{1, finish_reason::error, errc::no_node, "m", "t", 2, 3});
+  BOOST_TEST((f.code == errc::no_node));
+  trip(admitted{5});
+  trip(cancel_request{6});
+  trip(session_done{7});
+}
+
+BOOST_FIXTURE_TEST_CASE(sequences_and_ticks, fixture) {
+  auto s = trip(some_spec());
+  BOOST_TEST(s.max_length() == 11u);
+  auto o = trip(some_output());
+  BOOST_TEST(o.details.at(0).top.at(1).logprob == -1.f);
+  auto step = step_output{};
+  step.sequences = {some_output(), some_output()};
+  BOOST_TEST(trip(step).sequences.size() == 2u);
+  trip(cancel_sequence{1, 2});
+  trip(step_tick{3});
+  trip(deadline_tick{4});
+}
+
+BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
+  trip(status_query{1});
+  auto n = node_status{1, node_role::decode, 2, 3, 4, 5, 6, 7};
+  trip(n);
+  auto c = cluster_status{};
+  c.nodes = {n, n};
+  c.silent = {8};
+  trip(c);
+  BOOST_TEST(trip(place_request{1, {2, 3}}).avoid.size() == 2u);
+  trip(release_placement{1});
+}
+
+BOOST_FIXTURE_TEST_CASE(handoff_messages, fixture) {
+  auto o = round_trip(some_offer());
+  BOOST_TEST((o.layout == kv_layout{2, 3, 4, kv_dtype::f32}));
+  BOOST_TEST(o.version == kv_handoff_version);
+  trip(kv_grant{1, 2, 3});
+  trip(kv_credit{1, 2, 3});
+  trip(kv_commit{1, 2, 3, {4, 5}, 6, {7, 8}});
+  trip(kv_accepted{1, 2});
+  trip(kv_abort{1, 2, errc::digest_mismatch, "why"});
+}
+
+BOOST_FIXTURE_TEST_CASE(messages_with_handles, fixture) {
+  auto log = std::make_shared<node_log>();
+  auto prefill = sim.spawn(fake_prefill, log);
+  auto decode = sim.spawn(fake_decode, log);
+  auto client = sim.spawn(fake_client, std::make_shared<client_log>());
+  trip(add_prefill{1, prefill});
+  trip(add_decode{2, decode});
+  auto p = trip(placement{1, prefill, 2, decode});
+  BOOST_TEST((p.prefill == prefill));
+  BOOST_TEST((p.decode == decode));
+  trip(prefill_job{some_spec(), decode, {}});
+  trip(handoff_offer{some_offer(), some_spec(), prefill, {}});
+  auto s = submit{};
+  s.request.prompt = {1};
+  s.client = client;
+  BOOST_TEST((trip(s).client == client));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_chunk_by_reference_becomes_bytes, fixture) {
+  auto layout = kv_layout{3, 1, 4, kv_dtype::f16};
+  auto pool = block_pool{make_block_arena(layout), 2};
+  auto leases = pool.take(2);
+  auto c = kv_chunk{};
+  c.seq = 1;
+  c.epoch = 2;
+  c.index = 3;
+  c.first_block = 4;
+  c.blocks = 2;
+  c.first_layer = 1;
+  c.layers = 2;
+  c.layer_bytes = layout.layer_bytes();
+  c.digest = {5, 6};
+  auto expected = std::vector<std::byte>{};
+  for (auto& lease : *leases) {
+    for (size_t i = 0; i < layout.block_bytes(); ++i)
+      lease.data()[i] = static_cast<std::byte>(i + 100 * expected.size());
+    c.payload.blocks.push_back(lease.ref());
+    expected.insert(expected.end(), lease.data() + layout.layer_bytes(),
+                    lease.data() + 3 * layout.layer_bytes());
+  }
+  auto back = trip(c);
+  BOOST_TEST(back.payload.blocks.empty());
+  BOOST_TEST((back.payload.bytes == expected));
+  BOOST_TEST(back.first_layer == 1u);
+  BOOST_TEST((back.digest == kv_digest{5, 6}));
+  BOOST_TEST(back.layer_bytes == 0u);
+  trip(kv_chunk{}); // an empty one
+}
+
+BOOST_FIXTURE_TEST_CASE(an_absurd_chunk_is_refused_before_it_is_allocated,
+                        fixture) {
+  auto c = kv_chunk{};
+  c.payload.bytes.resize(8);
+  auto buf = save(c);
+  // The length stands right before the bytes.
+  auto at = buf.size() - 8 - sizeof(uint64_t);
+  for (auto huge : {max_wire_bytes + 1, ~uint64_t{0}}) {
+    auto evil = buf;
+    for (size_t i = 0; i < sizeof(huge); ++i) // big-endian on the wire
+      evil[at + i] = static_cast<char>(huge >> (8 * (7 - i)));
+    auto back = kv_chunk{};
+    BOOST_TEST(
+        (load(evil, back) == caf::make_error(caf::sec::invalid_argument)));
+    BOOST_TEST(back.payload.bytes.capacity() == 0u);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(noise_is_an_error_or_a_value_never_a_crash, fixture) {
+  auto good = save(some_spec());
+  auto errors = 0;
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    auto buf = good;
+    for (auto i = 0; i < 3; ++i)
+      buf[random_bits(seed, i) % buf.size()] =
+          static_cast<char>(random_bits(seed, i, 1));
+    auto back = sequence_spec{};
+    errors += load(buf, back) ? 1 : 0;
+    auto step = step_output{};
+    errors += load(buf, step) ? 1 : 0;
+    auto chunk = kv_chunk{};
+    errors += load(buf, chunk) ? 1 : 0;
+  }
+  BOOST_TEST(errors > 1000);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
