@@ -1,265 +1,257 @@
 #include "core/engine/engine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <string>
 #include <vector>
 
 #include "core/attention/dense.hpp"
+#include "core/tensor/compute.hpp"
 #include "core/tensor/matmul.hpp"
+#include "core/tensor/norm.hpp"
 #include "core/tensor/rope.hpp"
-#include "core/tensor/thread_pool.hpp"
 
 namespace troupe {
 
+namespace {
+
+// Work on so few rows is done by the caller: waking a thread costs more.
+constexpr uint32_t rows_of_task = 8;
+
+const kernels& kernels_of(const engine_options& options) {
+  return options.use != nullptr ? *options.use : best_kernels();
+}
+
+size_t scratch_floats(const hparams& p) {
+  auto widest = std::max({p.hidden, p.ffn, p.heads * p.head_dim});
+  return std::max(
+      matmul_scratch_floats(widest),
+      dense_attention::scratch_floats(p.heads, p.kv_heads, p.head_dim));
+}
+
+// Not initialised, so that what a model never uses never becomes resident.
+class buffer {
+public:
+  explicit buffer(size_t floats)
+      : data_(std::make_unique_for_overwrite<float[]>(floats)) {}
+  operator float*() const { return data_.get(); }
+
+private:
+  std::unique_ptr<float[]> data_;
+};
+
+} // namespace
+
 struct engine::impl {
-  impl(std::shared_ptr<const model> m, engine_options o)
-      : weights(std::move(m)), options(o), with(best_kernels()),
-        threads(std::max(1u, o.threads)), attention(with),
-        turn(weights->params.rope_dim, weights->params.rope_base,
-             weights->params.rope_scale, weights->w.rope_factors,
-             weights->params.pairing == rope_pairing::adjacent) {
-    reserve(std::max(1u, o.max_tokens_per_step));
-  }
+  impl(std::shared_ptr<const model> weights, engine_options options);
 
   result<void> check(std::span<const batch_row> rows) const;
-  void lay_out(std::span<const batch_row> rows);
-  void reserve(uint32_t tokens);
-  void embed(std::span<const batch_row> rows);
-  void run_layer(uint32_t layer, const kv_layout& layout);
-  std::span<const float> read_out(std::span<const batch_row> rows);
-  void multiply(std::span<const product_into> products, const float* in,
-                uint32_t width, uint32_t m);
-  void norm(const std::vector<float>& weight, const float* in, float* out,
-            uint32_t m);
-  void add(const std::vector<float>& bias, float* to, size_t stride);
+  void plan(std::span<const batch_row> rows);
+  void embed();
+  void attend(const layer_weights& w, uint32_t layer);
+  void feed_forward(const layer_weights& w);
+  std::span<const float> logits();
 
-  // Runs f on every row of the step's activations; a few rows are not worth
-  // waking anybody for.
+  /// Calls fn(row) for each row of the step, on all threads if it is worth it.
   template <class F>
-  void each_token(uint32_t m, F f) {
-    constexpr uint32_t few = 8;
-    threads.run((m + few - 1) / few, [&](uint32_t part) {
-      auto end = std::min(m, (part + 1) * few);
-      for (auto i = part * few; i < end; ++i)
-        f(i);
+  void for_rows(F fn) {
+    auto tasks = (tokens + rows_of_task - 1) / rows_of_task;
+    c.pool.run(tasks, [&](uint32_t task, unsigned) {
+      auto end = std::min((task + 1) * rows_of_task, tokens);
+      for (auto row = task * rows_of_task; row < end; ++row)
+        fn(row);
     });
   }
 
-  std::shared_ptr<const model> weights;
-  engine_options options;
-  const kernels& with;
-  thread_pool threads;
-  dense_attention attention;
-  rope turn;
+  void normalise(const std::vector<float>& weight) {
+    for_rows([&](uint32_t row) {
+      rms_norm(x + size_t{row} * p.hidden, weight.data(), p.hidden, p.norm_eps,
+               normed + size_t{row} * p.hidden);
+    });
+  }
 
-  // Scratch, for as many tokens as the largest step so far.
-  uint32_t room = 0;
-  uint32_t tokens = 0;             ///< of this step
-  std::vector<attention_row> laid; ///< rows of this step
-  std::vector<float> x;            ///< [tokens, hidden], residual stream
-  std::vector<float> normed;       ///< [tokens, hidden]
-  std::vector<float> qkv;          ///< [tokens, q + 2 kv]
-  std::vector<float> mixed;        ///< [tokens, q], attention's output
-  std::vector<float> delta;        ///< [tokens, hidden]
-  std::vector<float> gate;         ///< [tokens, ffn]
-  std::vector<float> up;           ///< [tokens, ffn]
-  std::vector<float> angles;       ///< [tokens, rope_dim]
-  std::vector<float> logits;       ///< [wanted, vocab]
+  std::shared_ptr<const model> m;
+  const hparams& p;
+  const uint32_t max_tokens;
+  const uint32_t q_width;
+  const uint32_t kv_width;
+  compute c;
+  rope_angles angles;
+  dense_attention attention;
+
+  // The step: its tokens in the order of rows.
+  uint32_t tokens = 0;
+  std::vector<token_id> ids;
+  std::vector<uint32_t> positions;
+  std::vector<attention_rows> sequences;
+  std::vector<uint32_t> wanted; ///< rows whose logits are returned
+
+  // Activations, [max_tokens, …].
+  buffer x;        ///< hidden: the residual stream
+  buffer normed;   ///< hidden
+  buffer q;        ///< q_width
+  buffer k;        ///< kv_width
+  buffer v;        ///< kv_width
+  buffer attended; ///< q_width
+  buffer gate;     ///< ffn
+  buffer up;       ///< ffn
+  buffer cos_sin;  ///< rope_dim
+  buffer out;      ///< vocab
 };
 
-// -- before the step
-// -----------------------------------------------------------
+engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
+    : m(std::move(weights)), p(m->params),
+      max_tokens(std::max(options.max_tokens_per_step, 1u)),
+      q_width(p.heads * p.head_dim), kv_width(p.kv_heads * p.head_dim),
+      c(std::max(options.threads, 1u), kernels_of(options), scratch_floats(p)),
+      angles(p.rope_dim, p.rope_base, p.rope_scale, m->w.rope_factors),
+      attention(p.heads, max_tokens), x(size_t{max_tokens} * p.hidden),
+      normed(size_t{max_tokens} * p.hidden), q(size_t{max_tokens} * q_width),
+      k(size_t{max_tokens} * kv_width), v(size_t{max_tokens} * kv_width),
+      attended(size_t{max_tokens} * q_width), gate(size_t{max_tokens} * p.ffn),
+      up(size_t{max_tokens} * p.ffn), cos_sin(size_t{max_tokens} * p.rope_dim),
+      out(size_t{max_tokens} * p.vocab) {
+  ids.reserve(max_tokens);
+  positions.reserve(max_tokens);
+  sequences.reserve(max_tokens);
+  wanted.reserve(max_tokens);
+}
+
+// -- the step -----------------------------------------------------------------
 
 result<void> engine::impl::check(std::span<const batch_row> rows) const {
-  auto& p = weights->params;
+  auto total = size_t{0};
   for (auto& row : rows) {
     if (row.tokens.empty())
-      return fail(errc::invalid_argument, "a row of a step has no tokens");
-    auto length = size_t{row.table->length()} + row.tokens.size();
-    if (length > p.context)
-      return fail(errc::context_exceeded,
-                  std::to_string(length) + " tokens; the model's context is "
-                      + std::to_string(p.context));
+      return fail(errc::invalid_argument, "a row of the batch has no tokens");
     for (auto id : row.tokens)
       if (id < 0 || static_cast<uint32_t>(id) >= p.vocab)
         return fail(errc::invalid_argument,
                     "token id " + std::to_string(id)
-                        + " is out of range; the model has "
-                        + std::to_string(p.vocab) + " tokens");
-    assert(length <= row.table->room());
+                        + " is not in the vocabulary of "
+                        + std::to_string(p.vocab));
+    if (row.table->length() + row.tokens.size() > p.context)
+      return fail(errc::context_exceeded,
+                  std::to_string(row.table->length() + row.tokens.size())
+                      + " tokens do not fit the model's context of "
+                      + std::to_string(p.context));
+    assert(row.table->length() + row.tokens.size() <= row.table->room());
+    total += row.tokens.size();
   }
+  if (total > max_tokens)
+    return fail(errc::invalid_argument, std::to_string(total)
+                                            + " tokens in a step of at most "
+                                            + std::to_string(max_tokens));
   return {};
 }
 
-void engine::impl::lay_out(std::span<const batch_row> rows) {
-  laid.clear();
-  tokens = 0;
+void engine::impl::plan(std::span<const batch_row> rows) {
+  ids.clear();
+  positions.clear();
+  sequences.clear();
+  wanted.clear();
   for (auto& row : rows) {
+    auto first = static_cast<uint32_t>(ids.size());
     auto n = static_cast<uint32_t>(row.tokens.size());
-    laid.push_back({row.table, tokens, n});
-    tokens += n;
-  }
-  reserve(tokens);
-  auto dim = turn.dim();
-  for (auto& row : laid)
-    for (uint32_t i = 0; i < row.count; ++i)
-      turn.angles(row.table->length() + i,
-                  angles.data() + size_t{row.first_row + i} * dim);
-}
-
-void engine::impl::reserve(uint32_t n) {
-  if (n <= room)
-    return;
-  room = n;
-  auto& p = weights->params;
-  auto q = size_t{p.heads} * p.head_dim;
-  auto kv = size_t{p.kv_heads} * p.head_dim;
-  for (auto* v : {&x, &normed, &delta})
-    v->resize(room * size_t{p.hidden});
-  qkv.resize(room * (q + 2 * kv));
-  mixed.resize(room * q);
-  gate.resize(room * size_t{p.ffn});
-  up.resize(room * size_t{p.ffn});
-  angles.resize(room * size_t{p.rope_dim});
-}
-
-void engine::impl::embed(std::span<const batch_row> rows) {
-  auto& e = weights->w.embedding;
-  auto* to = x.data();
-  for (auto& row : rows)
-    for (auto id : row.tokens) {
-      with.expand(e.type, e.row(static_cast<uint32_t>(id)), e.cols, to);
-      to += e.cols;
+    auto position = row.table->length();
+    sequences.push_back({row.table, position, n, first});
+    for (auto i = uint32_t{0}; i < n; ++i) {
+      ids.push_back(row.tokens[i]);
+      positions.push_back(position + i);
+      if (row.want_all_logits || (row.want_logits && i + 1 == n))
+        wanted.push_back(first + i);
     }
-}
-
-// -- the step
-// ------------------------------------------------------------------
-
-void engine::impl::multiply(std::span<const product_into> products,
-                            const float* in, uint32_t width, uint32_t m) {
-  matmul(with, threads, products, in, width, m);
-}
-
-void engine::impl::norm(const std::vector<float>& weight, const float* in,
-                        float* out, uint32_t m) {
-  auto& p = weights->params;
-  each_token(m, [&](uint32_t i) {
-    with.rms_norm(in + size_t{i} * p.hidden, weight.data(), p.hidden,
-                  p.norm_eps, out + size_t{i} * p.hidden);
-  });
-}
-
-void engine::impl::add(const std::vector<float>& bias, float* to,
-                       size_t stride) {
-  if (bias.empty())
-    return;
-  for (uint32_t i = 0; i < tokens; ++i)
-    for (size_t c = 0; c < bias.size(); ++c)
-      to[i * stride + c] += bias[c];
-}
-
-void engine::impl::run_layer(uint32_t layer, const kv_layout& layout) {
-  auto& p = weights->params;
-  auto& w = weights->w.layers[layer];
-  auto q_width = size_t{p.heads} * p.head_dim;
-  auto kv_width = size_t{p.kv_heads} * p.head_dim;
-  auto stride = q_width + 2 * kv_width;
-  auto* q = qkv.data();
-  auto* k = q + q_width;
-  auto* v = k + kv_width;
-  norm(w.attn_norm, x.data(), normed.data(), tokens);
-  product_into projections[] = {
-      {&w.wq, q, stride}, {&w.wk, k, stride}, {&w.wv, v, stride}};
-  multiply(projections, normed.data(), p.hidden, tokens);
-  add(w.bq, q, stride);
-  add(w.bk, k, stride);
-  add(w.bv, v, stride);
-  // Q and K heads lie side by side.
-  each_token(tokens, [&](uint32_t i) {
-    for (uint32_t h = 0; h < p.heads + p.kv_heads; ++h)
-      turn.turn(angles.data() + size_t{i} * turn.dim(),
-                q + i * stride + size_t{h} * p.head_dim);
-  });
-  attention.write(threads, laid, layout, layer, k, v, stride);
-  attention.attend(threads, laid, layout, layer, p.heads, q, stride,
-                   mixed.data());
-  product_into out = {&w.wo, delta.data(), p.hidden};
-  multiply({&out, 1}, mixed.data(), static_cast<uint32_t>(q_width), tokens);
-  each_token(tokens, [&](uint32_t i) {
-    auto* xi = x.data() + size_t{i} * p.hidden;
-    auto* di = delta.data() + size_t{i} * p.hidden;
-    for (uint32_t c = 0; c < p.hidden; ++c)
-      xi[c] += di[c];
-    with.rms_norm(xi, w.ffn_norm.data(), p.hidden, p.norm_eps,
-                  normed.data() + size_t{i} * p.hidden);
-  });
-  product_into gates[] = {{&w.gate, gate.data(), p.ffn},
-                          {&w.up, up.data(), p.ffn}};
-  multiply(gates, normed.data(), p.hidden, tokens);
-  each_token(tokens, [&](uint32_t i) {
-    with.swiglu(gate.data() + size_t{i} * p.ffn, up.data() + size_t{i} * p.ffn,
-                p.ffn);
-  });
-  product_into down = {&w.down, delta.data(), p.hidden};
-  multiply({&down, 1}, gate.data(), p.ffn, tokens);
-  each_token(tokens, [&](uint32_t i) {
-    for (uint32_t c = 0; c < p.hidden; ++c)
-      x[size_t{i} * p.hidden + c] += delta[size_t{i} * p.hidden + c];
-  });
-}
-
-std::span<const float> engine::impl::read_out(std::span<const batch_row> rows) {
-  auto& p = weights->params;
-  // The wanted rows of the stream move up, in order; `normed` is free.
-  uint32_t wanted = 0, at = 0;
-  for (auto& row : rows) {
-    auto n = static_cast<uint32_t>(row.tokens.size());
-    auto first = row.want_all_logits ? 0 : row.want_logits ? n - 1 : n;
-    for (auto i = first; i < n; ++i, ++wanted)
-      with.rms_norm(x.data() + size_t{at + i} * p.hidden,
-                    weights->w.output_norm.data(), p.hidden, p.norm_eps,
-                    normed.data() + size_t{wanted} * p.hidden);
-    at += n;
   }
-  auto size = size_t{wanted} * p.vocab;
-  if (logits.size() < size)
-    logits.resize(size);
-  product_into out = {&weights->w.output, logits.data(), p.vocab};
-  multiply({&out, 1}, normed.data(), p.hidden, wanted);
-  return {logits.data(), size};
+  tokens = static_cast<uint32_t>(ids.size());
 }
 
-// -- interface
-// -----------------------------------------------------------------
+void engine::impl::embed() {
+  for_rows([&](uint32_t row) {
+    auto& e = m->w.embedding;
+    c.fast.dequantize(e.type, e.row(static_cast<uint32_t>(ids[row])), p.hidden,
+                      x + size_t{row} * p.hidden);
+    angles.at(positions[row], cos_sin + size_t{row} * p.rope_dim);
+  });
+}
+
+void engine::impl::attend(const layer_weights& w, uint32_t layer) {
+  auto bias = [](const std::vector<float>& b) {
+    return b.empty() ? nullptr : b.data();
+  };
+  normalise(w.attn_norm);
+  matmul(c, normed, tokens,
+         std::array{linear{w.wq, bias(w.bq), q}, linear{w.wk, bias(w.bk), k},
+                    linear{w.wv, bias(w.bv), v}});
+  auto* rotate =
+      p.pairing == rope_pairing::adjacent ? rotate_adjacent : rotate_halves;
+  for_rows([&](uint32_t row) {
+    auto* angle = cos_sin + size_t{row} * p.rope_dim;
+    for (auto h = uint32_t{0}; h < p.heads; ++h)
+      rotate(q + size_t{row} * q_width + h * p.head_dim, angles.pairs(), angle);
+    for (auto h = uint32_t{0}; h < p.kv_heads; ++h)
+      rotate(k + size_t{row} * kv_width + h * p.head_dim, angles.pairs(),
+             angle);
+  });
+  attention.write(c, layer, k, v);
+  attention.attend(c, layer, q, attended);
+  matmul(c, attended, tokens, std::array{linear{w.wo, nullptr, x, true}});
+}
+
+void engine::impl::feed_forward(const layer_weights& w) {
+  normalise(w.ffn_norm);
+  matmul(c, normed, tokens,
+         std::array{linear{w.gate, nullptr, gate}, linear{w.up, nullptr, up}});
+  for_rows([&](uint32_t row) {
+    auto at = size_t{row} * p.ffn;
+    c.fast.swiglu(gate + at, up + at, p.ffn);
+  });
+  matmul(c, gate, tokens, std::array{linear{w.down, nullptr, x, true}});
+}
+
+std::span<const float> engine::impl::logits() {
+  auto n = static_cast<uint32_t>(wanted.size());
+  for (auto i = size_t{0}; i < n; ++i)
+    rms_norm(x + size_t{wanted[i]} * p.hidden, m->w.output_norm.data(),
+             p.hidden, p.norm_eps, normed + i * p.hidden);
+  matmul(c, normed, n, std::array{linear{m->w.output, nullptr, out}});
+  return {static_cast<const float*>(out), size_t{n} * p.vocab};
+}
+
+// -- engine -------------------------------------------------------------------
 
 engine::engine(std::shared_ptr<const model> weights, engine_options options)
     : impl_(std::make_unique<impl>(std::move(weights), options)) {}
 
 engine::engine(engine&&) noexcept = default;
+
 engine& engine::operator=(engine&&) noexcept = default;
+
 engine::~engine() = default;
 
 kv_layout engine::layout(kv_dtype t) const {
-  auto& p = impl_->weights->params;
+  auto& p = impl_->p;
   return {p.layers, p.kv_heads, p.head_dim, t};
 }
 
 result<std::span<const float>> engine::forward(std::span<const batch_row> rows,
                                                layer_observer* observer) {
-  if (auto ok = impl_->check(rows); !ok)
+  auto& e = *impl_;
+  if (auto ok = e.check(rows); !ok)
     return ok.failure();
   if (rows.empty())
     return std::span<const float>{};
-  impl_->lay_out(rows);
-  impl_->embed(rows);
-  auto layout = rows[0].table->layout();
-  for (uint32_t layer = 0; layer < impl_->weights->params.layers; ++layer) {
-    impl_->run_layer(layer, layout);
-    if (observer)
+  e.plan(rows);
+  e.attention.plan(e.sequences, rows[0].table->lease(0).layout());
+  e.embed();
+  for (auto layer = uint32_t{0}; layer < e.p.layers; ++layer) {
+    auto& w = e.m->w.layers[layer];
+    e.attend(w, layer);
+    e.feed_forward(w);
+    if (observer != nullptr)
       observer->layer_done(layer);
   }
-  auto logits = impl_->read_out(rows);
+  auto logits = e.logits();
   for (auto& row : rows)
     row.table->set_length(row.table->length()
                           + static_cast<uint32_t>(row.tokens.size()));
@@ -267,7 +259,7 @@ result<std::span<const float>> engine::forward(std::span<const batch_row> rows,
 }
 
 const model& engine::weights() const {
-  return *impl_->weights;
+  return *impl_->m;
 }
 
 } // namespace troupe

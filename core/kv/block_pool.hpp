@@ -61,7 +61,9 @@ public:
   std::byte* data() const { return block_.get(); }
   const block_ref& ref() const { return block_; }
   bool has_memory() const { return block_ != nullptr; }
-  /// REQUIRES: taken from a pool.
+
+  /// What the bytes mean.
+  /// REQUIRES: taken from a pool, not default-constructed or moved from.
   const kv_layout& layout() const;
 
   /// Adopts a block that another node of this process filled.

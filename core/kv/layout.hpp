@@ -14,9 +14,8 @@ inline uint32_t value_bytes(kv_dtype t) {
 /// Tokens a KV block holds.
 inline constexpr uint32_t kv_block_tokens = 16;
 
-/// The shape of one KV block: [layers][K, V][kv_heads], each K [head_dim][16]
-/// (so that one operation serves 16 tokens) and each V [16][head_dim]; a layer
-/// of a block is one contiguous range of bytes.
+/// The shape of one KV block: [layers][K, V][kv_heads][kv_block_tokens][dim],
+/// so that a layer of a block is one contiguous range of bytes.
 struct kv_layout {
   uint32_t layers = 0;
   uint32_t kv_heads = 0;

@@ -17,8 +17,6 @@ public:
   uint32_t room() const {
     return static_cast<uint32_t>(blocks_.size()) * kv_block_tokens;
   }
-  /// REQUIRES: blocks() > 0.
-  const kv_layout& layout() const { return blocks_.front().layout(); }
   uint32_t blocks() const { return static_cast<uint32_t>(blocks_.size()); }
   std::byte* block(uint32_t i) const { return blocks_[i].data(); }
   const block_lease& lease(uint32_t i) const { return blocks_[i]; }

@@ -1,18 +1,25 @@
 #include "core/tensor/kernels.hpp"
 
-#include <string_view>
+#include <initializer_list>
 
-#include "core/tensor/kernels_sets.hpp"
+#include <cpuid.h>
 
 namespace troupe {
 
+extern const kernels portable_kernels;
+extern const kernels avx2_kernels;
+extern const kernels avx512_kernels;
+
 namespace {
 
-#if defined(__x86_64__)
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
 
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-         && __builtin_cpu_supports("f16c");
+         && has_f16c();
 }
 
 bool has_avx512() {
@@ -22,36 +29,25 @@ bool has_avx512() {
          && __builtin_cpu_supports("avx512dq");
 }
 
-#endif
-
-const kernels& choose() {
-#if defined(__x86_64__)
-  if (has_avx512())
-    return avx512_kernels;
-  if (has_avx2())
-    return avx2_kernels;
-#endif
-  return portable_kernels;
-}
-
 } // namespace
 
-const kernels& best_kernels() {
-  static const auto& best = choose();
-  return best;
+const kernels* kernels_for(instruction_set set) {
+  switch (set) {
+  case instruction_set::portable:
+    return &portable_kernels;
+  case instruction_set::avx2:
+    return has_avx2() ? &avx2_kernels : nullptr;
+  case instruction_set::avx512:
+    return has_avx512() ? &avx512_kernels : nullptr;
+  }
+  return nullptr;
 }
 
-const kernels* find_kernels(const char* name) {
-  auto wanted = std::string_view{name};
-  if (wanted == "portable")
-    return &portable_kernels;
-#if defined(__x86_64__)
-  if (wanted == "avx2" && has_avx2())
-    return &avx2_kernels;
-  if (wanted == "avx512" && has_avx512())
-    return &avx512_kernels;
-#endif
-  return nullptr;
+const kernels& best_kernels() {
+  for (auto set : {instruction_set::avx512, instruction_set::avx2})
+    if (auto* k = kernels_for(set))
+      return *k;
+  return portable_kernels;
 }
 
 } // namespace troupe

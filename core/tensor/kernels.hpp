@@ -7,77 +7,72 @@
 
 namespace troupe {
 
-/// One query head's worth of attention over one sequence's KV blocks.
-struct attention_query {
-  const float* q = nullptr; ///< [dim]
-  float* out = nullptr;     ///< [dim]
-  /// Tokens it looks at: those at positions 0 … tokens - 1.
-  uint32_t tokens = 0;
+/// Part of a matrix product: y[m, n] = x[m, k] * w[n, k]^T (+ bias) (+ y).
+struct matmul_block {
+  dtype type = dtype::f32;
+  const std::byte* w = nullptr; ///< [n, k], encoded as `type`
+  size_t w_stride = 0;          ///< bytes from one row of w to the next
+  const float* x = nullptr;     ///< [m, k]
+  size_t x_stride = 0;          ///< values
+  const float* bias = nullptr;  ///< [n] or null
+  float* y = nullptr;           ///< [m, n]
+  size_t y_stride = 0;          ///< values
+  uint32_t m = 0;
+  uint32_t n = 0;
+  uint32_t k = 0;
+  bool add = false; ///< to what is in y
 };
 
-/// Queries that look at the same KV head of the same sequence.
-struct attention_task {
-  const attention_query* queries = nullptr;
-  uint32_t count = 0; ///< at most max_attention_queries
-  /// Starts of the sequence's KV blocks, at least blocks_for(tokens).
-  const std::byte* const* blocks = nullptr;
-  size_t k_offset = 0; ///< of this layer's and head's K in a block
-  size_t v_offset = 0;
-  uint32_t dim = 0; ///< at most max_attention_dim
-  bool f16 = false; ///< how KV is stored; else float32
-  float scale = 1.f;
+/// Tokens that attention takes in at a time, as many as a KV block holds.
+inline constexpr uint32_t attention_block = 16;
+
+/// Softmax attention under way for some query vectors: their weighted sum of
+/// values so far, relative to the largest score so far (Milakov and
+/// Gimelshein, "Online normalizer calculation for softmax", 2018).
+struct attention_state {
+  uint32_t queries = 0;
+  uint32_t dim = 0;
+  size_t stride = 0; ///< of `sum` and of the values: dim rounded up to 16
+  const float* q = nullptr; ///< [queries, dim], scaled
+  float* sum = nullptr;     ///< [queries, stride]
+  float* largest = nullptr; ///< [queries]
+  float* weight = nullptr;  ///< [queries], the softmax's denominator
+  float* p = nullptr;       ///< [queries, 16], scratch
 };
 
-inline constexpr uint32_t max_attention_queries = 64;
-inline constexpr uint32_t max_attention_dim = 512;
-
-/// The inner loops, once per instruction set. All sets compute the same
-/// operations in the same order, with multiply-adds fused: they agree bit for
-/// bit. Sums over k run in 16 lanes (lane l takes k = l, l + 16, …), which are
-/// then added in a fixed tree; what is missing in the last 16 counts as zero.
+/// The loops that have a form for each instruction set. All forms give the
+/// same bits: every sum has one order, spelled out in kernels_impl.hpp, which
+/// does not depend on the shape of a tile either.
 struct kernels {
   const char* name;
 
-  /// Decodes `k` values of a row; as `dequantize_row`.
-  void (*expand)(dtype t, const std::byte* row, uint32_t k, float* out);
+  /// As dequantize_row.
+  void (*dequantize)(dtype t, const std::byte* row, uint32_t n, float* out);
 
-  /// y[i * ldy + j] = dot(x + i * ldx, w_j), i < m, j < n, over k values; w_j
-  /// is the encoded row at w + j * w_stride.
-  /// Decodes each row anew for every few of m: for small m.
-  void (*product_few)(dtype t, const std::byte* w, size_t w_stride, uint32_t n,
-                      uint32_t k, const float* x, size_t ldx, uint32_t m,
-                      float* y, size_t ldy);
+  void (*multiply)(const matmul_block& block);
 
-  /// The same from decoded rows: w_j at w + j * ldw.
-  void (*product)(const float* w, size_t ldw, uint32_t n, uint32_t k,
-                  const float* x, size_t ldx, uint32_t m, float* y, size_t ldy);
+  /// gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + e^-x).
+  void (*swiglu)(float* gate, const float* up, size_t n);
 
-  /// out = x / rms(x) * weight over n values (Zhang and Sennrich, "Root Mean
-  /// Square Layer Normalization", 2019); rms(x)² = mean(x²) + eps.
-  void (*rms_norm)(const float* x, const float* weight, uint32_t n, float eps,
-                   float* out);
+  /// Rounds to float16, to nearest even.
+  void (*to_f16)(const float* in, uint32_t n, std::byte* out);
 
-  /// gate = silu(gate) * up over n values (Shazeer, "GLU Variants Improve
-  /// Transformer", 2020); silu(x) = x / (1 + exp(-x)).
-  void (*swiglu)(float* gate, const float* up, uint32_t n);
+  /// `in`: [16, dim] with rows `stride` apart to `out`: [dim, 16].
+  void (*transpose)(const float* in, size_t stride, uint32_t dim, float* out);
 
-  /// Causal attention, block by block with a running maximum (Milakov and
-  /// Gimelshein, "Online normalizer calculation for softmax", 2018). What a
-  /// query yields does not depend on the task's other queries.
-  void (*attend)(const attention_task& task);
-
-  /// out[i] = exp(x[i]), within 2 ulp; 0 below -87.3, finite above 88.7.
-  void (*exp)(const float* x, uint32_t n, float* out);
-
-  /// float32 to float16, to nearest even.
-  void (*to_f16)(const float* x, uint32_t n, uint16_t* out);
+  /// Takes in a block of tokens: `keys`: [dim, 16], `values`: [16, stride].
+  /// Query i sees the first seen[i] <= 16 of them; what lies beyond does not
+  /// influence it.
+  void (*attend)(const attention_state& s, const float* keys,
+                 const float* values, const uint32_t* seen);
 };
 
-/// The best set this processor has.
-const kernels& best_kernels();
+enum class instruction_set { portable, avx2, avx512 };
 
-/// "avx512", "avx2" or "portable"; null if there is none or the processor
-/// lacks it. For tests that compare them.
-const kernels* find_kernels(const char* name);
+/// Null where this processor lacks the instructions.
+const kernels* kernels_for(instruction_set set);
+
+/// The fastest form this processor can run.
+const kernels& best_kernels();
 
 } // namespace troupe

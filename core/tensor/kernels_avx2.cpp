@@ -1,179 +1,139 @@
-#include "core/tensor/kernels_sets.hpp"
-
-#if defined(__x86_64__)
-
-#include <cstring>
-#include <immintrin.h>
+#include "core/tensor/kernels_x86.hpp"
 
 namespace troupe {
 
 namespace {
 
 struct vec {
-  __m256 low;  // lanes 0 to 7
-  __m256 high; // lanes 8 to 15
+  __m256 lo;
+  __m256 hi;
 };
 
-constexpr int tile_m = 3;
-constexpr int tile_n = 2;
+// 16 registers: 2 by 2 accumulators of two registers each, and the operands.
+constexpr auto tile_rows = 2;
+constexpr auto tile_columns = 2;
+constexpr auto tile_queries = 2;
 
-vec zero() {
+inline vec zero() {
   return {_mm256_setzero_ps(), _mm256_setzero_ps()};
 }
-vec set(float x) {
+inline vec splat(float x) {
   return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
 }
-vec load(const float* p) {
+inline vec load(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
-vec load_some(const float* p, uint32_t n) {
-  alignas(32) float part[16] = {};
-  std::memcpy(part, p, n * sizeof(float));
-  return load(part);
+inline void store(float* p, vec a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
 }
-void store(float* p, vec x) {
-  _mm256_storeu_ps(p, x.low);
-  _mm256_storeu_ps(p + 8, x.high);
+inline vec add(vec a, vec b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
 }
-void store_some(float* p, uint32_t n, vec x) {
-  alignas(32) float part[16];
-  store(part, x);
-  std::memcpy(p, part, n * sizeof(float));
+inline vec sub(vec a, vec b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
 }
-vec fma(vec a, vec b, vec c) {
-  return {_mm256_fmadd_ps(a.low, b.low, c.low),
-          _mm256_fmadd_ps(a.high, b.high, c.high)};
+inline vec mul(vec a, vec b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
 }
-vec mul(vec a, vec b) {
-  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+inline vec div(vec a, vec b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
 }
-vec add(vec a, vec b) {
-  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+inline vec fma(vec a, vec b, vec c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }
-vec sub(vec a, vec b) {
-  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+inline vec smaller(vec a, vec b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
 }
-vec div(vec a, vec b) {
-  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+inline vec larger(vec a, vec b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
 }
-// The second operand where one is NaN.
-vec max(vec a, vec b) {
-  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
-}
-vec min(vec a, vec b) {
-  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
-}
-vec round(vec a) {
-  constexpr int how = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-  return {_mm256_round_ps(a.low, how), _mm256_round_ps(a.high, how)};
-}
-float first_lane(vec a) {
-  return _mm256_cvtss_f32(a.low);
-}
-
-// Lanes l + 8, then l + 4, l + 2, l + 1 are added to lanes l.
-float sum(vec a) {
-  auto x8 = _mm256_add_ps(a.low, a.high);
-  auto x4 =
-      _mm_add_ps(_mm256_castps256_ps128(x8), _mm256_extractf128_ps(x8, 1));
-  auto x2 = _mm_add_ps(x4, _mm_movehl_ps(x4, x4));
-  return _mm_cvtss_f32(_mm_add_ss(x2, _mm_shuffle_ps(x2, x2, 1)));
-}
-
-float largest(vec a) {
-  auto x8 = _mm256_max_ps(a.low, a.high);
-  auto x4 =
-      _mm_max_ps(_mm256_castps256_ps128(x8), _mm256_extractf128_ps(x8, 1));
-  auto x2 = _mm_max_ps(x4, _mm_movehl_ps(x4, x4));
-  return _mm_cvtss_f32(_mm_max_ss(x2, _mm_shuffle_ps(x2, x2, 1)));
-}
-
-// p * 2^n, n whole and within float's exponents.
-__m256 scale_half(__m256 p, __m256 n) {
-  auto bits = _mm256_slli_epi32(
-      _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-  return _mm256_mul_ps(p, _mm256_castsi256_ps(bits));
-}
-
-vec scale_by_power(vec p, vec n) {
-  return {scale_half(p.low, n.low), scale_half(p.high, n.high)};
-}
-
-vec zero_below(vec x, float limit, vec y) {
-  auto l = _mm256_set1_ps(limit);
-  return {_mm256_and_ps(_mm256_cmp_ps(x.low, l, _CMP_NLT_UQ), y.low),
-          _mm256_and_ps(_mm256_cmp_ps(x.high, l, _CMP_NLT_UQ), y.high)};
-}
-
-vec keep_first(vec x, uint32_t n, float rest) {
+inline vec keep(vec a, uint32_t n, float fill) {
   auto count = _mm256_set1_epi32(static_cast<int>(n));
-  auto low = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  auto high = _mm256_add_epi32(low, _mm256_set1_epi32(8));
-  auto r = _mm256_set1_ps(rest);
-  return {_mm256_blendv_ps(r, x.low,
-                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, low))),
-          _mm256_blendv_ps(
-              r, x.high, _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, high)))};
+  auto lo = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  auto hi = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
+  auto other = _mm256_set1_ps(fill);
+  return {_mm256_blendv_ps(other, a.lo,
+                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, lo))),
+          _mm256_blendv_ps(other, a.hi,
+                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, hi)))};
 }
 
-__m128i bits_at(const std::byte* p) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+inline __m256 power_of_two(__m256 t) {
+  auto n = _mm256_add_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(n, 23));
+}
+inline vec power_of_two(vec t) {
+  return {power_of_two(t.lo), power_of_two(t.hi)};
 }
 
-vec load_f16(const std::byte* p) {
-  return {_mm256_cvtph_ps(bits_at(p)), _mm256_cvtph_ps(bits_at(p + 16))};
+inline float first_lane(vec a) {
+  return _mm256_cvtss_f32(a.lo);
 }
 
-void store_f16(uint16_t* p, vec x) {
-  constexpr int how = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.low, how));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8),
-                   _mm256_cvtps_ph(x.high, how));
+inline float largest(vec a) {
+  auto b = _mm256_max_ps(a.lo, a.hi);
+  auto c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  c = _mm_max_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
-__m256 from_bf16(__m128i x) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+inline __m128 quad(vec a) {
+  auto b = _mm256_add_ps(a.lo, a.hi);
+  return _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+}
+inline void sum4(vec a, vec b, vec c, vec d, float* out) {
+  _mm_storeu_ps(out, sum_of_quads(quad(a), quad(b), quad(c), quad(d)));
 }
 
-vec load_bf16(const std::byte* p) {
-  return {from_bf16(bits_at(p)), from_bf16(bits_at(p + 16))};
+inline vec load_f32(const std::byte* p) {
+  return {_mm256_castsi256_ps(load_256(p)),
+          _mm256_castsi256_ps(load_256(p + 32))};
 }
-
-float half_at(const std::byte* p) {
-  uint16_t h;
-  std::memcpy(&h, p, sizeof(h));
-  return _cvtsh_ss(h);
+inline vec load_f16(const std::byte* p) {
+  return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 16))};
 }
-
-vec from_i8(__m128i x) {
-  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)),
-          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)))};
+inline __m256 widen_bf16(__m128i h) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
-
-vec load_i8(const std::byte* p) {
-  return from_i8(bits_at(p));
+inline vec load_bf16(const std::byte* p) {
+  return {widen_bf16(load_128(p)), widen_bf16(load_128(p + 16))};
 }
-
-vec from_nibbles(__m128i bytes) {
-  auto x = _mm_and_si128(bytes, _mm_set1_epi8(15));
-  return from_i8(_mm_sub_epi8(x, _mm_set1_epi8(8)));
+inline vec widen_i8(__m128i q) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(q, q)))};
 }
-
-vec load_low_nibbles(const std::byte* p) {
-  return from_nibbles(bits_at(p));
+inline vec load_i8(const std::byte* p) {
+  return widen_i8(load_128(p));
 }
-
-vec load_high_nibbles(const std::byte* p) {
-  return from_nibbles(_mm_srli_epi16(bits_at(p), 4));
+template <int H>
+inline vec load_nibbles(const std::byte* p) {
+  auto both = load_128(p);
+  if (H == 1)
+    both = _mm_srli_epi16(both, 4);
+  auto q = _mm_and_si128(both, _mm_set1_epi8(15));
+  return widen_i8(_mm_sub_epi8(q, _mm_set1_epi8(8)));
 }
-
-#include "core/tensor/kernels_impl.inl"
+inline vec splat_half(const std::byte* p) {
+  return splat(half_at(p));
+}
+inline void store_f16(std::byte* p, vec a) {
+  constexpr auto nearest = _MM_FROUND_TO_NEAREST_INT;
+  auto* to = reinterpret_cast<__m128i*>(p);
+  _mm_storeu_si128(to, _mm256_cvtps_ph(a.lo, nearest));
+  _mm_storeu_si128(to + 1, _mm256_cvtps_ph(a.hi, nearest));
+}
 
 } // namespace
 
-const kernels avx2_kernels = {"avx2", expand, product_few, product, rms_norm,
-                              swiglu, attend, exp_all,     to_f16};
-
 } // namespace troupe
 
-#endif
+#include "core/tensor/kernels_impl.hpp"
+
+namespace troupe {
+
+extern const kernels avx2_kernels;
+const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu,
+                           to_f16, transpose,  attend};
+
+} // namespace troupe

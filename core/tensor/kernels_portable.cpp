@@ -1,156 +1,152 @@
+#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
+#include "core/base/bytes.hpp"
 #include "core/tensor/half.hpp"
-#include "core/tensor/kernels_sets.hpp"
 
 namespace troupe {
 
 namespace {
 
 struct vec {
-  float lane[16];
+  float v[16];
 };
 
-constexpr int tile_m = 2;
-constexpr int tile_n = 2;
+constexpr auto tile_rows = 4;
+constexpr auto tile_columns = 4;
+constexpr auto tile_queries = 4;
 
 template <class F>
 vec each(F f) {
   vec r;
-  for (int i = 0; i < 16; ++i)
-    r.lane[i] = f(i);
+  for (auto i = 0; i < 16; ++i)
+    r.v[i] = f(i);
   return r;
 }
 
-vec zero() {
-  return {};
+vec splat(float x) {
+  return each([x](int) { return x; });
 }
-vec set(float x) {
-  return each([=](int) { return x; });
+vec zero() {
+  return splat(0.f);
 }
 vec load(const float* p) {
-  return each([=](int i) { return p[i]; });
+  return each([p](int i) { return p[i]; });
 }
-vec load_some(const float* p, uint32_t n) {
-  return each([=](int i) { return static_cast<uint32_t>(i) < n ? p[i] : 0.f; });
-}
-void store(float* p, const vec& x) {
-  std::memcpy(p, x.lane, sizeof(x.lane));
-}
-void store_some(float* p, uint32_t n, const vec& x) {
-  std::memcpy(p, x.lane, n * sizeof(float));
-}
-vec fma(const vec& a, const vec& b, const vec& c) {
-  return each([&](int i) { return std::fma(a.lane[i], b.lane[i], c.lane[i]); });
-}
-vec mul(const vec& a, const vec& b) {
-  return each([&](int i) { return a.lane[i] * b.lane[i]; });
+void store(float* p, const vec& a) {
+  std::memcpy(p, a.v, sizeof(a.v));
 }
 vec add(const vec& a, const vec& b) {
-  return each([&](int i) { return a.lane[i] + b.lane[i]; });
+  return each([&](int i) { return a.v[i] + b.v[i]; });
 }
 vec sub(const vec& a, const vec& b) {
-  return each([&](int i) { return a.lane[i] - b.lane[i]; });
+  return each([&](int i) { return a.v[i] - b.v[i]; });
+}
+vec mul(const vec& a, const vec& b) {
+  return each([&](int i) { return a.v[i] * b.v[i]; });
 }
 vec div(const vec& a, const vec& b) {
-  return each([&](int i) { return a.lane[i] / b.lane[i]; });
+  return each([&](int i) { return a.v[i] / b.v[i]; });
 }
-// The second operand where one is NaN, as x86 has it.
-vec max(const vec& a, const vec& b) {
+vec fma(const vec& a, const vec& b, const vec& c) {
+  return each([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); });
+}
+// The second one if either is a NaN, as x86 has it.
+vec smaller(const vec& a, const vec& b) {
+  return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+vec larger(const vec& a, const vec& b) {
+  return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+vec keep(const vec& a, uint32_t n, float fill) {
   return each(
-      [&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+      [&](int i) { return static_cast<uint32_t>(i) < n ? a.v[i] : fill; });
 }
-vec min(const vec& a, const vec& b) {
-  return each(
-      [&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
-}
-vec round(const vec& a) {
-  return each([&](int i) { return std::nearbyint(a.lane[i]); });
+vec power_of_two(const vec& t) {
+  return each([&](int i) {
+    return std::bit_cast<float>((std::bit_cast<uint32_t>(t.v[i]) + 127) << 23);
+  });
 }
 float first_lane(const vec& a) {
-  return a.lane[0];
+  return a.v[0];
 }
 
-// Lanes l + 8, then l + 4, l + 2, l + 1 are added to lanes l.
+float largest(const vec& a) {
+  auto pick = [](float x, float y) { return x > y ? x : y; };
+  auto b = a;
+  for (auto half = 8; half > 0; half /= 2)
+    for (auto i = 0; i < half; ++i)
+      b.v[i] = pick(b.v[i], b.v[i + half]);
+  return b.v[0];
+}
+
 float sum(vec a) {
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i)
-      a.lane[i] += a.lane[i + half];
-  return a.lane[0];
+  for (auto half = 8; half > 0; half /= 2)
+    for (auto i = 0; i < half; ++i)
+      a.v[i] += a.v[i + half];
+  return a.v[0];
 }
 
-float largest(vec a) {
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i)
-      if (a.lane[i + half] > a.lane[i])
-        a.lane[i] = a.lane[i + half];
-  return a.lane[0];
+void sum4(const vec& a, const vec& b, const vec& c, const vec& d, float* out) {
+  out[0] = sum(a);
+  out[1] = sum(b);
+  out[2] = sum(c);
+  out[3] = sum(d);
 }
 
-// p * 2^n, n whole and within float's exponents.
-vec scale_by_power(const vec& p, const vec& n) {
-  return each([&](int i) {
-    auto bits = static_cast<uint32_t>(static_cast<int>(n.lane[i]) + 127) << 23;
-    return p.lane[i] * std::bit_cast<float>(bits);
-  });
+vec load_f32(const std::byte* p) {
+  vec r;
+  std::memcpy(r.v, p, sizeof(r.v));
+  return r;
 }
-
-vec zero_below(const vec& x, float limit, const vec& y) {
-  return each([&](int i) { return x.lane[i] < limit ? 0.f : y.lane[i]; });
-}
-
-vec keep_first(const vec& x, uint32_t n, float rest) {
-  return each(
-      [&](int i) { return static_cast<uint32_t>(i) < n ? x.lane[i] : rest; });
-}
-
-uint16_t u16_at(const std::byte* p, int i) {
-  uint16_t x;
-  std::memcpy(&x, p + 2 * i, sizeof(x));
-  return x;
-}
-
 vec load_f16(const std::byte* p) {
-  return each([=](int i) { return f16_to_f32(u16_at(p, i)); });
+  return each(
+      [p](int i) { return f16_to_f32(load_unaligned<uint16_t>(p + 2 * i)); });
 }
-
-void store_f16(uint16_t* p, const vec& x) {
-  for (int i = 0; i < 16; ++i)
-    p[i] = f32_to_f16(x.lane[i]);
-}
-
 vec load_bf16(const std::byte* p) {
-  return each([=](int i) { return bf16_to_f32(u16_at(p, i)); });
+  return each(
+      [p](int i) { return bf16_to_f32(load_unaligned<uint16_t>(p + 2 * i)); });
 }
-
-float half_at(const std::byte* p) {
-  return f16_to_f32(u16_at(p, 0));
-}
-
 vec load_i8(const std::byte* p) {
   return each(
-      [=](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
+      [p](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
 }
-
-vec load_low_nibbles(const std::byte* p) {
-  return each([=](int i) {
-    return static_cast<float>((std::to_integer<int>(p[i]) & 15) - 8);
+template <int H>
+vec load_nibbles(const std::byte* p) {
+  return each([p](int i) {
+    auto both = std::to_integer<int>(p[i]);
+    return static_cast<float>((H == 0 ? both & 15 : both >> 4) - 8);
   });
 }
-
-vec load_high_nibbles(const std::byte* p) {
-  return each([=](int i) {
-    return static_cast<float>((std::to_integer<int>(p[i]) >> 4) - 8);
-  });
+vec splat_half(const std::byte* p) {
+  return splat(f16_to_f32(load_unaligned<uint16_t>(p)));
+}
+void store_f16(std::byte* p, const vec& a) {
+  for (auto i = 0; i < 16; ++i) {
+    auto h = f32_to_f16(a.v[i]);
+    std::memcpy(p + 2 * i, &h, sizeof(h));
+  }
 }
 
-#include "core/tensor/kernels_impl.inl"
+void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
+  for (auto d = size_t{0}; d < dim; ++d)
+    for (auto t = size_t{0}; t < 16; ++t)
+      out[d * 16 + t] = in[t * stride + d];
+}
 
 } // namespace
 
-const kernels portable_kernels = {"portable", expand,   product_few,
-                                  product,    rms_norm, swiglu,
-                                  attend,     exp_all,  to_f16};
+} // namespace troupe
+
+#include "core/tensor/kernels_impl.hpp"
+
+namespace troupe {
+
+extern const kernels portable_kernels;
+const kernels portable_kernels{"portable", dequantize, multiply, swiglu,
+                               to_f16,     transpose,  attend};
 
 } // namespace troupe

@@ -1,60 +1,94 @@
 #include "core/tensor/matmul.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <cassert>
 
 namespace troupe {
 
 namespace {
 
-// Outputs of one task: enough to hide the claim, few enough to share well.
-constexpr uint32_t panel = 16;
-// Up to this many rows, decoding weights in registers beats a decoded panel.
-constexpr uint32_t few_rows = 4;
+// Up to this many rows are one tile of the kernels, which then expand each
+// weight once, in registers.
+constexpr uint32_t rows_in_registers = 4;
 
-// A decoded panel of this thread; grows to the widest matrix and stays.
-float* panel_memory(size_t values) {
-  thread_local std::vector<float> memory;
-  if (memory.size() < values)
-    memory.resize(values);
-  return memory.data();
+// A panel of expanded weights: within L2 beside the activations that pass by.
+constexpr size_t panel_floats = 32 * 1024;
+constexpr uint32_t panel_outputs = 32;
+
+// Weights of a task when there are few rows: some microseconds of work.
+constexpr uint32_t task_weights = 16 * 1024;
+
+constexpr uint32_t round_down_4(uint32_t n) {
+  return n < 4 ? 4 : n / 4 * 4;
 }
 
-void compute_panel(const kernels& with, const product_into& p, uint32_t first,
-                   const float* x, size_t x_stride, uint32_t m) {
-  auto& w = *p.weights;
-  auto n = std::min(panel, w.rows - first);
-  auto* out = p.out + first;
-  if (m <= few_rows) {
-    with.product_few(w.type, w.row(first), w.row_bytes(), n, w.cols, x,
-                     x_stride, m, out, p.stride);
-    return;
-  }
-  auto* decoded = panel_memory(size_t{panel} * w.cols);
-  for (uint32_t j = 0; j < n; ++j)
-    with.expand(w.type, w.row(first + j), w.cols, decoded + j * w.cols);
-  with.product(decoded, w.cols, n, w.cols, x, x_stride, m, out, p.stride);
+// Rows of a panel do not start at the same offset of a page: they would
+// compete for the same cache sets.
+size_t panel_stride(uint32_t k) {
+  return (size_t{k} + 15) / 16 * 16 + 16;
+}
+
+uint32_t outputs_of_panel(uint32_t k) {
+  auto fit = static_cast<uint32_t>(panel_floats / panel_stride(k));
+  return std::min(round_down_4(fit), panel_outputs);
+}
+
+uint32_t outputs_of_task(uint32_t m, uint32_t k) {
+  return m <= rows_in_registers ? round_down_4(task_weights / std::max(k, 1u))
+                                : outputs_of_panel(k);
 }
 
 } // namespace
 
-void matmul(const kernels& with, thread_pool& threads,
-            std::span<const product_into> products, const float* x,
-            size_t x_stride, uint32_t m) {
+size_t matmul_scratch_floats(uint32_t k) {
+  return outputs_of_panel(k) * panel_stride(k);
+}
+
+void matmul(compute& c, const float* x, uint32_t m,
+            std::span<const linear> maps) {
   if (m == 0)
     return;
-  auto panels = [](const product_into& p) {
-    return (p.weights->rows + panel - 1) / panel;
+  auto tasks_of = [m](const matrix_view& w) {
+    auto outputs = outputs_of_task(m, w.cols);
+    return (w.rows + outputs - 1) / outputs;
   };
-  uint32_t tasks = 0;
-  for (auto& p : products)
-    tasks += panels(p);
-  threads.run(tasks, [&](uint32_t task) {
-    for (auto& p : products) {
-      if (task < panels(p))
-        return compute_panel(with, p, task * panel, x, x_stride, m);
-      task -= panels(p);
+  auto tasks = uint32_t{0};
+  for (auto& map : maps) {
+    assert(map.w.cols == maps[0].w.cols);
+    tasks += tasks_of(map.w);
+  }
+  c.pool.run(tasks, [&](uint32_t task, unsigned worker) {
+    auto* map = maps.data();
+    for (auto n = tasks_of(map->w); task >= n; n = tasks_of(map->w)) {
+      task -= n;
+      ++map;
     }
+    auto& w = map->w;
+    auto outputs = outputs_of_task(m, w.cols);
+    auto first = task * outputs;
+    auto block = matmul_block{};
+    block.type = w.type;
+    block.w = w.row(first);
+    block.w_stride = w.row_bytes();
+    block.x = x;
+    block.x_stride = w.cols;
+    block.bias = map->bias == nullptr ? nullptr : map->bias + first;
+    block.y = map->y + first;
+    block.y_stride = w.rows;
+    block.m = m;
+    block.n = std::min(outputs, w.rows - first);
+    block.k = w.cols;
+    block.add = map->add;
+    if (m > rows_in_registers) {
+      auto stride = panel_stride(w.cols);
+      auto* panel = c.scratch(worker);
+      for (auto i = uint32_t{0}; i < block.n; ++i)
+        c.fast.dequantize(w.type, w.row(first + i), w.cols, panel + i * stride);
+      block.type = dtype::f32;
+      block.w = reinterpret_cast<const std::byte*>(panel);
+      block.w_stride = stride * sizeof(float);
+    }
+    c.fast.multiply(block);
   });
 }
 

@@ -2,24 +2,28 @@
 
 #include <span>
 
-#include "core/tensor/kernels.hpp"
+#include "core/tensor/compute.hpp"
 #include "core/tensor/matrix.hpp"
-#include "core/tensor/thread_pool.hpp"
 
 namespace troupe {
 
-/// One product of several that share their input.
-struct product_into {
-  const matrix_view* weights = nullptr; ///< [n, k]
-  float* out = nullptr;                 ///< [m, n], rows `stride` apart
-  size_t stride = 0;
+/// One linear map applied to all rows of x: y = x w^T (+ bias) (+ y).
+struct linear {
+  matrix_view w;               ///< [n, k]
+  const float* bias = nullptr; ///< [n] or null
+  float* y = nullptr;          ///< [m, n]
+  bool add = false;            ///< to what is in y
 };
 
-/// out = x * weights^T for each of `products`; x: [m, k], rows `x_stride`
-/// apart. An output depends on its row of x and of the weights alone, bit for
-/// bit: not on m, the other rows, the threads, or the instruction set.
-void matmul(const kernels& with, thread_pool& threads,
-            std::span<const product_into> products, const float* x,
-            size_t x_stride, uint32_t m);
+/// Scratch that matmul needs for matrices of up to `k` inputs.
+size_t matmul_scratch_floats(uint32_t k);
+
+/// Applies several linear maps to the same x: [m, k], on all threads at once.
+/// What a row of y is depends on that row of x and the weights alone, bit for
+/// bit. Weights are expanded a few rows at a time: in registers for a few rows
+/// of x, otherwise once into scratch that stays in cache.
+/// REQUIRES: c has matmul_scratch_floats(k); no y overlaps x.
+void matmul(compute& c, const float* x, uint32_t m,
+            std::span<const linear> maps);
 
 } // namespace troupe

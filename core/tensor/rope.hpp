@@ -6,27 +6,28 @@
 
 namespace troupe {
 
-/// Rotary position embedding (Su et al., "RoFormer", 2021): pair i of a head is
-/// turned by position * scale * base^(-2i / dim) / factor[i].
-class rope {
+/// The angles of rotary position embedding (Su et al., "RoFormer", 2021).
+class rope_angles {
 public:
-  /// `factors`: [dim / 2], or empty for none. `adjacent`: pairs are (0, 1),
-  /// (2, 3), …; otherwise (0, dim/2), (1, dim/2 + 1), ….
-  rope(uint32_t dim, float base, float scale, std::span<const float> factors,
-       bool adjacent);
+  /// Pair i of `dim` / 2 turns by position * scale * base^(-2 i / dim) /
+  /// factors[i]; `factors` is [dim / 2] or empty.
+  rope_angles(uint32_t dim, float base, float scale,
+              std::span<const float> factors);
 
-  /// Cosines and sines of one position: [dim], for `turn`. Computed in double.
-  void angles(uint32_t position, float* out) const;
+  uint32_t pairs() const { return static_cast<uint32_t>(frequency_.size()); }
 
-  /// Turns the leading `dim` values of a head in place.
-  void turn(const float* angles, float* head) const;
-
-  uint32_t dim() const { return dim_; }
+  /// Writes [pairs] cosines, then [pairs] sines. Computed in double, so that
+  /// late positions are as exact as early ones.
+  void at(uint32_t position, float* cos_sin) const;
 
 private:
-  uint32_t dim_;
-  bool adjacent_;
-  std::vector<double> frequency_; ///< [dim / 2], radians a position
+  std::vector<double> frequency_; ///< radians for each position
 };
+
+/// Rotates the pairs (0,1), (2,3), … of one head.
+void rotate_adjacent(float* head, uint32_t pairs, const float* cos_sin);
+
+/// Rotates the pairs (0, pairs), (1, pairs + 1), … of one head.
+void rotate_halves(float* head, uint32_t pairs, const float* cos_sin);
 
 } // namespace troupe

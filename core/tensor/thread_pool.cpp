@@ -1,93 +1,83 @@
 #include "core/tensor/thread_pool.hpp"
 
-#include <cassert>
-
-#if defined(__x86_64__)
 #include <immintrin.h>
-#endif
 
 namespace troupe {
 
 namespace {
 
-// About 50 µs: longer than the gaps within a step, shorter than a time slice.
-constexpr auto spins = 2000;
-
-void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
-uint32_t unclaimed(uint64_t ticket) {
-  return static_cast<uint32_t>(ticket);
-}
+// About 50 µs on current x86 (a pause is 40 to 140 cycles): longer than the
+// serial parts of a step, shorter than a person would call burning a core.
+constexpr auto idle_spins = 2000;
+constexpr auto finish_spins = 2000;
 
 } // namespace
 
 thread_pool::thread_pool(unsigned threads) {
-  assert(threads >= 1);
-  for (unsigned i = 1; i < threads; ++i)
-    all_.emplace_back([this] { serve(); });
+  threads_.reserve(threads > 1 ? threads - 1 : 0);
+  for (auto i = 1u; i < threads; ++i)
+    threads_.emplace_back([this, i] { work(i); });
 }
 
 thread_pool::~thread_pool() {
-  stop_.store(true, std::memory_order_release);
-  // A job of no tasks: changes the word that sleepers watch.
-  ticket_.fetch_add(uint64_t{1} << 32, std::memory_order_acq_rel);
-  ticket_.notify_all();
-  for (auto& t : all_)
+  stop_.store(true, std::memory_order_relaxed);
+  calls_.fetch_add(1, std::memory_order_release);
+  calls_.notify_all();
+  for (auto& t : threads_)
     t.join();
 }
 
-void thread_pool::run_shared(uint32_t tasks, function f, void* context) {
-  f_ = f;
+void thread_pool::run_erased(uint32_t tasks, invoke fn, const void* context) {
+  if (threads_.empty() || tasks == 1) {
+    for (auto i = uint32_t{0}; i < tasks; ++i)
+      fn(context, i, 0);
+    return;
+  }
+  if (tasks == 0)
+    return;
+  fn_ = fn;
   context_ = context;
   tasks_ = tasks;
   finished_.store(0, std::memory_order_relaxed);
-  auto job = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
-  ticket_.store(job << 32 | tasks, std::memory_order_release);
-  ticket_.notify_all();
-  while (work_on()) {
+  unclaimed_.store(tasks, std::memory_order_release);
+  calls_.fetch_add(1, std::memory_order_release);
+  calls_.notify_all();
+  drain(0);
+  for (auto spins = 0; finished_.load(std::memory_order_acquire) != tasks;)
+    if (++spins < finish_spins)
+      _mm_pause();
+    else // whoever holds the last task may be waiting for this very core
+      std::this_thread::yield();
+}
+
+void thread_pool::drain(unsigned worker) {
+  // A claim needs no more than a positive count: even if this thread slept
+  // through several calls of run(), what it claims belongs to the current one,
+  // which cannot return before the task is finished.
+  auto left = unclaimed_.load(std::memory_order_relaxed);
+  while (left > 0) {
+    if (!unclaimed_.compare_exchange_weak(left, left - 1,
+                                          std::memory_order_acquire,
+                                          std::memory_order_relaxed))
+      continue;
+    fn_(context_, tasks_ - left, worker);
+    finished_.fetch_add(1, std::memory_order_release);
+    left = unclaimed_.load(std::memory_order_relaxed);
   }
-  for (auto i = 0;; ++i) {
-    auto done = finished_.load(std::memory_order_acquire);
-    if (done == tasks)
+}
+
+void thread_pool::work(unsigned worker) {
+  for (;;) {
+    auto seen = calls_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed))
       return;
-    if (i < spins)
-      relax();
-    else
-      finished_.wait(done, std::memory_order_acquire);
-  }
-}
-
-// Claims a task and runs it; false if none is left.
-bool thread_pool::work_on() {
-  auto ticket = ticket_.load(std::memory_order_acquire);
-  do {
-    if (unclaimed(ticket) == 0)
-      return false;
-  } while (!ticket_.compare_exchange_weak(ticket, ticket - 1,
-                                          std::memory_order_acq_rel,
-                                          std::memory_order_acquire));
-  auto tasks = tasks_;
-  f_(context_, tasks - unclaimed(ticket));
-  if (finished_.fetch_add(1, std::memory_order_acq_rel) + 1 == tasks)
-    finished_.notify_one();
-  return true;
-}
-
-void thread_pool::serve() {
-  for (auto idle = 0; !stop_.load(std::memory_order_acquire);) {
-    if (work_on()) {
-      idle = 0;
-    } else if (++idle < spins) {
-      relax();
-    } else {
-      auto ticket = ticket_.load(std::memory_order_acquire);
-      if (unclaimed(ticket) == 0 && !stop_.load(std::memory_order_acquire))
-        ticket_.wait(ticket, std::memory_order_acquire);
-    }
+    drain(worker);
+    auto spins = 0;
+    while (calls_.load(std::memory_order_relaxed) == seen)
+      if (++spins < idle_spins)
+        _mm_pause();
+      else
+        calls_.wait(seen, std::memory_order_relaxed);
   }
 }
 

@@ -2,61 +2,64 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
 namespace troupe {
 
-/// Threads that compute one thing together, again and again: made once, woken
-/// by spinning for a moment and then by a futex. The caller is one of them.
-/// One caller at a time.
+/// The threads of one engine. A step is many short parallel regions, so an
+/// idle thread spins for a while before it sleeps, and tasks are claimed one
+/// at a time: a thread whose core is busy elsewhere is not waited for unless
+/// it holds a task.
 class thread_pool {
 public:
-  /// REQUIRES: threads >= 1, the caller's included.
+  /// Starts `threads` - 1 threads; the caller of run() is the other one.
   explicit thread_pool(unsigned threads);
-  thread_pool(const thread_pool&) = delete;
-  thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool();
 
-  unsigned threads() const { return static_cast<unsigned>(all_.size()) + 1; }
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
 
-  /// Calls f(0), …, f(tasks - 1), each once, on whichever thread is free, and
-  /// returns when all have returned. `f` must not throw. Which thread runs
-  /// which task is left to chance: results must not depend on it.
+  /// Threads that compute, the caller included.
+  unsigned size() const { return static_cast<unsigned>(threads_.size()) + 1; }
+
+  /// Calls fn(task, worker) for each task in [0, tasks), in any order and on
+  /// any thread; `worker` < size() names the thread, for scratch memory.
+  /// Returns when all are done. Tasks must not throw.
+  /// REQUIRES: called by one thread at a time, and never from a task.
   template <class F>
-  void run(uint32_t tasks, F&& f) {
-    using callable = std::remove_reference_t<F>;
-    if (all_.empty() || tasks <= 1) {
-      for (uint32_t i = 0; i < tasks; ++i)
-        f(i);
-      return;
-    }
-    run_shared(
+  void run(uint32_t tasks, F&& fn) {
+    using f = std::remove_reference_t<F>;
+    run_erased(
         tasks,
-        [](void* context, uint32_t task) {
-          (*static_cast<callable*>(context))(task);
+        [](const void* context, uint32_t task, unsigned worker) {
+          (*static_cast<f*>(const_cast<void*>(context)))(task, worker);
         },
-        const_cast<std::remove_const_t<callable>*>(&f));
+        &fn);
   }
 
 private:
-  using function = void (*)(void*, uint32_t);
+  using invoke = void (*)(const void*, uint32_t task, unsigned worker);
 
-  void run_shared(uint32_t tasks, function f, void* context);
-  bool work_on();
-  void serve();
+  void run_erased(uint32_t tasks, invoke fn, const void* context);
+  /// Runs tasks until none is left to claim.
+  void drain(unsigned worker);
+  void work(unsigned worker);
 
-  // Number of the job in the upper half, tasks not yet claimed in the lower:
-  // one word, so that a thread that wakes late cannot claim a task of a job
-  // that is over, and the job cannot end while a claimed task runs.
-  std::atomic<uint64_t> ticket_{0};
-  std::atomic<uint32_t> finished_{0};
-  std::atomic<bool> stop_{false};
-  function f_ = nullptr;
-  void* context_ = nullptr;
+  // Written by run() while nothing can be claimed, read after a claim.
+  invoke fn_ = nullptr;
+  const void* context_ = nullptr;
   uint32_t tasks_ = 0;
-  std::vector<std::thread> all_;
+
+  /// Tasks not claimed yet.
+  alignas(64) std::atomic<uint32_t> unclaimed_ = 0;
+  alignas(64) std::atomic<uint32_t> finished_ = 0;
+  /// Incremented whenever there is something to wake up for.
+  alignas(64) std::atomic<uint32_t> calls_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::vector<std::thread> threads_;
 };
 
 } // namespace troupe
