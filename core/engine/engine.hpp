@@ -10,11 +10,15 @@
 
 namespace troupe {
 
+struct kernels;
+
 struct engine_options {
   /// Threads that compute, the caller's included.
   unsigned threads = 1;
   /// Tokens of one step over all rows; scratch memory grows with it.
   uint32_t max_tokens_per_step = 256;
+  /// Null: the fastest that this processor can run. All give the same bits.
+  const kernels* use = nullptr;
 };
 
 /// Told after each layer that this layer's KV of all rows is written, so that
@@ -40,8 +44,9 @@ public:
 
   /// Computes one step. Returns the wanted logits, [n, vocab] in the order of
   /// rows (and of tokens, for want_all_logits); they stay valid until the next
-  /// call. On an error (invalid_argument for a token id out of range or an
-  /// empty row, context_exceeded) no table was advanced.
+  /// call. On an error (invalid_argument for a token id out of range, an empty
+  /// row or more tokens than a step may have; context_exceeded) nothing was
+  /// changed. Allocates nothing.
   /// REQUIRES: every table has memory (page_table::grow or ::back) for its
   /// tokens, and all tables share one layout.
   result<std::span<const float>> forward(std::span<const batch_row> rows,

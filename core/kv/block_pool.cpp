@@ -113,6 +113,10 @@ block_lease::~block_lease() {
     used_->fetch_sub(1, std::memory_order_relaxed);
 }
 
+const kv_layout& block_lease::layout() const {
+  return arena_->layout();
+}
+
 void block_lease::materialise() {
   block_ = arena_->allocate();
 }

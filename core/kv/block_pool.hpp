@@ -62,6 +62,10 @@ public:
   const block_ref& ref() const { return block_; }
   bool has_memory() const { return block_ != nullptr; }
 
+  /// What the bytes mean.
+  /// REQUIRES: taken from a pool, not default-constructed or moved from.
+  const kv_layout& layout() const;
+
   /// Adopts a block that another node of this process filled.
   void attach(block_ref block) { block_ = std::move(block); }
 

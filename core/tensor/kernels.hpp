@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/tensor/matrix.hpp"
+
+namespace troupe {
+
+/// Part of a matrix product: y[m, n] = x[m, k] * w[n, k]^T (+ bias) (+ y).
+struct matmul_block {
+  dtype type = dtype::f32;
+  const std::byte* w = nullptr; ///< [n, k], encoded as `type`
+  size_t w_stride = 0;          ///< bytes from one row of w to the next
+  const float* x = nullptr;     ///< [m, k]
+  size_t x_stride = 0;          ///< values
+  const float* bias = nullptr;  ///< [n] or null
+  float* y = nullptr;           ///< [m, n]
+  size_t y_stride = 0;          ///< values
+  uint32_t m = 0;
+  uint32_t n = 0;
+  uint32_t k = 0;
+  bool add = false; ///< to what is in y
+};
+
+/// Tokens that attention takes in at a time, as many as a KV block holds.
+inline constexpr uint32_t attention_block = 16;
+
+/// Softmax attention under way for some query vectors: their weighted sum of
+/// values so far, relative to the largest score so far (Milakov and
+/// Gimelshein, "Online normalizer calculation for softmax", 2018).
+struct attention_state {
+  uint32_t queries = 0;
+  uint32_t dim = 0;
+  size_t stride = 0; ///< of `sum` and of the values: dim rounded up to 16
+  const float* q = nullptr; ///< [queries, dim], scaled
+  float* sum = nullptr;     ///< [queries, stride]
+  float* largest = nullptr; ///< [queries]
+  float* weight = nullptr;  ///< [queries], the softmax's denominator
+  float* p = nullptr;       ///< [queries, 16], scratch
+};
+
+/// The loops that have a form for each instruction set. All forms give the
+/// same bits: every sum has one order, spelled out in kernels_impl.hpp, which
+/// does not depend on the shape of a tile either.
+struct kernels {
+  const char* name;
+
+  /// As dequantize_row.
+  void (*dequantize)(dtype t, const std::byte* row, uint32_t n, float* out);
+
+  void (*multiply)(const matmul_block& block);
+
+  /// gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + e^-x).
+  void (*swiglu)(float* gate, const float* up, size_t n);
+
+  /// Rounds to float16, to nearest even.
+  void (*to_f16)(const float* in, uint32_t n, std::byte* out);
+
+  /// `in`: [16, dim] with rows `stride` apart to `out`: [dim, 16].
+  void (*transpose)(const float* in, size_t stride, uint32_t dim, float* out);
+
+  /// Takes in a block of tokens: `keys`: [dim, 16], `values`: [16, stride].
+  /// Query i sees the first seen[i] <= 16 of them; what lies beyond does not
+  /// influence it.
+  void (*attend)(const attention_state& s, const float* keys,
+                 const float* values, const uint32_t* seen);
+};
+
+enum class instruction_set { portable, avx2, avx512 };
+
+/// Null where this processor lacks the instructions.
+const kernels* kernels_for(instruction_set set);
+
+/// The fastest form this processor can run.
+const kernels& best_kernels();
+
+} // namespace troupe

@@ -1,0 +1,389 @@
+// The kernels, written over 16-lane vectors. Included by one source file for
+// each instruction set, after it has defined, in an unnamed namespace, `vec`
+// and the operations on it. Those files are compiled with flags of their own,
+// so nothing here may instantiate an inline function with linkage: the linker
+// keeps one copy of it, and could keep the one that this processor cannot run.
+//
+// The order of every sum:
+// - dot product: lane l takes k = l, l + 16, l + 32, … by fused multiply-add;
+//   what is missing to a multiple of 32 counts as zeros; then the lanes are
+//   added as (l, l + 8), (l, l + 4), (l, l + 2), (l, l + 1).
+// - score: dimension d goes to chain d % 4 by fused multiply-add, then
+//   (c0 + c1) + (c2 + c3).
+// - weighted values: token by token, by fused multiply-add.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/tensor/kernels.hpp"
+#include "core/tensor/quant.hpp"
+
+namespace troupe {
+
+namespace {
+
+// -- expanding weights --------------------------------------------------------
+
+// load<H>(row, b): values 32 b + 16 H and on of an encoded row, H = 0 or 1.
+
+struct from_f32 {
+  static constexpr auto type = dtype::f32;
+  static constexpr auto bytes = size_t{128}; // of 32 values
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    return load_f32(row + b * bytes + H * 64);
+  }
+};
+
+struct from_f16 {
+  static constexpr auto type = dtype::f16;
+  static constexpr auto bytes = size_t{64};
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    return load_f16(row + b * bytes + H * 32);
+  }
+};
+
+struct from_bf16 {
+  static constexpr auto type = dtype::bf16;
+  static constexpr auto bytes = size_t{64};
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    return load_bf16(row + b * bytes + H * 32);
+  }
+};
+
+struct from_q8_0 {
+  static constexpr auto type = dtype::q8_0;
+  static constexpr auto bytes = size_t{34};
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b * bytes;
+    return mul(load_i8(p + 2 + H * 16), splat_half(p));
+  }
+};
+
+struct from_q4_0 {
+  static constexpr auto type = dtype::q4_0;
+  static constexpr auto bytes = size_t{18};
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b * bytes;
+    return mul(load_nibbles<H>(p + 2), splat_half(p));
+  }
+};
+
+template <class From>
+void expand(const std::byte* row, uint32_t n, float* out) {
+  auto blocks = n / 32;
+  for (auto b = size_t{0}; b < blocks; ++b) {
+    store(out + 32 * b, From::template load<0>(row, b));
+    store(out + 32 * b + 16, From::template load<1>(row, b));
+  }
+  if (n % 32 != 0)
+    dequantize_row(From::type, row + blocks * From::bytes, n % 32,
+                   out + size_t{32} * blocks);
+}
+
+void dequantize(dtype t, const std::byte* row, uint32_t n, float* out) {
+  switch (t) {
+  case dtype::f32:
+    return expand<from_f32>(row, n, out);
+  case dtype::f16:
+    return expand<from_f16>(row, n, out);
+  case dtype::bf16:
+    return expand<from_bf16>(row, n, out);
+  case dtype::q8_0:
+    return expand<from_q8_0>(row, n, out);
+  case dtype::q4_0:
+    return expand<from_q4_0>(row, n, out);
+  }
+}
+
+// -- matrix product -----------------------------------------------------------
+
+template <class From, int H, int M, int N>
+inline void multiply_16(const std::byte* const (&w)[N],
+                        const float* const (&x)[M], size_t b,
+                        vec (&acc)[M][N]) {
+  vec v[N];
+  for (auto j = 0; j < N; ++j)
+    v[j] = From::template load<H>(w[j], b);
+  for (auto i = 0; i < M; ++i) {
+    auto u = load(x[i] + 32 * b + 16 * H);
+    for (auto j = 0; j < N; ++j)
+      acc[i][j] = fma(u, v[j], acc[i][j]);
+  }
+}
+
+// M rows of x by N rows of w, all of k.
+template <class From, int M, int N>
+void tile(const matmul_block& t, uint32_t row, uint32_t col) {
+  const float* x[M];
+  const std::byte* w[N];
+  for (auto i = 0; i < M; ++i)
+    x[i] = t.x + (row + i) * t.x_stride;
+  for (auto j = 0; j < N; ++j)
+    w[j] = t.w + (col + j) * t.w_stride;
+  vec acc[M][N];
+  for (auto i = 0; i < M; ++i)
+    for (auto j = 0; j < N; ++j)
+      acc[i][j] = zero();
+  auto blocks = size_t{t.k / 32};
+  for (auto b = size_t{0}; b < blocks; ++b) {
+    multiply_16<From, 0>(w, x, b, acc);
+    multiply_16<From, 1>(w, x, b, acc);
+  }
+  if (auto rest = t.k % 32) {
+    float wide_w[N][32] = {};
+    float wide_x[M][32] = {};
+    const std::byte* last_w[N];
+    const float* last_x[M];
+    for (auto j = 0; j < N; ++j) {
+      dequantize_row(From::type, w[j] + blocks * From::bytes, rest, wide_w[j]);
+      last_w[j] = reinterpret_cast<const std::byte*>(wide_w[j]);
+    }
+    for (auto i = 0; i < M; ++i) {
+      for (auto k = 0u; k < rest; ++k)
+        wide_x[i][k] = x[i][32 * blocks + k];
+      last_x[i] = wide_x[i];
+    }
+    multiply_16<from_f32, 0>(last_w, last_x, 0, acc);
+    multiply_16<from_f32, 1>(last_w, last_x, 0, acc);
+  }
+  for (auto i = 0; i < M; ++i) {
+    float out[4 * ((N + 3) / 4)];
+    for (auto j = 0; j < N; j += 4)
+      sum4(acc[i][j], j + 1 < N ? acc[i][j + 1] : zero(),
+           j + 2 < N ? acc[i][j + 2] : zero(),
+           j + 3 < N ? acc[i][j + 3] : zero(), out + j);
+    auto* y = t.y + (row + i) * t.y_stride + col;
+    if (t.bias != nullptr)
+      for (auto j = 0; j < N; ++j)
+        out[j] += t.bias[col + j];
+    if (t.add)
+      for (auto j = 0; j < N; ++j)
+        out[j] += y[j];
+    for (auto j = 0; j < N; ++j)
+      y[j] = out[j];
+  }
+}
+
+template <class From, int M>
+void rows(const matmul_block& t, uint32_t row) {
+  constexpr auto n = M == 1 ? 4 : tile_columns;
+  auto col = uint32_t{0};
+  for (; col + n <= t.n; col += n)
+    tile<From, M, n>(t, row, col);
+  for (; col < t.n; ++col)
+    tile<From, M, 1>(t, row, col);
+}
+
+template <class From>
+void multiply_from(const matmul_block& t) {
+  auto row = uint32_t{0};
+  for (; row + tile_rows <= t.m; row += tile_rows)
+    rows<From, tile_rows>(t, row);
+  switch (t.m - row) {
+  case 3:
+    if constexpr (tile_rows > 3)
+      return rows<From, 3>(t, row);
+    break;
+  case 2:
+    if constexpr (tile_rows > 2)
+      return rows<From, 2>(t, row);
+    break;
+  case 1:
+    return rows<From, 1>(t, row);
+  default:
+    break;
+  }
+}
+
+void multiply(const matmul_block& t) {
+  switch (t.type) {
+  case dtype::f32:
+    return multiply_from<from_f32>(t);
+  case dtype::f16:
+    return multiply_from<from_f16>(t);
+  case dtype::bf16:
+    return multiply_from<from_bf16>(t);
+  case dtype::q8_0:
+    return multiply_from<from_q8_0>(t);
+  case dtype::q4_0:
+    return multiply_from<from_q4_0>(t);
+  }
+}
+
+// -- element by element -------------------------------------------------------
+
+// e^x to about 1e-7 relative, x clamped to [-87, 88]; e^0 is exactly 1. The
+// polynomial is that of Cephes' expf.
+inline vec exponential(vec x) {
+  constexpr auto magic = 12582912.f; // 1.5 * 2^23: adding it rounds to integer
+  x = smaller(splat(88.f), x);
+  x = larger(splat(-87.f), x);
+  auto t = fma(x, splat(1.44269504f), splat(magic));
+  auto n = sub(t, splat(magic));
+  auto r = fma(n, splat(-0.693359375f), x);
+  r = fma(n, splat(2.12194440e-4f), r);
+  auto p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  auto y = add(fma(p, mul(r, r), r), splat(1.f));
+  return mul(y, power_of_two(t));
+}
+
+inline vec gated(vec gate, vec up) {
+  auto e = exponential(sub(zero(), gate));
+  return mul(div(gate, add(splat(1.f), e)), up);
+}
+
+void swiglu(float* gate, const float* up, size_t n) {
+  auto i = size_t{0};
+  for (; i + 16 <= n; i += 16)
+    store(gate + i, gated(load(gate + i), load(up + i)));
+  if (i < n) {
+    float g[16] = {};
+    float u[16] = {};
+    for (auto j = size_t{0}; i + j < n; ++j) {
+      g[j] = gate[i + j];
+      u[j] = up[i + j];
+    }
+    store(g, gated(load(g), load(u)));
+    for (auto j = size_t{0}; i + j < n; ++j)
+      gate[i + j] = g[j];
+  }
+}
+
+void to_f16(const float* in, uint32_t n, std::byte* out) {
+  auto i = size_t{0};
+  for (; i + 16 <= n; i += 16)
+    store_f16(out + 2 * i, load(in + i));
+  if (i < n)
+    quantize_row(dtype::f16, in + i, n - static_cast<uint32_t>(i), out + 2 * i);
+}
+
+// -- attention ----------------------------------------------------------------
+
+// Scores of Q queries against 16 keys, softmax weights into p, and what the
+// sums so far have to be multiplied by into `fade`.
+template <int Q>
+void score(const attention_state& s, uint32_t first, const float* keys,
+           const uint32_t* seen, float* fade) {
+  const float* q[Q];
+  vec chain[Q][4];
+  for (auto i = 0; i < Q; ++i) {
+    q[i] = s.q + (first + i) * size_t{s.dim};
+    for (auto c = 0; c < 4; ++c)
+      chain[i][c] = zero();
+  }
+  auto d = uint32_t{0};
+  for (; d + 4 <= s.dim; d += 4)
+    for (auto c = 0u; c < 4; ++c) {
+      auto k = load(keys + (d + c) * size_t{16});
+      for (auto i = 0; i < Q; ++i)
+        chain[i][c] = fma(splat(q[i][d + c]), k, chain[i][c]);
+    }
+  for (auto c = 0u; d + c < s.dim; ++c) {
+    auto k = load(keys + (d + c) * size_t{16});
+    for (auto i = 0; i < Q; ++i)
+      chain[i][c] = fma(splat(q[i][d + c]), k, chain[i][c]);
+  }
+  for (auto i = 0; i < Q; ++i) {
+    auto at = first + i;
+    auto x = add(add(chain[i][0], chain[i][1]), add(chain[i][2], chain[i][3]));
+    auto before = s.largest[at];
+    auto now = largest(keep(x, seen[at], before));
+    now = before > now ? before : now;
+    auto p = exponential(sub(x, splat(now)));
+    p = keep(p, seen[at], 0.f);
+    store(s.p + size_t{16} * at, p);
+    // Multiplying by one where the maximum stays is exact.
+    fade[i] = 1.f;
+    if (now != before)
+      fade[i] = first_lane(exponential(splat(before - now)));
+    s.largest[at] = now;
+    float total[4];
+    sum4(p, zero(), zero(), zero(), total);
+    s.weight[at] = s.weight[at] * fade[i] + total[0];
+  }
+}
+
+template <int Q>
+void weigh(const attention_state& s, uint32_t first, const float* values,
+           uint32_t tokens, const float* fade) {
+  const float* p[Q];
+  for (auto i = 0; i < Q; ++i)
+    p[i] = s.p + (first + i) * size_t{16};
+  auto d = size_t{0};
+  for (; d + 32 <= s.stride; d += 32) {
+    vec sum[Q][2];
+    for (auto i = 0; i < Q; ++i)
+      for (auto h = 0; h < 2; ++h)
+        sum[i][h] = mul(load(s.sum + (first + i) * s.stride + d + 16 * h),
+                        splat(fade[i]));
+    for (auto j = size_t{0}; j < tokens; ++j) {
+      auto a = load(values + j * s.stride + d);
+      auto b = load(values + j * s.stride + d + 16);
+      for (auto i = 0; i < Q; ++i) {
+        sum[i][0] = fma(splat(p[i][j]), a, sum[i][0]);
+        sum[i][1] = fma(splat(p[i][j]), b, sum[i][1]);
+      }
+    }
+    for (auto i = 0; i < Q; ++i)
+      for (auto h = 0; h < 2; ++h)
+        store(s.sum + (first + i) * s.stride + d + 16 * h, sum[i][h]);
+  }
+  if (d < s.stride) {
+    for (auto i = 0; i < Q; ++i) {
+      auto* to = s.sum + (first + i) * s.stride + d;
+      auto sum = mul(load(to), splat(fade[i]));
+      for (auto j = size_t{0}; j < tokens; ++j)
+        sum = fma(splat(p[i][j]), load(values + j * s.stride + d), sum);
+      store(to, sum);
+    }
+  }
+}
+
+template <int Q>
+void attend_some(const attention_state& s, uint32_t first, const float* keys,
+                 const float* values, const uint32_t* seen) {
+  float fade[Q];
+  score<Q>(s, first, keys, seen, fade);
+  weigh<Q>(s, first, values, attention_block, fade);
+}
+
+void attend(const attention_state& s, const float* keys, const float* values,
+            const uint32_t* seen) {
+  constexpr auto q = tile_queries;
+  for (auto i = uint32_t{0}; i < s.queries;) {
+    auto together = uint32_t{0};
+    while (together < q && i + together < s.queries
+           && seen[i + together] == attention_block)
+      ++together;
+    if (together == q) {
+      attend_some<q>(s, i, keys, values, seen);
+      i += q;
+    } else if (together >= 2) {
+      attend_some<2>(s, i, keys, values, seen);
+      i += 2;
+    } else {
+      // Not even a weight of zero may meet a value beyond what is seen: it
+      // would turn an infinity into a NaN, and -0 into 0.
+      if (seen[i] > 0) {
+        float fade;
+        score<1>(s, i, keys, seen, &fade);
+        weigh<1>(s, i, values, seen[i], &fade);
+      }
+      ++i;
+    }
+  }
+}
+
+} // namespace
+
+} // namespace troupe

@@ -1,0 +1,208 @@
+#include "core/attention/dense.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/base/random.hpp"
+#include "core/tensor/half.hpp"
+
+using namespace troupe;
+
+namespace {
+
+using floats = std::vector<float>;
+
+floats random_floats(uint64_t seed, size_t n) {
+  auto xs = floats(n);
+  for (auto i = size_t{0}; i < n; ++i)
+    xs[i] = static_cast<float>(4 * random_unit(seed, i) - 2);
+  return xs;
+}
+
+struct shape {
+  uint32_t heads, kv_heads, dim;
+};
+
+// A sequence of `tokens` whose q, k and v are given, in the second of two
+// layers.
+struct scene {
+  scene(shape s, kv_dtype t, uint32_t tokens, uint64_t seed = 1)
+      : s(s), tokens(tokens), layout{2, s.kv_heads, s.dim, t},
+        q(random_floats(seed, size_t{tokens} * s.heads * s.dim)),
+        k(random_floats(seed + 1, size_t{tokens} * s.kv_heads * s.dim)),
+        v(random_floats(seed + 2, size_t{tokens} * s.kv_heads * s.dim)),
+        pool(make_block_arena(layout), kv_layout::blocks_for(tokens)) {
+    BOOST_REQUIRE(table.grow(pool, tokens));
+  }
+
+  floats run(compute& c, uint32_t chunk) {
+    auto out = floats(q.size());
+    auto a = dense_attention{s.heads, tokens};
+    for (auto i = 0u; i < tokens; i += chunk) {
+      auto rows = attention_rows{&table, i, std::min(chunk, tokens - i), 0};
+      a.plan({&rows, 1}, layout);
+      a.write(c, 1, k.data() + size_t{i} * s.kv_heads * s.dim,
+              v.data() + size_t{i} * s.kv_heads * s.dim);
+      a.attend(c, 1, q.data() + size_t{i} * s.heads * s.dim,
+               out.data() + size_t{i} * s.heads * s.dim);
+    }
+    return out;
+  }
+
+  floats reference() const {
+    auto kept = [this](float x) {
+      return layout.dtype == kv_dtype::f32 ? x : f16_to_f32(f32_to_f16(x));
+    };
+    auto out = floats(q.size());
+    for (auto t = 0u; t < tokens; ++t)
+      for (auto h = 0u; h < s.heads; ++h) {
+        auto* qt = q.data() + (t * s.heads + h) * s.dim;
+        auto g = h / (s.heads / s.kv_heads);
+        auto sums = std::vector<double>(s.dim);
+        auto total = 0.0;
+        for (auto u = 0u; u <= t; ++u) {
+          auto at = (u * s.kv_heads + g) * s.dim;
+          auto x = 0.0;
+          for (auto d = 0u; d < s.dim; ++d)
+            x += static_cast<double>(qt[d]) * kept(k[at + d]);
+          auto weight = std::exp(x / std::sqrt(1.0 * s.dim));
+          total += weight;
+          for (auto d = 0u; d < s.dim; ++d)
+            sums[d] += weight * kept(v[at + d]);
+        }
+        for (auto d = 0u; d < s.dim; ++d)
+          out[(t * s.heads + h) * s.dim + d] =
+              static_cast<float>(sums[d] / total);
+      }
+    return out;
+  }
+
+  shape s;
+  uint32_t tokens;
+  kv_layout layout;
+  floats q, k, v;
+  block_pool pool;
+  page_table table;
+};
+
+size_t scratch(shape s) {
+  return dense_attention::scratch_floats(s.heads, s.kv_heads, s.dim);
+}
+
+constexpr shape shapes[] = {{1, 1, 16}, {4, 4, 32},  {8, 4, 32}, {6, 2, 20},
+                            {5, 1, 2},  {20, 1, 64}, {3, 3, 80}};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(attention_dense)
+
+BOOST_AUTO_TEST_CASE(it_agrees_with_plain_loops) {
+  for (auto s : shapes)
+    for (auto t : {kv_dtype::f32, kv_dtype::f16})
+      for (auto tokens : {1u, 15u, 16u, 17u, 50u}) {
+        auto c = compute{1, best_kernels(), scratch(s)};
+        auto x = scene{s, t, tokens};
+        auto got = x.run(c, tokens);
+        auto want = x.reference();
+        auto worst = 0.f;
+        for (auto i = size_t{0}; i < got.size(); ++i)
+          if (!(std::abs(got[i] - want[i]) <= worst))
+            worst = std::abs(got[i] - want[i]);
+        // Scores up to 40 err by some 2^-24 of themselves, exp passes it on.
+        BOOST_TEST(worst < 2e-5f, s.heads << "/" << s.kv_heads << "x" << s.dim
+                                          << ", " << tokens << ": " << worst);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(chunks_and_threads_do_not_matter) {
+  for (auto s : shapes) {
+    auto one = compute{1, best_kernels(), scratch(s)};
+    auto three = compute{3, best_kernels(), scratch(s)};
+    auto want = scene{s, kv_dtype::f16, 53}.run(one, 53);
+    for (auto chunk : {1u, 2u, 7u, 16u, 20u}) {
+      auto got = scene{s, kv_dtype::f16, 53}.run(one, chunk);
+      BOOST_TEST((got == want), s.heads << " in chunks of " << chunk);
+      got = scene{s, kv_dtype::f16, 53}.run(three, chunk);
+      BOOST_TEST((got == want), s.heads << " in chunks of " << chunk);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sequences_of_a_step_do_not_see_each_other) {
+  auto s = shape{8, 4, 32};
+  auto c = compute{2, best_kernels(), scratch(s)};
+  auto lengths = {3u, 40u, 1u, 17u};
+  auto scenes = std::vector<std::unique_ptr<scene>>{};
+  auto rows = std::vector<attention_rows>{};
+  floats q, k, v, want;
+  auto row = 0u;
+  for (auto n : lengths) {
+    scenes.push_back(std::make_unique<scene>(s, kv_dtype::f16, n, n));
+    auto& x = *scenes.back();
+    rows.push_back({&x.table, 0, n, row});
+    row += n;
+    q.insert(q.end(), x.q.begin(), x.q.end());
+    k.insert(k.end(), x.k.begin(), x.k.end());
+    v.insert(v.end(), x.v.begin(), x.v.end());
+    auto alone = scene{s, kv_dtype::f16, n, n}.run(c, n);
+    want.insert(want.end(), alone.begin(), alone.end());
+  }
+  auto a = dense_attention{s.heads, row};
+  a.plan(rows, scenes[0]->layout);
+  a.write(c, 1, k.data(), v.data());
+  auto got = floats(q.size());
+  a.attend(c, 1, q.data(), got.data());
+  BOOST_TEST((got == want));
+}
+
+BOOST_AUTO_TEST_CASE(write_puts_each_value_where_the_layout_says) {
+  auto s = shape{2, 2, 20};
+  for (auto t : {kv_dtype::f32, kv_dtype::f16}) {
+    auto c = compute{1, best_kernels(), scratch(s)};
+    auto x = scene{s, t, 19};
+    x.run(c, 5);
+    auto& l = x.layout;
+    auto wrong = 0;
+    auto check = [&](const std::byte* at, float want) {
+      if (t == kv_dtype::f32)
+        wrong += std::memcmp(at, &want, 4) != 0;
+      else {
+        auto h = f32_to_f16(want);
+        wrong += std::memcmp(at, &h, 2) != 0;
+      }
+    };
+    for (auto i = 0u; i < 19; ++i)
+      for (auto h = 0u; h < 2; ++h)
+        for (auto d = 0u; d < 20; ++d) {
+          auto in_head = (i % 16 * 20 + d) * size_t{value_bytes(t)};
+          auto* block = x.table.block(i / 16);
+          auto from = (i * 2 + h) * 20 + d;
+          check(block + l.k_offset(1, h) + in_head, x.k[from]);
+          check(block + l.v_offset(1, h) + in_head, x.v[from]);
+        }
+    BOOST_TEST(wrong == 0);
+    // The other layer is untouched.
+    for (auto i = size_t{0}; i < l.layer_bytes(); ++i)
+      wrong += x.table.block(0)[i] != std::byte{0};
+    BOOST_TEST(wrong == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(very_large_scores_stay_finite) {
+  auto s = shape{2, 1, 16};
+  auto c = compute{1, best_kernels(), scratch(s)};
+  auto x = scene{s, kv_dtype::f32, 40};
+  for (auto& q : x.q)
+    q *= 1e4f;
+  auto got = x.run(c, 40);
+  // A weighted mean of values of at most 2: exp alone would overflow.
+  auto bad = 0;
+  for (auto y : got)
+    bad += !(std::abs(y) <= 2.f);
+  BOOST_TEST(bad == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,411 @@
+#include "core/tensor/kernels.hpp"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/random.hpp"
+#include "core/tensor/half.hpp"
+#include "core/tensor/quant.hpp"
+
+using namespace troupe;
+
+namespace {
+
+using floats = std::vector<float>;
+
+constexpr dtype all_types[] = {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0,
+                               dtype::q4_0};
+
+floats random_floats(uint64_t seed, size_t n, float scale = 1) {
+  auto xs = floats(n);
+  for (auto i = size_t{0}; i < n; ++i)
+    xs[i] = scale * static_cast<float>(2 * random_unit(seed, i) - 1);
+  return xs;
+}
+
+std::vector<const kernels*> all_kernels() {
+  auto found = std::vector<const kernels*>{};
+  for (auto set : {instruction_set::portable, instruction_set::avx2,
+                   instruction_set::avx512})
+    if (auto* k = kernels_for(set))
+      found.push_back(k);
+  return found;
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size()
+         && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+// Rows of w encoded one after the other, behind one byte of misalignment, as
+// a file may hold them; its end is the allocation's, for AddressSanitizer.
+struct encoded {
+  encoded(dtype t, const floats& w, uint32_t rows, uint32_t cols) {
+    view = {t, rows, cols, nullptr};
+    bytes.resize(1 + rows * view.row_bytes());
+    view.data = bytes.data() + 1;
+    for (auto r = 0u; r < rows; ++r)
+      quantize_row(t, w.data() + r * size_t{cols}, cols,
+                   bytes.data() + 1 + r * view.row_bytes());
+    values.resize(w.size());
+    for (auto r = 0u; r < rows; ++r)
+      dequantize_row(t, view.row(r), cols, values.data() + r * size_t{cols});
+  }
+  matrix_view view;
+  std::vector<std::byte> bytes;
+  floats values;
+};
+
+matmul_block block_of(const encoded& w, const floats& x, uint32_t m,
+                      floats& y) {
+  auto b = matmul_block{};
+  b.type = w.view.type;
+  b.w = w.view.data;
+  b.w_stride = w.view.row_bytes();
+  b.x = x.data();
+  b.x_stride = w.view.cols;
+  b.y = y.data();
+  b.y_stride = w.view.rows;
+  b.m = m;
+  b.n = w.view.rows;
+  b.k = w.view.cols;
+  return b;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(tensor_kernels)
+
+BOOST_AUTO_TEST_CASE(the_best_kernels_are_the_last_that_exist) {
+  BOOST_TEST(all_kernels().front()->name == std::string{"portable"});
+  BOOST_TEST(best_kernels().name == all_kernels().back()->name);
+}
+
+BOOST_AUTO_TEST_CASE(dequantize_is_dequantize_row) {
+  for (auto* k : all_kernels())
+    for (auto t : all_types)
+      for (auto n : {1u, 15u, 31u, 32u, 33u, 64u, 100u, 256u}) {
+        if (n % block_values(t) != 0)
+          continue;
+        auto w = encoded{t, random_floats(n, n, 3.f), 1, n};
+        auto out = floats(n);
+        k->dequantize(t, w.view.data, n, out.data());
+        BOOST_TEST(same_bits(out, w.values),
+                   k->name << " " << to_string(t) << " " << n);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(each_encoded_value_is_expanded_as_the_plain_form_does) {
+  // All 65536 halves, and all bytes under a few scales.
+  auto halves = std::vector<uint16_t>(65536);
+  for (auto i = size_t{0}; i < halves.size(); ++i)
+    halves[i] = static_cast<uint16_t>(i);
+  auto* raw = reinterpret_cast<const std::byte*>(halves.data());
+  for (auto* k : all_kernels()) {
+    for (auto t : {dtype::f16, dtype::bf16}) {
+      auto want = floats(65536);
+      auto got = floats(65536);
+      dequantize_row(t, raw, 65536, want.data());
+      k->dequantize(t, raw, 65536, got.data());
+      auto wrong = 0;
+      for (auto i = size_t{0}; i < got.size(); ++i)
+        wrong += std::isnan(want[i])
+                     ? !std::isnan(got[i])
+                     : std::memcmp(&got[i], &want[i], sizeof(float)) != 0;
+      BOOST_TEST(wrong == 0, k->name << " " << to_string(t));
+    }
+    for (auto t : {dtype::q8_0, dtype::q4_0})
+      for (auto scale : {0x0000, 0x0001, 0x3c00, 0xbc01, 0x7bff}) {
+        auto bytes = std::vector<std::byte>{};
+        for (auto next = 0; next < 256;) {
+          bytes.push_back(static_cast<std::byte>(scale & 255));
+          bytes.push_back(static_cast<std::byte>(scale >> 8));
+          for (auto i = 2u; i < block_bytes(t); ++i)
+            bytes.push_back(static_cast<std::byte>(next++));
+        }
+        auto n = static_cast<uint32_t>(bytes.size() / block_bytes(t)) * 32;
+        auto want = floats(n);
+        auto got = floats(n);
+        dequantize_row(t, bytes.data(), n, want.data());
+        k->dequantize(t, bytes.data(), n, got.data());
+        BOOST_TEST(same_bits(got, want), k->name << " " << to_string(t));
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_product_agrees_with_plain_loops) {
+  for (auto* fast : all_kernels())
+    for (auto t : all_types)
+      for (auto k : {1u, 7u, 16u, 31u, 32u, 33u, 64u, 96u, 145u}) {
+        if (k % block_values(t) != 0)
+          continue;
+        for (auto m : {1u, 2u, 3u, 4u, 5u, 7u, 9u})
+          for (auto n : {1u, 2u, 3u, 4u, 5u, 11u}) {
+            auto w = encoded{t, random_floats(k, n * k), n, k};
+            auto x = random_floats(m, m * k);
+            auto bias = random_floats(99, n);
+            auto before = random_floats(98, m * n);
+            auto y = before;
+            auto b = block_of(w, x, m, y);
+            b.bias = bias.data();
+            b.add = true;
+            fast->multiply(b);
+            auto worst = 0.0;
+            for (auto i = 0u; i < m; ++i)
+              for (auto j = 0u; j < n; ++j) {
+                auto sum = static_cast<double>(bias[j]) + before[i * n + j];
+                auto size = static_cast<double>(std::abs(bias[j]))
+                            + std::abs(before[i * n + j]);
+                for (auto l = 0u; l < k; ++l) {
+                  auto term =
+                      static_cast<double>(x[i * k + l]) * w.values[j * k + l];
+                  sum += term;
+                  size += std::abs(term);
+                }
+                // k / 16 additions a lane, 4 levels of the tree, 2 at the end;
+                // each errs by 2^-24 of at most the sum of magnitudes.
+                auto allowed = (k / 16.0 + 7) * 0x1p-24 * size;
+                worst = std::max(worst, std::abs(y[i * n + j] - sum) / allowed);
+              }
+            BOOST_TEST(worst <= 1.0, fast->name << " " << to_string(t) << " "
+                                                << m << "x" << n << "x" << k);
+          }
+      }
+}
+
+BOOST_AUTO_TEST_CASE(a_product_has_the_same_bits_in_every_form_and_tile) {
+  for (auto t : all_types)
+    for (auto k : {5u, 32u, 48u, 160u, 203u}) {
+      if (k % block_values(t) != 0)
+        continue;
+      auto n = 13u;
+      auto m = 11u;
+      auto w = encoded{t, random_floats(k, n * k), n, k};
+      auto x = random_floats(m, m * k);
+      // One value at a time.
+      auto want = floats(m * n);
+      auto* portable = kernels_for(instruction_set::portable);
+      for (auto i = 0u; i < m; ++i)
+        for (auto j = 0u; j < n; ++j) {
+          auto b = block_of(w, x, 1, want);
+          b.x += i * k;
+          b.w = w.view.row(j);
+          b.y += i * n + j;
+          b.n = 1;
+          portable->multiply(b);
+        }
+      auto expanded = encoded{dtype::f32, w.values, n, k};
+      for (auto* fast : all_kernels()) {
+        auto y = floats(m * n);
+        fast->multiply(block_of(w, x, m, y));
+        BOOST_TEST(same_bits(y, want), fast->name << " " << to_string(t));
+        for (auto rows = 1u; rows <= 9; ++rows) {
+          auto some = floats(m * n);
+          auto b = block_of(expanded, x, rows, some);
+          fast->multiply(b);
+          BOOST_TEST(
+              same_bits({some.data(), rows * n}, {want.data(), rows * n}),
+              fast->name << " rows " << rows);
+        }
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(swiglu_agrees_with_libm_and_among_forms) {
+  for (auto n : {1u, 15u, 16u, 17u, 33u, 768u}) {
+    auto gate = random_floats(n, n, 20.f);
+    auto up = random_floats(n + 1, n);
+    if (n > 600) { // values where the exponential is clamped
+      gate[0] = 0.f;
+      gate[1] = -0.f;
+      gate[2] = 500.f;
+      gate[3] = -500.f;
+      gate[4] = -87.5f;
+      gate[5] = 88.5f;
+    }
+    auto want = gate;
+    kernels_for(instruction_set::portable)->swiglu(want.data(), up.data(), n);
+    auto worst = 0.0;
+    for (auto i = 0u; i < n; ++i) {
+      auto g = static_cast<double>(gate[i]);
+      auto exact = g / (1 + std::exp(-g)) * up[i];
+      worst = std::max(worst, std::abs(want[i] - exact)
+                                  / (1e-35 + 4e-7 * std::abs(exact)));
+    }
+    BOOST_TEST(worst <= 1.0, n << " off by " << worst);
+    for (auto* k : all_kernels()) {
+      auto got = gate;
+      k->swiglu(got.data(), up.data(), n);
+      BOOST_TEST(same_bits(got, want), k->name << " " << n);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(swiglu_passes_a_nan_on) {
+  for (auto* k : all_kernels()) {
+    auto gate = floats{1, std::numeric_limits<float>::quiet_NaN(), 3};
+    auto up = floats{1, 1, 1};
+    k->swiglu(gate.data(), up.data(), 3);
+    BOOST_TEST((std::isfinite(gate[0]) && std::isnan(gate[1])
+                && std::isfinite(gate[2])));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(to_f16_rounds_as_the_plain_form_does) {
+  auto xs = random_floats(1, 1000, 100.f);
+  for (auto x : {0.f, -0.f, 65504.f, 65519.f, 65520.f, -1e9f, 0x1p-24f,
+                 0x1p-25f, 0x1.8p-25f, 1.00048828125f, 1.00146484375f})
+    xs.push_back(x);
+  for (auto i = 0; i < 3000; ++i)
+    xs.push_back(std::ldexp(xs[static_cast<size_t>(i) % 1000], -i / 100));
+  for (auto* k : all_kernels())
+    for (auto n : {1u, 15u, 16u, 17u, static_cast<uint32_t>(xs.size())}) {
+      auto got = std::vector<uint16_t>(n);
+      k->to_f16(xs.data(), n, reinterpret_cast<std::byte*>(got.data()));
+      auto wrong = 0;
+      for (auto i = 0u; i < n; ++i)
+        wrong += got[i] != f32_to_f16(xs[i]);
+      BOOST_TEST(wrong == 0, k->name << " " << n);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(transpose_transposes) {
+  for (auto* k : all_kernels())
+    for (auto dim : {1u, 7u, 8u, 9u, 16u, 20u, 64u}) {
+      auto stride = size_t{dim} + 3;
+      auto in = random_floats(dim, 16 * stride);
+      auto out = floats(16 * dim);
+      k->transpose(in.data(), stride, dim, out.data());
+      auto wrong = 0;
+      for (auto t = 0u; t < 16; ++t)
+        for (auto d = 0u; d < dim; ++d)
+          wrong += out[d * 16 + t] != in[t * stride + d];
+      BOOST_TEST(wrong == 0, k->name << " " << dim);
+    }
+}
+
+// -- attention ----------------------------------------------------------------
+
+namespace {
+
+// Two blocks of keys and values, and queries that see different parts.
+struct attention_case {
+  attention_case(uint32_t queries, uint32_t dim)
+      : queries(queries), dim(dim), stride((dim + 15) / 16 * 16),
+        q(random_floats(1, queries * dim)),
+        keys(random_floats(2, 2 * 16 * dim, 3.f)), values(2 * 16 * stride) {
+    auto v = random_floats(3, 2 * 16 * dim);
+    for (auto t = 0u; t < 32; ++t)
+      for (auto d = 0u; d < dim; ++d)
+        values[t * stride + d] = v[t * dim + d];
+    for (auto i = 0u; i < queries; ++i)
+      total.push_back(1 + static_cast<uint32_t>(random_bits(4, i) % 40));
+    for (auto& n : total) // many see it all
+      n = std::min(n, 32u);
+  }
+
+  // [queries, stride + 1]: sums and weights of queries [first, first + n).
+  floats run(const kernels& k, uint32_t first, uint32_t n) const {
+    auto sum = floats(n * stride);
+    auto largest = floats(n, std::numeric_limits<float>::lowest());
+    auto weight = floats(n);
+    auto p = floats(n * 16);
+    auto s = attention_state{n,
+                             dim,
+                             stride,
+                             q.data() + first * dim,
+                             sum.data(),
+                             largest.data(),
+                             weight.data(),
+                             p.data()};
+    for (auto b = 0u; b < 2; ++b) {
+      auto seen = std::vector<uint32_t>(n);
+      for (auto i = 0u; i < n; ++i)
+        seen[i] = total[first + i] <= 16 * b
+                      ? 0
+                      : std::min(16u, total[first + i] - 16 * b);
+      k.attend(s, keys.data() + b * 16 * dim, values.data() + b * 16 * stride,
+               seen.data());
+    }
+    sum.insert(sum.end(), weight.begin(), weight.end());
+    return sum;
+  }
+
+  uint32_t queries, dim;
+  size_t stride;
+  floats q, keys, values;
+  std::vector<uint32_t> total;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(attention_agrees_with_plain_loops_and_among_forms) {
+  for (auto dim : {2u, 6u, 16u, 20u, 32u, 48u, 128u}) {
+    auto c = attention_case{23, dim};
+    auto want = c.run(*kernels_for(instruction_set::portable), 0, c.queries);
+    auto worst = 0.0;
+    for (auto i = 0u; i < c.queries; ++i) {
+      auto weights = std::vector<double>(c.total[i]);
+      auto total = 0.0;
+      for (auto t = 0u; t < c.total[i]; ++t) {
+        auto x = 0.0;
+        for (auto d = 0u; d < dim; ++d)
+          x += static_cast<double>(c.q[i * dim + d])
+               * c.keys[t / 16 * 16 * dim + d * 16 + t % 16];
+        weights[t] = std::exp(x);
+        total += weights[t];
+      }
+      for (auto d = 0u; d < dim; ++d) {
+        auto sum = 0.0;
+        for (auto t = 0u; t < c.total[i]; ++t)
+          sum += weights[t] / total * c.values[t * c.stride + d];
+        auto got = want[i * c.stride + d] / want[c.queries * c.stride + i];
+        worst = std::max(worst, std::abs(got - sum));
+      }
+    }
+    // Scores up to some 50 in float32: exp multiplies their error of 1e-6.
+    BOOST_TEST(worst < 1e-4, dim << " off by " << worst);
+    for (auto* k : all_kernels())
+      BOOST_TEST(same_bits(c.run(*k, 0, c.queries), want),
+                 k->name << " " << dim);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_query_is_computed_alike_in_any_company) {
+  for (auto* k : all_kernels()) {
+    auto c = attention_case{23, 40};
+    auto all = c.run(*k, 0, c.queries);
+    for (auto n : {1u, 2u, 3u, 5u})
+      for (auto first = 0u; first + n <= c.queries; ++first) {
+        auto some = c.run(*k, first, n);
+        BOOST_TEST(same_bits({some.data(), n * c.stride},
+                             {all.data() + first * c.stride, n * c.stride}));
+        BOOST_TEST(same_bits({some.data() + n * c.stride, n},
+                             {all.data() + c.queries * c.stride + first, n}));
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_query_does_not_see_may_be_anything) {
+  auto nan = std::numeric_limits<float>::quiet_NaN();
+  for (auto* k : all_kernels())
+    for (auto seen = 1u; seen <= 32; ++seen) {
+      auto c = attention_case{5, 24};
+      c.total.assign(5, seen);
+      auto want = c.run(*k, 0, 5);
+      for (auto t = seen; t < 32; ++t)
+        for (auto d = 0u; d < 24; ++d) {
+          c.keys[t / 16 * 16 * 24 + d * 16 + t % 16] = nan;
+          c.values[t * c.stride + d] = nan;
+        }
+      BOOST_TEST(same_bits(c.run(*k, 0, 5), want), k->name << " " << seen);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
