@@ -63,20 +63,38 @@ lanes exp_of(lanes x) {
   return under ? all(0.f) : y * power;
 }
 
-// Calls f(from, to) for each block, where `from` and `to` have room for a whole
-// one: the last is done in a copy, filled up with `padding`.
+// Calls f(block) for each block of `from`; the last is a copy that is filled
+// up with `padding`.
 template <class F>
-void each_block(const float* from, float* to, size_t n, float padding, F&& f) {
-  auto i = size_t{0};
-  for (; i + scan_block <= n; i += scan_block)
-    f(from + i, to ? to + i : nullptr);
-  if (i == n)
+void read_blocks(std::span<const float> from, float padding, F&& f) {
+  auto whole = from.size() / scan_block * scan_block;
+  for (auto i = size_t{0}; i < whole; i += scan_block)
+    f(from.data() + i);
+  if (whole == from.size())
     return;
-  float in[scan_block], out[scan_block];
-  std::fill(std::copy(from + i, from + n, in), in + scan_block, padding);
-  f(in, out);
-  if (to)
-    std::copy(out, out + (n - i), to + i);
+  float last[scan_block];
+  std::fill(
+      std::copy(from.begin() + static_cast<ptrdiff_t>(whole), from.end(), last),
+      last + scan_block, padding);
+  f(last);
+}
+
+// The same with f(block, out), where `to` takes the values that f puts out.
+template <class F>
+void map_blocks(std::span<const float> from, std::span<float> to, float padding,
+                F&& f) {
+  auto out = to.data();
+  auto end = out + from.size();
+  read_blocks(from, padding, [&](const float* block) {
+    if (end - out >= static_cast<ptrdiff_t>(scan_block)) {
+      f(block, out);
+      out += scan_block;
+    } else {
+      float last[scan_block];
+      f(block, last);
+      std::copy(last, last + (end - out), out);
+    }
+  });
 }
 
 } // namespace
@@ -85,18 +103,16 @@ bool scan_maxima(std::span<const float> logits, std::vector<float>& maxima) {
   maxima.resize((logits.size() + scan_block - 1) / scan_block);
   auto next = maxima.data();
   auto nan = int_lanes{};
-  each_block(logits.data(), nullptr, logits.size(), lowest,
-             [&](const float* x, float*) {
-               auto most = load(x);
-               nan |= most != most;
-               for (auto s = size_t{1}; s < steps; ++s) {
-                 auto v = load(x + s * width);
-                 nan |= v != v;
-                 most = v > most ? v : most;
-               }
-               *next++ = std::max(std::max(most[0], most[1]),
-                                  std::max(most[2], most[3]));
-             });
+  read_blocks(logits, lowest, [&](const float* x) {
+    auto most = load(x);
+    nan |= most != most;
+    for (auto s = size_t{1}; s < steps; ++s) {
+      auto v = load(x + s * width);
+      nan |= v != v;
+      most = v > most ? v : most;
+    }
+    *next++ = std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+  });
   return (nan[0] | nan[1] | nan[2] | nan[3]) == 0;
 }
 
@@ -106,17 +122,16 @@ double scan_exp(std::span<const float> logits, float max, float scale,
   auto next = sums.data();
   auto total = 0.0;
   auto vmax = all(max), vscale = all(scale);
-  each_block(logits.data(), out.data(), logits.size(), lowest,
-             [&](const float* x, float* to) {
-               auto sum = all(0.f);
-               for (auto s = size_t{0}; s < steps; ++s) {
-                 auto e = exp_of((load(x + s * width) - vmax) * vscale);
-                 store(to + s * width, e);
-                 sum += e;
-               }
-               *next = sum_of(sum);
-               total += *next++;
-             });
+  map_blocks(logits, out, lowest, [&](const float* x, float* to) {
+    auto sum = all(0.f);
+    for (auto s = size_t{0}; s < steps; ++s) {
+      auto e = exp_of((load(x + s * width) - vmax) * vscale);
+      store(to + s * width, e);
+      sum += e;
+    }
+    *next = sum_of(sum);
+    total += *next++;
+  });
   return total;
 }
 
@@ -124,18 +139,17 @@ double scan_clear_below(std::span<float> values, float least,
                         std::vector<double>& sums) {
   auto next = sums.data();
   auto total = 0.0;
-  each_block(values.data(), values.data(), values.size(), 0.f,
-             [&](const float* x, float* to) {
-               auto sum = all(0.f);
-               for (auto s = size_t{0}; s < steps; ++s) {
-                 auto e = load(x + s * width);
-                 e = e < all(least) ? all(0.f) : e;
-                 store(to + s * width, e);
-                 sum += e;
-               }
-               *next = sum_of(sum);
-               total += *next++;
-             });
+  map_blocks(values, values, 0.f, [&](const float* x, float* to) {
+    auto sum = all(0.f);
+    for (auto s = size_t{0}; s < steps; ++s) {
+      auto e = load(x + s * width);
+      e = e < all(least) ? all(0.f) : e;
+      store(to + s * width, e);
+      sum += e;
+    }
+    *next = sum_of(sum);
+    total += *next++;
+  });
   return total;
 }
 
