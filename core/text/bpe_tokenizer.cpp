@@ -35,6 +35,11 @@ const byte_alphabet& alphabet() {
   return instance;
 }
 
+// These stand nowhere in UTF-8, and some vocabularies have no token for them.
+bool is_never_utf8(uint8_t b) {
+  return b == 0xC0 || b == 0xC1 || b >= 0xF5;
+}
+
 // -- merging ------------------------------------------------------------------
 
 // Up to here, looking for the best merge again and again beats a heap.
@@ -107,10 +112,13 @@ result<void> bpe_tokenizer::index() {
     return done;
   for (auto b = size_t{0}; b < 256; ++b) {
     auto id = find(alphabet().spelling[b]);
-    if (!id || kind(*id) != token_kind::normal)
+    if (id && kind(*id) == token_kind::normal)
+      byte_ids_[b] = *id;
+    else if (is_never_utf8(static_cast<uint8_t>(b)))
+      lacking_ += static_cast<char>(b);
+    else
       return fail(errc::bad_file,
                   "vocabulary: no token for the byte " + std::to_string(b));
-    byte_ids_[b] = *id;
   }
   for (auto id = token_id{0}; in_range(id); ++id)
     if (kind(id) == token_kind::user_defined)
@@ -152,6 +160,15 @@ result<void> bpe_tokenizer::index_merges() {
 
 void bpe_tokenizer::encode_section(std::string_view text,
                                    std::vector<token_id>& out) const {
+  auto replaced = std::string{};
+  if (!lacking_.empty() && text.find_first_of(lacking_) != text.npos) {
+    for (auto c : text)
+      if (lacking_.find(c) == lacking_.npos)
+        replaced += c;
+      else
+        replaced += "\uFFFD";
+    text = replaced;
+  }
   auto at = size_t{0};
   while (auto hit = user_defined_.find(text, at)) {
     encode_words(text.substr(at, hit->begin - at), out);

@@ -58,6 +58,7 @@ private:
   /// Llama 3: a word that is a token is that token, whatever the merges say.
   bool ignore_merges_;
   std::array<token_id, 256> byte_ids_{};
+  std::string lacking_; ///< bytes without a token; none of them is UTF-8
   token_trie user_defined_;
   merge_table merges_;
 };

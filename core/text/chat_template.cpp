@@ -60,10 +60,11 @@ public:
     ids_.push_back(id);
   }
 
-  // Where a vocabulary asks for one before every text.
+  // Where a vocabulary asks for one before every text, or the template does.
   void optional_bos() {
-    if (text_.vocab().add_bos)
-      control(text_.vocab().bos);
+    auto& v = text_.vocab();
+    if (v.add_bos || (v.bos >= 0 && holds(v.chat_template, "bos_token")))
+      control(v.bos);
   }
 
   std::vector<token_id> finish() {

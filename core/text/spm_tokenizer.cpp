@@ -176,7 +176,9 @@ result<void> spm_tokenizer::index() {
   has_bytes_ = bytes > 0;
   if (has_bytes_ && bytes != byte_ids_.size())
     return bad(std::to_string(bytes) + " of 256 byte tokens");
-  if (!has_bytes_ && vocab_.unk < 0)
+  // One that is a control token as well would let a text speak for it.
+  if (!has_bytes_
+      && (vocab_.unk < 0 || kind(vocab_.unk) != token_kind::unknown))
     return bad("neither byte tokens nor an unknown token");
   index_pieces();
   return {};

@@ -36,7 +36,8 @@ public:
   virtual ~tokenizer() = default;
 
   /// Any bytes are accepted; what is not UTF-8 becomes byte tokens (or, where
-  /// the vocabulary lacks those, the unknown token). User-defined tokens are
+  /// the vocabulary lacks those, U+FFFD in a BPE and the unknown token in an
+  /// SPM). User-defined tokens are
   /// read wherever they are spelled. Control tokens come out only of
   /// `add_special` and `parse_special`, whatever the text.
   /// REQUIRES: text is shorter than 1 GiB.

@@ -122,6 +122,14 @@ BOOST_AUTO_TEST_CASE(every_byte_has_its_token) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(bytes_that_are_never_utf8_may_lack_a_token) {
+  auto v = test::small_bpe("gpt-2");
+  for (auto b : {0xC0, 0xC1, 0xF5, 0xFF})
+    v.tokens[static_cast<size_t>(b)] = "lacking" + std::to_string(b);
+  auto t = test::make_tokenizer(v);
+  BOOST_TEST(t->decode(t->encode("a\xC0\xFEz\xFF")) == "a\uFFFD\xFEz\uFFFD");
+}
+
 BOOST_AUTO_TEST_CASE(words_of_a_megabyte_are_not_quadratic) {
   // A quadratic merge would take hours here.
   auto merges = strings{"x x", "xx xx", "xxxx xxxx"};

@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(roles_and_turns_are_checked) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(bos_where_the_vocabulary_asks_for_it) {
+BOOST_AUTO_TEST_CASE(bos_where_the_vocabulary_or_the_template_asks_for_it) {
   auto v = test::small_bpe("qwen2");
   v.bos = v.eos;
   v.add_bos = true;
@@ -199,6 +199,10 @@ BOOST_AUTO_TEST_CASE(bos_where_the_vocabulary_asks_for_it) {
   t = test::make_tokenizer(v);
   BOOST_TEST(written(*t, chat_format::chatml, {{"user", "a"}}).front()
              == t->find("<|im_start|>").value());
+  v.chat_template = "{{ bos_token }}" + chatml_source;
+  t = test::make_tokenizer(v);
+  BOOST_TEST(written(*t, chat_format::chatml, {{"user", "a"}}).front()
+             == v.bos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

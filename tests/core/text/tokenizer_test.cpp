@@ -101,10 +101,11 @@ BOOST_AUTO_TEST_CASE(spm_vocabularies_are_checked) {
       "are both the byte 74");
   refuse_spm([](v& x) { x.kinds[3 + 65] = token_kind::normal; },
              "255 of 256 byte tokens");
-  refuse(
-      test::small_spm(false),
-      [](v& x) { x.unk = -1, x.kinds[0] = token_kind::control; },
-      errc::bad_file, "neither byte tokens nor an unknown token");
+  for (auto unk : {-1, 0})
+    refuse(
+        test::small_spm(false),
+        [&](v& x) { x.unk = unk, x.kinds[0] = token_kind::control; },
+        errc::bad_file, "neither byte tokens nor an unknown token");
 }
 
 BOOST_AUTO_TEST_CASE(unused_tokens_may_be_empty_or_alike) {
