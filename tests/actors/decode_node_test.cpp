@@ -212,6 +212,31 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_offer_is_granted_again, fixture) {
   BOOST_TEST(status().blocks_in_use == 2u);
 }
 
+BOOST_FIXTURE_TEST_CASE(only_its_source_may_touch_a_handoff, fixture) {
+  auto thief = sim.spawn(fake_prefill, std::make_shared<node_log>());
+  auto from_thief = [&](auto m) {
+    caf::send_as(thief, node, std::move(m));
+    sim.run();
+  };
+  send(offer());
+  BOOST_TEST(granted());
+  auto [chunks, commit] = filling(offer());
+  auto stolen = offer();
+  stolen.source = caf::actor_cast<kv_source_actor>(thief);
+  from_thief(stolen);
+  from_thief(kv_abort{1, 1, errc::cancelled, ""});
+  auto bad = chunks[0];
+  bad.digest.low ^= 1;
+  from_thief(bad);
+  from_thief(commit);
+  BOOST_TEST(answers().empty());
+  for (auto& c : chunks)
+    send(c);
+  answers();
+  send(commit);
+  only<kv_accepted>();
+}
+
 BOOST_FIXTURE_TEST_CASE(a_repeated_commit_is_accepted_again, fixture) {
   auto commit = hand_over(offer());
   while (answers().empty())
@@ -347,7 +372,7 @@ BOOST_AUTO_TEST_CASE(an_offer_that_waits_outlives_the_lease) {
   auto f = fixture{};
   auto told = std::make_shared<node_log>();
   auto source = c.sim.spawn(fake_prefill, told);
-  auto o = f.offer();
+  auto o = f.offer(9999);
   o.source = caf::actor_cast<kv_source_actor>(source);
   o.stream = caf::actor_cast<stream_actor>(c.gate);
   o.spec.max_tokens = 70;
@@ -359,7 +384,8 @@ BOOST_AUTO_TEST_CASE(an_offer_that_waits_outlives_the_lease) {
   c.submit(r);
   c.sim.drain(4min);
   BOOST_TEST(c.status(c.decodes[0]).waiting == 1u);
-  BOOST_TEST(c.answer(r.request).finishes.empty());
+  for (auto& e : c.answer(r.request).finishes)
+    BOOST_ERROR("ended early: " << to_string(e.code) << " " << e.message);
   c.sim.drain(10min);
   c.expect_exact(r);
   expect_empty(c.status(c.decodes[0]));
