@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(log_probabilities_come_with_each_token) {
 // -- at every moment ----------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(cancel_after_every_message) {
-  for (uint64_t seed : {0, 11, 12}) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
     auto o = cluster_options{.prefills = 1, .decodes = 1, .seed = seed};
     auto r = varied_request(1, 6);
     auto cancelled = 0;
@@ -204,18 +204,19 @@ BOOST_AUTO_TEST_CASE(cancel_after_every_message) {
 BOOST_AUTO_TEST_CASE(cancelling_one_leaves_the_others_alone) {
   auto r = varied_request(1, 6);
   auto other = varied_request(2, 6);
-  at_every_message(
-      {.prefill_blocks = 4, .decode_blocks = 5, .seed = 21}, r,
-      [&](cluster& c) {
-        c.submit(other);
-        c.sim.run(5);
-        c.cancel(r.request);
-      },
-      [&](cluster& c) {
-        c.expect_idle();
-        c.heard->end(r.request);
-        c.expect_exact(other);
-      });
+  for (uint64_t seed = 0; seed < 6; ++seed)
+    at_every_message(
+        {.prefill_blocks = 4, .decode_blocks = 5, .seed = seed}, r,
+        [&](cluster& c) {
+          c.submit(other);
+          c.sim.run(5);
+          c.cancel(r.request);
+        },
+        [&](cluster& c) {
+          c.expect_idle();
+          c.heard->end(r.request);
+          c.expect_exact(other);
+        });
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_leaves_after_every_message) {
@@ -231,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_after_every_message) {
 
 BOOST_AUTO_TEST_CASE(a_node_that_dies_after_every_message) {
   auto r = varied_request(1, 6);
-  for (uint64_t seed : {0, 31}) {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
     auto o = cluster_options{.prefills = 2, .decodes = 2, .seed = seed};
     at_every_message(
         o, r, [&](cluster& c) { c.sim.kill(c.prefills[0]); },
@@ -250,21 +251,22 @@ BOOST_AUTO_TEST_CASE(a_node_that_dies_after_every_message) {
 
 BOOST_AUTO_TEST_CASE(both_nodes_of_a_placement_die_with_others_in_flight) {
   auto r = varied_request(1, 5);
-  at_every_message(
-      {.prefills = 2, .decodes = 2, .seed = 41}, r,
-      [&](cluster& c) {
-        for (uint32_t n = 2; n < 5; ++n)
-          c.submit(varied_request(n, 5));
-        c.sim.run(10);
-        c.sim.kill(c.decodes[0]);
-        c.sim.run(7);
-        c.sim.kill(c.prefills[0]);
-      },
-      [&](cluster& c) {
-        c.expect_idle();
-        for (uint32_t n = 1; n < 5; ++n)
-          c.expect_exact(varied_request(n, 5));
-      });
+  for (uint64_t seed = 0; seed < 6; ++seed)
+    at_every_message(
+        {.prefills = 2, .decodes = 2, .seed = seed}, r,
+        [&](cluster& c) {
+          for (uint32_t n = 2; n < 5; ++n)
+            c.submit(varied_request(n, 5));
+          c.sim.run(10);
+          c.sim.kill(c.decodes[0]);
+          c.sim.run(7);
+          c.sim.kill(c.prefills[0]);
+        },
+        [&](cluster& c) {
+          c.expect_idle();
+          for (uint32_t n = 1; n < 5; ++n)
+            c.expect_exact(varied_request(n, 5));
+        });
 }
 
 BOOST_AUTO_TEST_CASE(the_only_node_dies_after_every_message) {
