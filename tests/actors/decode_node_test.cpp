@@ -330,6 +330,17 @@ BOOST_FIXTURE_TEST_CASE(offers_wait_in_order_and_are_told_so, fixture) {
   BOOST_TEST(status().blocks_in_use == 6u);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_end_of_a_sequence_lets_the_next_in, fixture) {
+  for (seq_id s : {1, 2, 3})
+    send(offer(s));
+  hand_over(offer(4));
+  send(offer(5));
+  auto all = answers();
+  BOOST_REQUIRE_EQUAL(all.size(), 3u); // accepted, wait, granted
+  BOOST_TEST(std::get<kv_grant>(all[1]).credit == 0u);
+  BOOST_TEST(std::get<kv_grant>(all[2]).credit > 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(the_death_of_a_source_frees_its_handoffs, fixture) {
   for (seq_id s : {1, 2, 3, 4, 5})
     send(offer(s));
