@@ -79,7 +79,9 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
       [p, &state](const kv_commit& m) {
         state.on(m, p->sender(), p->now()), p->flush();
       },
-      [p, &state](const kv_abort& m) { state.on(m, p->now()), p->flush(); },
+      [p, &state](const kv_abort& m) {
+        state.on(m, p->sender(), p->now()), p->flush();
+      },
       [p, &state](const cancel_sequence& m) {
         state.cancel(m, p->now()), p->flush();
       },

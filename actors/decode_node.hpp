@@ -33,7 +33,7 @@ public:
   void on(const handoff_offer& m, time_point now);
   void on(const kv_chunk& m, const kv_source_actor& from, time_point now);
   void on(const kv_commit& m, const kv_source_actor& from, time_point now);
-  void on(const kv_abort& m, time_point now);
+  void on(const kv_abort& m, const kv_source_actor& from, time_point now);
   void cancel(const cancel_sequence& m, time_point now);
 
   /// Looks at the handoffs' deadlines.
@@ -75,7 +75,8 @@ private:
   void answer_late(seq_id seq, epoch_t epoch, bool commit,
                    const kv_source_actor& from);
   bool consistent(const kv_commit& m, const sequence_spec& spec) const;
-  incoming_map::iterator find(seq_id seq, epoch_t epoch);
+  incoming_map::iterator find(seq_id seq, epoch_t epoch,
+                              const kv_source_actor& from);
 
   node_options opts_;
   std::optional<block_pool> pool_;

@@ -39,7 +39,8 @@ bool decode_state::known(const handoff_offer& m, time_point now) {
   }
   if (auto i = incoming_.find(seq);
       i != incoming_.end() && i->second.receiver.epoch() >= epoch) {
-    if (i->second.receiver.epoch() > epoch) {
+    if (i->second.receiver.epoch() > epoch
+        || i->second.what.source != m.source) {
       refuse(m, stale);
     } else {
       auto box = kv_outbox{};
@@ -50,7 +51,7 @@ bool decode_state::known(const handoff_offer& m, time_point now) {
   }
   for (auto& w : waiting_)
     if (w.offer.seq == seq && w.offer.epoch >= epoch) {
-      if (w.offer.epoch > epoch)
+      if (w.offer.epoch > epoch || w.source != m.source)
         refuse(m, stale);
       else
         send(m.source, kv_grant{seq, epoch, 0});
@@ -133,10 +134,12 @@ void decode_state::cancel(const cancel_sequence& m, time_point now) {
 
 // -- handoff ------------------------------------------------------------------
 
-decode_state::incoming_map::iterator decode_state::find(seq_id seq,
-                                                        epoch_t epoch) {
+// Only the source itself may fill, commit or abort what it offered.
+decode_state::incoming_map::iterator
+decode_state::find(seq_id seq, epoch_t epoch, const kv_source_actor& from) {
   auto i = incoming_.find(seq);
   return i != incoming_.end() && i->second.receiver.epoch() == epoch
+                 && i->second.what.source == from
              ? i
              : incoming_.end();
 }
@@ -181,7 +184,7 @@ void decode_state::answer_late(seq_id seq, epoch_t epoch, bool commit,
 
 void decode_state::on(const kv_chunk& m, const kv_source_actor& from,
                       time_point now) {
-  auto i = find(m.seq, m.epoch);
+  auto i = find(m.seq, m.epoch, from);
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, false, from);
   auto box = kv_outbox{};
@@ -203,7 +206,7 @@ bool decode_state::consistent(const kv_commit& m,
 
 void decode_state::on(const kv_commit& m, const kv_source_actor& from,
                       time_point now) {
-  auto i = find(m.seq, m.epoch);
+  auto i = find(m.seq, m.epoch, from);
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, true, from);
   auto box = kv_outbox{};
@@ -216,13 +219,14 @@ void decode_state::on(const kv_commit& m, const kv_source_actor& from,
   after(i, std::move(box), now);
 }
 
-void decode_state::on(const kv_abort& m, time_point now) {
-  if (auto i = find(m.seq, m.epoch); i != incoming_.end()) {
+void decode_state::on(const kv_abort& m, const kv_source_actor& from,
+                      time_point now) {
+  if (auto i = find(m.seq, m.epoch, from); i != incoming_.end()) {
     i->second.receiver.on(m);
     after(i, {}, now);
   }
   auto waited = std::erase_if(waiting_, [&](auto& w) {
-    return w.offer.seq == m.seq && w.offer.epoch == m.epoch;
+    return w.offer.seq == m.seq && w.offer.epoch == m.epoch && w.source == from;
   });
   if (waited > 0)
     over_.add(m.seq, m.epoch, false);
@@ -230,11 +234,11 @@ void decode_state::on(const kv_abort& m, time_point now) {
 }
 
 void decode_state::tick(time_point now) {
-  auto open = std::vector<std::pair<seq_id, epoch_t>>{};
+  auto open = std::vector<seq_id>{};
   for (auto& [seq, in] : incoming_)
-    open.emplace_back(seq, in.receiver.epoch());
-  for (auto [seq, epoch] : open)
-    if (auto i = find(seq, epoch); i != incoming_.end()) {
+    open.push_back(seq);
+  for (auto seq : open)
+    if (auto i = incoming_.find(seq); i != incoming_.end()) {
       auto box = kv_outbox{};
       i->second.receiver.tick(now, box);
       after(i, std::move(box), now);

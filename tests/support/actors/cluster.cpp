@@ -1,0 +1,142 @@
+#include "tests/support/actors/cluster.hpp"
+
+#include <map>
+
+#include "actors/decode_node.hpp"
+#include "actors/prefill_node.hpp"
+#include "actors/registry.hpp"
+#include "core/base/random.hpp"
+#include "tests/support/core/tiny_model.hpp"
+
+namespace troupe::testing {
+
+std::shared_ptr<const model> shared_tiny_model() {
+  static auto m = tiny_model();
+  return m;
+}
+
+std::shared_ptr<block_arena> tiny_arena() {
+  auto& p = shared_tiny_model()->params;
+  return make_block_arena({p.layers, p.kv_heads, p.head_dim, kv_dtype::f16});
+}
+
+node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
+                       uint32_t blocks, const cluster_options& o) {
+  auto n = node_options{};
+  n.id = id;
+  n.weights = shared_tiny_model();
+  n.arena = std::move(arena);
+  n.blocks = blocks;
+  n.threads = o.threads;
+  n.prefill_chunk = o.prefill_chunk;
+  n.max_batch = o.max_batch;
+  return n;
+}
+
+generate_request varied_request(uint32_t n, uint32_t max_tokens) {
+  auto r = generate_request{};
+  r.request = 1000 + n;
+  auto length = 1 + random_bits(n, 0) % 60;
+  for (uint64_t i = 0; i < length; ++i)
+    r.prompt.push_back(3 + random_bits(n, i, 1) % 290);
+  r.max_tokens = max_tokens;
+  r.ignore_end = true;
+  r.sampling.seed = n;
+  r.sampling.temperature = n % 3 == 0 ? 0.f : 0.8f;
+  if (n % 2 == 1) {
+    r.sampling.repetition_penalty = 1.2f;
+    r.sampling.frequency_penalty = 0.3f;
+    r.sampling.top_k = 40;
+  }
+  return r;
+}
+
+std::vector<token_id> plain_answer(const generate_request& r) {
+  static auto known =
+      std::map<std::pair<request_id, uint32_t>, std::vector<token_id>>{};
+  auto& answer = known[{r.request, r.max_tokens}];
+  if (!answer.empty())
+    return answer;
+  auto compute = engine{shared_tiny_model(), {1, 256}};
+  auto pool = block_pool{tiny_arena(), 64};
+  auto table = page_table{};
+  auto sample = fused_sampler{};
+  auto next = r.prompt;
+  while (answer.size() < r.max_tokens) {
+    table.grow(pool, table.length() + static_cast<uint32_t>(next.size()));
+    auto row = batch_row{};
+    row.table = &table;
+    row.tokens = next;
+    auto logits = compute.forward({&row, 1});
+    BOOST_REQUIRE(logits.ok());
+    auto token =
+        sample.sample(*logits, r.prompt, answer, answer.size(), r.sampling);
+    BOOST_REQUIRE(token.ok());
+    answer.push_back(token->id);
+    next = {token->id};
+  }
+  return answer;
+}
+
+cluster::cluster(cluster_options o) : sim(o.seed) {
+  auto arena = tiny_arena();
+  reg = sim.spawn(registry, std::chrono::milliseconds{2000});
+  for (uint32_t i = 1; i <= o.prefills; ++i) {
+    prefills.push_back(
+        sim.spawn(prefill_node, tiny_node(i, arena, o.prefill_blocks, o)));
+    caf::anon_send(reg, add_prefill{i, prefills.back()});
+  }
+  for (uint32_t i = 101; i <= 100 + o.decodes; ++i) {
+    decodes.push_back(
+        sim.spawn(decode_node, tiny_node(i, arena, o.decode_blocks, o)));
+    caf::anon_send(reg, add_decode{i, decodes.back()});
+  }
+  auto g = gateway_options{};
+  g.registry = reg;
+  g.vocab = shared_tiny_model()->params.vocab;
+  g.context = shared_tiny_model()->params.context;
+  gate = sim.spawn(gateway, g);
+  client = sim.spawn(fake_client, heard);
+  sim.run();
+  at_rest_ = sim.alive();
+}
+
+void cluster::submit(generate_request r) {
+  caf::anon_send(gate, troupe::submit{std::move(r), client});
+}
+
+void cluster::cancel(request_id id) {
+  caf::anon_send(gate, cancel_request{id});
+}
+
+void expect_empty(const node_status& s) {
+  BOOST_TEST_CONTEXT("node " << s.node) {
+    BOOST_REQUIRE_EQUAL(s.blocks_in_use, 0u);
+    BOOST_REQUIRE_EQUAL(s.sequences, 0u);
+    BOOST_REQUIRE_EQUAL(s.waiting, 0u);
+  }
+}
+
+void cluster::expect_idle(std::chrono::milliseconds limit) {
+  sim.drain(limit);
+  auto all = sim.ask<cluster_status>(gate, status_query{});
+  BOOST_REQUIRE(all.silent.empty());
+  auto dead = prefills.size() + decodes.size() - all.nodes.size();
+  for (auto& s : all.nodes)
+    expect_empty(s);
+  BOOST_REQUIRE_EQUAL(sim.alive() + dead, at_rest_);
+}
+
+void cluster::expect_exact(const generate_request& r) {
+  BOOST_TEST_CONTEXT("request " << r.request) {
+    auto& e = heard->end(r.request);
+    BOOST_REQUIRE_MESSAGE(e.reason == finish_reason::length,
+                          to_string(e.code) << ": " << e.message);
+    auto expected = plain_answer(r);
+    BOOST_TEST(answer(r.request).tokens == expected,
+               boost::test_tools::per_element());
+    BOOST_TEST(e.completion_tokens == expected.size());
+  }
+}
+
+} // namespace troupe::testing

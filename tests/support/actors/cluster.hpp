@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/gateway.hpp"
+#include "actors/node_options.hpp"
+#include "tests/support/actors/fakes.hpp"
+#include "tests/support/actors/sim_system.hpp"
+
+namespace troupe::testing {
+
+struct cluster_options {
+  uint32_t prefills = 1;
+  uint32_t decodes = 1;
+  uint32_t prefill_blocks = 64;
+  uint32_t decode_blocks = 64;
+  uint32_t prefill_chunk = 16;
+  uint32_t max_batch = 8;
+  unsigned threads = 1;
+  uint64_t seed = 0; ///< of the interleaving, see sim_system
+};
+
+/// The tiny model, loaded once.
+std::shared_ptr<const model> shared_tiny_model();
+
+/// A node over an arena; `id` 0 leaves everything else at its default.
+node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
+                       uint32_t blocks, const cluster_options& o);
+
+std::shared_ptr<block_arena> tiny_arena();
+
+/// A request whose prompt and answer vary with `n`; some are greedy, some
+/// sampled, some with penalties.
+generate_request varied_request(uint32_t n, uint32_t max_tokens = 12);
+
+/// What a plain loop over engine and sampler answers.
+std::vector<token_id> plain_answer(const generate_request& r);
+
+/// Everything of one process on the tiny model, in a simulated system.
+class cluster {
+public:
+  explicit cluster(cluster_options o = {});
+
+  sim_system sim;
+  registry_actor reg;
+  gateway_actor gate;
+  std::shared_ptr<client_log> heard = std::make_shared<client_log>();
+  client_actor client;
+  std::vector<prefill_actor> prefills; ///< nodes 1, 2, …
+  std::vector<decode_actor> decodes;   ///< nodes 101, 102, …
+
+  /// Hands a request in, without running.
+  void submit(generate_request r);
+  void cancel(request_id id);
+
+  /// Drains, then checks that no node still has blocks, sequences or waiting
+  /// offers, and that no session lives.
+  void expect_idle(std::chrono::milliseconds limit = std::chrono::minutes{1});
+
+  const client_log::answer& answer(request_id id) { return heard->answers[id]; }
+
+  /// The request ended by itself with the tokens of `plain_answer`.
+  void expect_exact(const generate_request& r);
+
+  node_status status(const prefill_actor& a) {
+    return sim.ask<node_status>(a, status_query{});
+  }
+  node_status status(const decode_actor& a) {
+    return sim.ask<node_status>(a, status_query{});
+  }
+
+private:
+  size_t at_rest_ = 0; ///< actors alive without requests
+};
+
+/// Fails unless the node has nothing left.
+void expect_empty(const node_status& s);
+
+} // namespace troupe::testing
