@@ -11,9 +11,9 @@ namespace {
 // weight once, in registers.
 constexpr uint32_t rows_in_registers = 4;
 
-// A panel of expanded weights: within L2 beside the activations that pass by.
+// A block of expanded weights: within L2 beside the activations that pass by.
 constexpr size_t panel_floats = 32 * 1024;
-constexpr uint32_t panel_outputs = 32;
+constexpr uint32_t expanded_outputs = 32;
 
 // Weights of a task when there are few rows: some microseconds of work.
 constexpr uint32_t task_weights = 16 * 1024;
@@ -30,12 +30,59 @@ size_t panel_stride(uint32_t k) {
 
 uint32_t outputs_of_panel(uint32_t k) {
   auto fit = static_cast<uint32_t>(panel_floats / panel_stride(k));
-  return std::min(round_down_4(fit), panel_outputs);
+  return std::min(round_down_4(fit), expanded_outputs);
 }
 
 uint32_t outputs_of_task(uint32_t m, uint32_t k) {
   return m <= rows_in_registers ? round_down_4(task_weights / std::max(k, 1u))
                                 : outputs_of_panel(k);
+}
+
+// Bytes of packed weights of a task when there are few rows: long enough for
+// the processor to see a stream.
+constexpr size_t task_bytes = 128 * 1024;
+// Otherwise threads would not end together.
+constexpr uint32_t tasks_of_thread = 4;
+
+// Values that one thread quantises faster than it wakes another.
+constexpr size_t quantise_alone = 8 * 1024;
+
+uint32_t panels_of_task(uint32_t m, const packed_matrix& w, unsigned threads) {
+  if (m > rows_in_registers)
+    return 1;
+  auto most =
+      static_cast<uint32_t>(task_bytes / std::max(w.panel_bytes(), size_t{1}));
+  return std::clamp(w.panels() / (tasks_of_thread * threads), 1u,
+                    std::max(most, 1u));
+}
+
+quantised_rows quantise(compute& c, const float* x, uint32_t m, uint32_t k) {
+  auto rows = c.rounded(m, k);
+  auto one = [&](uint32_t row, unsigned) { c.int8.quantise(x, row, rows); };
+  if (size_t{m} * k <= quantise_alone)
+    for (auto row = uint32_t{0}; row < m; ++row)
+      one(row, 0);
+  else
+    c.pool.run(m, one);
+  return rows;
+}
+
+void multiply_packed(const compute& c, const linear& map,
+                     const quantised_rows& x, uint32_t m, uint32_t task) {
+  auto& w = *map.w.packed;
+  auto panels = panels_of_task(m, w, c.pool.size());
+  auto first = task * panels * panel_outputs;
+  auto block = int8_block{};
+  block.type = w.type();
+  block.panels = w.panel(task * panels);
+  block.x = &x;
+  block.bias = map.bias == nullptr ? nullptr : map.bias + first;
+  block.y = map.y + first;
+  block.y_stride = w.rows();
+  block.m = m;
+  block.n = std::min(panels * panel_outputs, w.rows() - first);
+  block.add = map.add;
+  c.int8.multiply(block);
 }
 
 } // namespace
@@ -48,21 +95,30 @@ void matmul(compute& c, const float* x, uint32_t m,
             std::span<const linear> maps) {
   if (m == 0)
     return;
-  auto tasks_of = [m](const matrix_view& w) {
+  auto tasks_of = [&c, m](const matrix_view& w) {
+    if (w.packed != nullptr) {
+      auto panels = panels_of_task(m, *w.packed, c.pool.size());
+      return (w.packed->panels() + panels - 1) / panels;
+    }
     auto outputs = outputs_of_task(m, w.cols);
     return (w.rows + outputs - 1) / outputs;
   };
   auto tasks = uint32_t{0};
+  auto packed = false;
   for (auto& map : maps) {
     assert(map.w.cols == maps[0].w.cols);
     tasks += tasks_of(map.w);
+    packed |= map.w.packed != nullptr;
   }
+  auto rounded = packed ? quantise(c, x, m, maps[0].w.cols) : quantised_rows{};
   c.pool.run(tasks, [&](uint32_t task, unsigned worker) {
     auto* map = maps.data();
     for (auto n = tasks_of(map->w); task >= n; n = tasks_of(map->w)) {
       task -= n;
       ++map;
     }
+    if (map->w.packed != nullptr)
+      return multiply_packed(c, *map, rounded, m, task);
     auto& w = map->w;
     auto outputs = outputs_of_task(m, w.cols);
     auto first = task * outputs;

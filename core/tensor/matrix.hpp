@@ -27,6 +27,8 @@ uint32_t block_values(dtype t);
 /// Bytes of one encoded block.
 uint32_t block_bytes(dtype t);
 
+class packed_matrix;
+
 /// A weight matrix as it lies in the model file; does not own its bytes.
 /// Row r holds the weights of output r, `cols` values long.
 struct matrix_view {
@@ -34,6 +36,9 @@ struct matrix_view {
   uint32_t rows = 0;               ///< outputs
   uint32_t cols = 0;               ///< inputs; a multiple of block_values(type)
   const std::byte* data = nullptr; ///< [rows, row_bytes()]
+  /// The same matrix rearranged for products, or null; then `data` is only
+  /// read for single rows.
+  const packed_matrix* packed = nullptr;
 
   size_t row_bytes() const {
     return size_t{cols} / block_values(type) * block_bytes(type);

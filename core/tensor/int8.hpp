@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/tensor/kernels.hpp"
+#include "core/tensor/pack.hpp"
+
+namespace troupe {
+
+/// How the inputs of a product with a packed matrix are rounded, each row and
+/// group of 32 inputs to its own scale.
+enum class activation_type : uint8_t {
+  /// Not at all: packed matrices are not used.
+  f32,
+  /// 16 bits, as two bytes: costs twice the multiplications of i8, which is
+  /// nothing where memory is what limits, and is as good as float32.
+  i16,
+  /// 8 bits.
+  i8,
+};
+
+/// Rows of activations, quantised: x = scale * (256 * high + low). Of i8, high
+/// is not used.
+struct quantised_rows {
+  int8_t* high = nullptr; ///< [m, stride]
+  int8_t* low = nullptr;  ///< [m, stride]
+  float* scale = nullptr; ///< [m, k / 32]
+  /// [m, k / 32, 2], what the unsigned weights of a q8_0 and a q4_0 matrix add
+  /// to a dot product too much, negated.
+  int32_t* start = nullptr;
+  size_t stride = 0;   ///< values from one row to the next
+  uint32_t groups = 0; ///< k / 32
+  bool wide = false;   ///< i16
+};
+
+/// The memory of quantised rows.
+class quantised_buffer {
+public:
+  /// For up to `rows` rows of up to `inputs` values.
+  void assign(activation_type t, uint32_t rows, uint32_t inputs);
+
+  /// REQUIRES: m and k are within what was assigned, k % 32 == 0.
+  quantised_rows rows(uint32_t m, uint32_t k) const;
+
+private:
+  bool wide_ = false;
+  uint32_t rows_ = 0;
+  uint32_t inputs_ = 0;
+  std::unique_ptr<int8_t[]> high_;
+  std::unique_ptr<int8_t[]> low_;
+  std::unique_ptr<float[]> scale_;
+  std::unique_ptr<int32_t[]> start_;
+};
+
+/// Part of a product with a packed matrix:
+/// y[m, n] = x[m, k] * w[n, k]^T (+ bias) (+ y), for whole panels.
+struct int8_block {
+  dtype type = dtype::q8_0;
+  const std::byte* panels = nullptr;
+  const quantised_rows* x = nullptr;
+  const float* bias = nullptr; ///< [n] or null
+  float* y = nullptr;          ///< [m, n]
+  size_t y_stride = 0;         ///< values
+  uint32_t m = 0;
+  uint32_t n = 0; ///< the last panel may have less than 32
+  bool add = false;
+};
+
+/// The loops over packed matrices. All forms give the same bits: within a
+/// group of 32 inputs sums are of integers, and exact; over the groups they
+/// are added in order by fused multiply-add, onto what y starts with.
+struct int8_kernels {
+  const char* name;
+
+  /// Quantises row `row` of x: [m, k].
+  void (*quantise)(const float* x, uint32_t row, const quantised_rows& to);
+
+  void (*multiply)(const int8_block& block);
+};
+
+enum class int8_instruction_set { portable, avx2, avx_vnni, avx512_vnni };
+
+/// Null where this processor lacks the instructions.
+const int8_kernels* int8_kernels_for(int8_instruction_set set);
+
+/// The fastest form that asks for no more than `like` does, or for dot
+/// products of bytes besides.
+const int8_kernels& int8_kernels_like(const kernels& like);
+
+} // namespace troupe

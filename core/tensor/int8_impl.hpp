@@ -1,0 +1,290 @@
+// The kernels over packed matrices. Included by one source file for each
+// instruction set, after it has defined, in an unnamed namespace, vectors of
+// `lanes` floats and integers and the operations on them; as kernels_impl.hpp
+// is, and for the same reasons nothing here may instantiate an inline function
+// with linkage.
+//
+// What gives all forms the same bits:
+// - quantising is a largest magnitude, a division, a product and a rounding to
+//   the nearest even integer for each value;
+// - the dot product of a group is a sum of integers that cannot overflow: of
+//   i16 at most 32 * 128 * 32512 < 2^31;
+// - y starts as bias and what is in y to add to, in that order, and takes
+//   group after group as y = fma(float(dot), scale of w * scale of x, y).
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/tensor/int8.hpp"
+
+namespace troupe {
+
+namespace {
+
+// -- activations --------------------------------------------------------------
+
+// Below this a group counts as zeros: its inverse scale might be infinite.
+constexpr auto least_magnitude = 1e-30f;
+
+template <bool Wide>
+inline void quantise_group(const float* x, int8_t* high, int8_t* low,
+                           float* scale, int32_t* start) {
+  // As integers, magnitudes are ordered as the floats are, and NaN and
+  // infinity are the largest.
+  uint32_t bits[32];
+  __builtin_memcpy(bits, x, sizeof(bits));
+  auto most = uint32_t{0};
+  for (auto b : bits) {
+    b &= 0x7fffffffu;
+    most = b > most ? b : most;
+  }
+  float largest;
+  __builtin_memcpy(&largest, &most, sizeof(largest));
+  // A row that is not finite must not pass for one that is.
+  auto finite = most < 0x7f800000u;
+  constexpr auto top = Wide ? 32512.f : 127.f; // 127 * 256
+  auto usable = finite && largest > least_magnitude;
+  auto inverse = usable ? top / largest : 0.f;
+  *scale = usable ? largest / top : finite ? 0.f : __builtin_nanf("");
+  // Adding 1.5 * 2^23 leaves no bits for a fraction: it rounds to the nearest
+  // integer, ties to even.
+  int32_t q[32];
+  for (auto i = 0; i < 32; ++i) {
+    auto rounded = (usable ? x[i] * inverse : 0.f) + 12582912.f;
+    int32_t as_int;
+    __builtin_memcpy(&as_int, &rounded, sizeof(as_int));
+    q[i] = as_int - 0x4b400000;
+  }
+  auto sum = int32_t{0};
+  for (auto i = 0; i < 32; ++i)
+    sum += q[i];
+  start[0] = sum * -128;
+  start[1] = sum * -8;
+  for (auto i = 0; i < 32; ++i) {
+    auto h = (q[i] + 128) >> 8;
+    if (Wide)
+      high[i] = static_cast<int8_t>(h);
+    low[i] = static_cast<int8_t>(Wide ? q[i] - h * 256 : q[i]);
+  }
+}
+
+void quantise(const float* x, uint32_t row, const quantised_rows& to) {
+  auto groups = size_t{to.groups};
+  auto at = row * to.stride;
+  x += size_t{row} * groups * 32;
+  auto* scale = to.scale + row * groups;
+  auto* start = to.start + 2 * row * groups;
+  if (to.wide)
+    for (auto g = size_t{0}; g < groups; ++g)
+      quantise_group<true>(x + 32 * g, to.high + at + 32 * g,
+                           to.low + at + 32 * g, scale + g, start + 2 * g);
+  else
+    for (auto g = size_t{0}; g < groups; ++g)
+      quantise_group<false>(x + 32 * g, nullptr, to.low + at + 32 * g,
+                            scale + g, start + 2 * g);
+}
+
+// -- weights ------------------------------------------------------------------
+
+// load<J>(q, w): inputs 8 i + 4 J and on of `lanes` outputs, for q at byte i
+// of the group's weights.
+
+struct of_q8_0 {
+  static constexpr auto start = 0;    // in `quantised_rows::start`
+  static constexpr auto pair = 256;   // bytes of 8 inputs of a panel
+  static constexpr auto bytes = 1088; // of a group
+  template <int J>
+  static ints load(const std::byte* q) {
+    return load_bytes(q + J * 128);
+  }
+};
+
+struct of_q4_0 {
+  static constexpr auto start = 1;
+  static constexpr auto pair = 128;
+  static constexpr auto bytes = 576;
+  template <int J>
+  static ints load(const std::byte* q) {
+    return load_nibbles<J>(q);
+  }
+};
+
+// -- product ------------------------------------------------------------------
+
+constexpr auto strip_outputs = tile_vectors * lanes;
+static_assert(panel_outputs % strip_outputs == 0);
+
+template <class W, int M>
+inline void dot_group(const std::byte* q, const int8_t* const (&x)[M],
+                      ints (&sum)[M][tile_vectors]) {
+  for (auto i = 0; i < 4; ++i) {
+    weights w0[tile_vectors];
+    weights w1[tile_vectors];
+    for (auto v = 0; v < tile_vectors; ++v) {
+      w0[v] = as_weights(W::template load<0>(q + i * W::pair + v * lanes * 4));
+      w1[v] = as_weights(W::template load<1>(q + i * W::pair + v * lanes * 4));
+    }
+    for (auto r = 0; r < M; ++r) {
+      auto a = splat_inputs(x[r] + 8 * i);
+      for (auto v = 0; v < tile_vectors; ++v)
+        sum[r][v] = dot(sum[r][v], w0[v], a);
+    }
+    for (auto r = 0; r < M; ++r) {
+      auto a = splat_inputs(x[r] + 8 * i + 4);
+      for (auto v = 0; v < tile_vectors; ++v)
+        sum[r][v] = dot(sum[r][v], w1[v], a);
+    }
+  }
+}
+
+// Groups [first, last) of M rows and `strip_outputs` outputs, added to y.
+template <class W, bool Wide, int M>
+void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
+          uint32_t row, uint32_t first, uint32_t last, float* y,
+          size_t y_stride) {
+  const int8_t* high[M];
+  const int8_t* low[M];
+  const float* scale[M];
+  const int32_t* start[M];
+  for (auto r = 0; r < M; ++r) {
+    high[r] = Wide ? rows.high + (row + r) * rows.stride + 32 * first : nullptr;
+    low[r] = rows.low + (row + r) * rows.stride + 32 * first;
+    auto at = size_t{row + r} * rows.groups + first;
+    scale[r] = rows.scale + at;
+    start[r] = rows.start + 2 * at + W::start;
+  }
+  floats out[M][tile_vectors];
+  for (auto r = 0; r < M; ++r)
+    for (auto v = 0; v < tile_vectors; ++v)
+      out[r][v] = load(y + r * y_stride + v * lanes);
+  auto* group = panel + size_t{first} * W::bytes;
+  for (auto g = first; g < last; ++g, group += W::bytes) {
+    auto* q = group + 64 + strip * strip_outputs * 4;
+    ints sum[M][tile_vectors];
+    if (Wide) {
+      for (auto r = 0; r < M; ++r)
+        for (auto v = 0; v < tile_vectors; ++v)
+          sum[r][v] = zero_ints();
+      dot_group<W, M>(q, high, sum);
+      for (auto r = 0; r < M; ++r)
+        for (auto v = 0; v < tile_vectors; ++v)
+          sum[r][v] = times_256_plus(sum[r][v], splat(start[r]));
+    } else {
+      for (auto r = 0; r < M; ++r)
+        for (auto v = 0; v < tile_vectors; ++v)
+          sum[r][v] = splat(start[r]);
+    }
+    dot_group<W, M>(q, low, sum);
+    floats s[tile_vectors];
+    for (auto v = 0; v < tile_vectors; ++v)
+      s[v] = load_halves(group + (strip * strip_outputs + v * lanes) * 2);
+    for (auto r = 0; r < M; ++r) {
+      auto u = splat(scale[r]);
+      for (auto v = 0; v < tile_vectors; ++v)
+        out[r][v] = fma(to_floats(sum[r][v]), mul(s[v], u), out[r][v]);
+    }
+    for (auto r = 0; r < M; ++r) {
+      high[r] += Wide ? 32 : 0;
+      low[r] += 32;
+      scale[r] += 1;
+      start[r] += 2;
+    }
+  }
+  for (auto r = 0; r < M; ++r)
+    for (auto v = 0; v < tile_vectors; ++v)
+      store(y + r * y_stride + v * lanes, out[r][v]);
+}
+
+template <class W, bool Wide, int M = tile_rows>
+void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
+             uint32_t row, uint32_t first, uint32_t last, float* y,
+             size_t y_stride) {
+  if (m == M) {
+    for (auto strip = 0u; strip < panel_outputs / strip_outputs; ++strip)
+      tile<W, Wide, M>(panel, strip, rows, row, first, last,
+                       y + strip * strip_outputs, y_stride);
+    return;
+  }
+  if constexpr (M > 1)
+    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, y, y_stride);
+}
+
+// A slice of a panel stays in L1 while all rows pass by; what it adds up to so
+// far waits in y, where it loses nothing.
+constexpr auto slice_groups = uint32_t{16};
+
+template <class W, bool Wide>
+void multiply_panel(const std::byte* panel, const quantised_rows& rows,
+                    uint32_t m, float* y, size_t y_stride) {
+  // Rows in tiles of about the same height.
+  auto tiles = (m + tile_rows - 1) / tile_rows;
+  auto slice = tiles == 1 ? rows.groups : slice_groups;
+  for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
+    auto left = rows.groups - first;
+    auto last = first + (left < slice ? left : slice);
+    auto row = uint32_t{0};
+    for (auto t = uint32_t{0}; t < tiles; ++t) {
+      auto height = (m - row) / (tiles - t);
+      tile_of<W, Wide>(height, panel, rows, row, first, last,
+                       y + row * y_stride, y_stride);
+      row += height;
+    }
+  }
+}
+
+// What y starts with: [m, n].
+inline void begin(const int8_block& b, uint32_t m, uint32_t n,
+                  const float* bias, const float* from, size_t from_stride,
+                  float* to, size_t to_stride) {
+  for (auto r = uint32_t{0}; r < m; ++r)
+    for (auto i = uint32_t{0}; i < n; ++i) {
+      auto x = b.add ? from[r * from_stride + i] : 0.f;
+      to[r * to_stride + i] = bias != nullptr ? x + bias[i] : x;
+    }
+}
+
+// Of a last panel of less than 32 outputs: rows in memory of our own.
+template <class W, bool Wide>
+void multiply_rest(const int8_block& b, const std::byte* panel, uint32_t col) {
+  auto n = b.n - col;
+  auto bias = b.bias == nullptr ? nullptr : b.bias + col;
+  for (auto row = uint32_t{0}; row < b.m; row += tile_rows) {
+    auto m = b.m - row < tile_rows ? b.m - row : tile_rows;
+    float y[tile_rows * panel_outputs] = {};
+    auto* to = b.y + row * b.y_stride + col;
+    begin(b, m, n, bias, to, b.y_stride, y, panel_outputs);
+    tile_of<W, Wide>(m, panel, *b.x, row, 0, b.x->groups, y, panel_outputs);
+    for (auto r = uint32_t{0}; r < m; ++r)
+      for (auto i = uint32_t{0}; i < n; ++i)
+        to[r * b.y_stride + i] = y[r * panel_outputs + i];
+  }
+}
+
+template <class W, bool Wide>
+void multiply_panels(const int8_block& b) {
+  auto* panel = b.panels;
+  auto col = uint32_t{0};
+  for (; col + panel_outputs <= b.n; col += panel_outputs) {
+    auto* y = b.y + col;
+    if (!b.add || b.bias != nullptr)
+      begin(b, b.m, panel_outputs, b.bias == nullptr ? nullptr : b.bias + col,
+            y, b.y_stride, y, b.y_stride);
+    multiply_panel<W, Wide>(panel, *b.x, b.m, y, b.y_stride);
+    panel += size_t{b.x->groups} * W::bytes;
+  }
+  if (col < b.n)
+    multiply_rest<W, Wide>(b, panel, col);
+}
+
+void multiply(const int8_block& b) {
+  if (b.type == dtype::q8_0)
+    b.x->wide ? multiply_panels<of_q8_0, true>(b)
+              : multiply_panels<of_q8_0, false>(b);
+  else
+    b.x->wide ? multiply_panels<of_q4_0, true>(b)
+              : multiply_panels<of_q4_0, false>(b);
+}
+
+} // namespace
+
+} // namespace troupe
