@@ -6,7 +6,8 @@ namespace troupe {
 
 decode_batch::decode_batch(const node_options& opts)
     : engine_(opts.weights,
-              engine_options{opts.threads, std::max(1u, opts.max_batch)}),
+              engine_options{opts.threads, std::max(1u, opts.max_batch),
+                             nullptr, opts.activations}),
       max_batch_(std::max(1u, opts.max_batch)) {}
 
 const decoding* decode_batch::find(seq_id seq) const {

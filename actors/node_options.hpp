@@ -24,6 +24,8 @@ struct node_options {
   uint32_t prefill_chunk = 256;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  /// The same for all nodes that a sequence may come to.
+  activation_type activations = activation_type::i16;
   handoff_timing timing;
 };
 

@@ -14,7 +14,8 @@ void prefill_state::init(node_options opts) {
   opts_.prefill_chunk =
       std::max(opts_.prefill_chunk / kv_block_tokens, 1u) * kv_block_tokens;
   engine_.emplace(opts_.weights,
-                  engine_options{opts_.threads, opts_.prefill_chunk});
+                  engine_options{opts_.threads, opts_.prefill_chunk, nullptr,
+                                 opts_.activations});
   pool_.emplace(opts_.arena, opts_.blocks);
 }
 

@@ -162,8 +162,8 @@ struct runtime::impl {
 
 void runtime::impl::start() {
   system = std::make_unique<caf::actor_system>(config);
-  auto probe = engine{weights, {}};
-  auto layout = probe.layout(options.kv.value_or(default_kv(*weights)));
+  auto layout =
+      kv_layout_of(weights->params, options.kv.value_or(default_kv(*weights)));
   auto arena = make_block_arena(layout);
   registry = system->spawn(troupe::registry, std::chrono::milliseconds{5000});
   auto id = node_id{0};
@@ -177,6 +177,7 @@ void runtime::impl::start() {
     n.threads = plan.threads > 0 ? plan.threads : options.threads;
     n.prefill_chunk = options.prefill_chunk;
     n.max_batch = options.max_batch;
+    n.activations = options.activations;
     return n;
   };
   for (auto& plan : options.nodes.prefill) {

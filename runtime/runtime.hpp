@@ -28,6 +28,10 @@ struct runtime_options {
   uint32_t prefill_chunk = 256;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  /// What activations are rounded to before they meet quantised weights: i16
+  /// keeps the quality of the weights, i8 is faster with long prompts and many
+  /// requests.
+  activation_type activations = activation_type::i16;
   /// How long destruction waits for nodes to end.
   duration shutdown_deadline = std::chrono::seconds{10};
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/attention/dense.hpp"
+#include "core/engine/packed_weights.hpp"
 #include "core/tensor/compute.hpp"
 #include "core/tensor/matmul.hpp"
 #include "core/tensor/norm.hpp"
@@ -23,10 +24,14 @@ const kernels& kernels_of(const engine_options& options) {
   return options.use != nullptr ? *options.use : best_kernels();
 }
 
+// Inputs of the widest matrix.
+uint32_t widest(const hparams& p) {
+  return std::max({p.hidden, p.ffn, p.heads * p.head_dim});
+}
+
 size_t scratch_floats(const hparams& p) {
-  auto widest = std::max({p.hidden, p.ffn, p.heads * p.head_dim});
   return std::max(
-      matmul_scratch_floats(widest),
+      matmul_scratch_floats(widest(p)),
       dense_attention::scratch_floats(p.heads, p.kv_heads, p.head_dim));
 }
 
@@ -73,6 +78,8 @@ struct engine::impl {
 
   std::shared_ptr<const model> m;
   const hparams& p;
+  std::shared_ptr<const packed_weights> packed; ///< null for f32
+  const model_weights* w = nullptr;
   const uint32_t max_tokens;
   const uint32_t q_width;
   const uint32_t kv_width;
@@ -104,7 +111,8 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
     : m(std::move(weights)), p(m->params),
       max_tokens(std::max(options.max_tokens_per_step, 1u)),
       q_width(p.heads * p.head_dim), kv_width(p.kv_heads * p.head_dim),
-      c(std::max(options.threads, 1u), kernels_of(options), scratch_floats(p)),
+      c(std::max(options.threads, 1u), kernels_of(options), scratch_floats(p),
+        options.activations, max_tokens, widest(p)),
       angles(p.rope_dim, p.rope_base, p.rope_scale, m->w.rope_factors),
       attention(p.heads, max_tokens), x(size_t{max_tokens} * p.hidden),
       normed(size_t{max_tokens} * p.hidden), q(size_t{max_tokens} * q_width),
@@ -112,6 +120,9 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
       attended(size_t{max_tokens} * q_width), gate(size_t{max_tokens} * p.ffn),
       up(size_t{max_tokens} * p.ffn), cos_sin(size_t{max_tokens} * p.rope_dim),
       out(size_t{max_tokens} * p.vocab) {
+  if (options.activations != activation_type::f32)
+    packed = packed_weights::of(m, c.pool);
+  w = packed ? &packed->w() : &m->w;
   ids.reserve(max_tokens);
   positions.reserve(max_tokens);
   sequences.reserve(max_tokens);
@@ -168,7 +179,7 @@ void engine::impl::plan(std::span<const batch_row> rows) {
 
 void engine::impl::embed() {
   for_rows([&](uint32_t row) {
-    auto& e = m->w.embedding;
+    auto& e = w->embedding;
     c.fast.dequantize(e.type, e.row(static_cast<uint32_t>(ids[row])), p.hidden,
                       x + size_t{row} * p.hidden);
     angles.at(positions[row], cos_sin + size_t{row} * p.rope_dim);
@@ -212,10 +223,14 @@ void engine::impl::feed_forward(const layer_weights& w) {
 std::span<const float> engine::impl::logits() {
   auto n = static_cast<uint32_t>(wanted.size());
   for (auto i = size_t{0}; i < n; ++i)
-    rms_norm(x + size_t{wanted[i]} * p.hidden, m->w.output_norm.data(),
-             p.hidden, p.norm_eps, normed + i * p.hidden);
-  matmul(c, normed, n, std::array{linear{m->w.output, nullptr, out}});
+    rms_norm(x + size_t{wanted[i]} * p.hidden, w->output_norm.data(), p.hidden,
+             p.norm_eps, normed + i * p.hidden);
+  matmul(c, normed, n, std::array{linear{w->output, nullptr, out}});
   return {static_cast<const float*>(out), size_t{n} * p.vocab};
+}
+
+kv_layout kv_layout_of(const hparams& p, kv_dtype t) {
+  return {p.layers, p.kv_heads, p.head_dim, t};
 }
 
 // -- engine -------------------------------------------------------------------
@@ -230,8 +245,7 @@ engine& engine::operator=(engine&&) noexcept = default;
 engine::~engine() = default;
 
 kv_layout engine::layout(kv_dtype t) const {
-  auto& p = impl_->p;
-  return {p.layers, p.kv_heads, p.head_dim, t};
+  return kv_layout_of(impl_->p, t);
 }
 
 result<std::span<const float>> engine::forward(std::span<const batch_row> rows,
@@ -245,7 +259,7 @@ result<std::span<const float>> engine::forward(std::span<const batch_row> rows,
   e.attention.plan(e.sequences, rows[0].table->lease(0).layout());
   e.embed();
   for (auto layer = uint32_t{0}; layer < e.p.layers; ++layer) {
-    auto& w = e.m->w.layers[layer];
+    auto& w = e.w->layers[layer];
     e.attend(w, layer);
     e.feed_forward(w);
     if (observer != nullptr)

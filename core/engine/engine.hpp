@@ -7,6 +7,7 @@
 #include "core/engine/batch.hpp"
 #include "core/kv/layout.hpp"
 #include "core/model/model.hpp"
+#include "core/tensor/matrix.hpp"
 
 namespace troupe {
 
@@ -19,7 +20,14 @@ struct engine_options {
   uint32_t max_tokens_per_step = 256;
   /// Null: the fastest that this processor can run. All give the same bits.
   const kernels* use = nullptr;
+  /// What activations are rounded to before they meet quantised weights. i16
+  /// is as good as f32 and several times as fast; i8 is faster still where
+  /// many rows are computed at once, and what it costs is up to the model.
+  activation_type activations = activation_type::i16;
 };
+
+/// The KV blocks that an engine of this model needs.
+kv_layout kv_layout_of(const hparams& p, kv_dtype t);
 
 /// Told after each layer that this layer's KV of all rows is written, so that
 /// it can be sent on while the next layers compute.
@@ -31,7 +39,8 @@ public:
 
 /// Runs a transformer over paged KV. What a row yields depends on that row's
 /// tokens and KV alone, bit for bit: not on the other rows, on how its prompt
-/// was cut into chunks, or on the number of threads.
+/// was cut into chunks, or on the number of threads. Quantised matrices are
+/// rearranged when an engine is made, once for all engines of a model.
 class engine {
 public:
   engine(std::shared_ptr<const model> weights, engine_options options);
@@ -39,7 +48,7 @@ public:
   engine& operator=(engine&&) noexcept;
   ~engine();
 
-  /// The KV blocks that this engine's model needs.
+  /// The KV blocks that this engine's model needs; see kv_layout_of.
   kv_layout layout(kv_dtype t) const;
 
   /// Computes one step. Returns the wanted logits, [n, vocab] in the order of

@@ -72,6 +72,11 @@ public:
   uint32_t version() const { return version_; }
   uint32_t alignment() const { return alignment_; }
   const_bytes bytes() const { return bytes_; }
+
+  /// Lets go of the memory of a part of the file, which comes back from the
+  /// file if it is read again. Does nothing for a file parsed in memory.
+  void release(const_bytes part) const { map_.release(part); }
+
   /// Everything before the tensors' data, padding included.
   const_bytes header() const { return bytes_.first(data_start_); }
 

@@ -1,6 +1,7 @@
 #include "core/model/mapped_file.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 #include <utility>
 
@@ -48,6 +49,20 @@ result<mapped_file> mapped_file::open(const std::string& path) {
   if (at == MAP_FAILED)
     return failed(path, "cannot map", errno);
   return mapped_file{const_bytes{static_cast<const std::byte*>(at), size}};
+}
+
+void mapped_file::release(const_bytes part) const {
+  auto first = reinterpret_cast<uintptr_t>(part.data());
+  auto last = first + part.size();
+  auto start = reinterpret_cast<uintptr_t>(bytes_.data());
+  if (first < start || last > start + bytes_.size())
+    return;
+  // Whole pages: neighbours may still be in use.
+  auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  first = (first + page - 1) / page * page;
+  last = last / page * page;
+  if (first < last)
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 mapped_file::mapped_file(mapped_file&& other) noexcept

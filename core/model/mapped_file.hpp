@@ -22,6 +22,10 @@ public:
 
   const_bytes bytes() const { return bytes_; }
 
+  /// Lets go of the memory of a part; it is read again when it is touched.
+  /// Nothing happens to what is not of this file.
+  void release(const_bytes part) const;
+
 private:
   explicit mapped_file(const_bytes bytes) : bytes_(bytes) {}
 

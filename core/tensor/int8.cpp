@@ -1,5 +1,6 @@
 #include "core/tensor/int8.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <initializer_list>
 
@@ -30,11 +31,6 @@ bool has_avx512_vnni() {
          && __builtin_cpu_supports("avx512vnni");
 }
 
-// Rows that lie a power of two apart would compete for the same cache sets.
-size_t row_stride(uint32_t inputs) {
-  return size_t{inputs} + 64;
-}
-
 } // namespace
 
 void quantised_buffer::assign(activation_type t, uint32_t rows,
@@ -42,20 +38,18 @@ void quantised_buffer::assign(activation_type t, uint32_t rows,
   rows_ = rows;
   inputs_ = inputs;
   wide_ = t == activation_type::i16;
-  auto values = rows * row_stride(inputs);
-  auto groups = size_t{rows} * (inputs / group_inputs);
-  if (wide_)
-    high_ = std::make_unique_for_overwrite<int8_t[]>(values);
-  low_ = std::make_unique_for_overwrite<int8_t[]>(values);
-  scale_ = std::make_unique_for_overwrite<float[]>(groups);
-  start_ = std::make_unique_for_overwrite<int32_t[]>(2 * groups);
+  // The last tile is as high as the others.
+  auto tiles = size_t{rows + quantised_tile - 1} / quantised_tile;
+  auto groups = tiles * quantised_tile * (inputs / group_inputs);
+  auto of_group =
+      wide_ ? sizeof(wide_quantised_group) : sizeof(quantised_group);
+  data_ = std::make_unique_for_overwrite<std::byte[]>(groups * of_group);
 }
 
-quantised_rows quantised_buffer::rows([[maybe_unused]] uint32_t m,
-                                      uint32_t k) const {
+quantised_rows quantised_buffer::rows(uint32_t m, uint32_t k) const {
   assert(m <= rows_ && k <= inputs_ && k % group_inputs == 0);
-  return {high_.get(),   low_.get(),       scale_.get(), start_.get(),
-          row_stride(k), k / group_inputs, wide_};
+  return {data_.get(), k / group_inputs, std::clamp(m, 1u, quantised_tile),
+          wide_};
 }
 
 const int8_kernels* int8_kernels_for(int8_instruction_set set) {

@@ -9,30 +9,37 @@
 
 namespace troupe {
 
-/// How the inputs of a product with a packed matrix are rounded, each row and
-/// group of 32 inputs to its own scale.
-enum class activation_type : uint8_t {
-  /// Not at all: packed matrices are not used.
-  f32,
-  /// 16 bits, as two bytes: costs twice the multiplications of i8, which is
-  /// nothing where memory is what limits, and is as good as float32.
-  i16,
-  /// 8 bits.
-  i8,
+/// 32 values of a row, quantised: x = scale * (256 * high + low).
+struct quantised_group {
+  float scale;
+  /// What the unsigned weights of a q8_0 and a q4_0 matrix add to a dot product
+  /// too much, negated.
+  int32_t start[2];
+  int32_t unused;
+  int8_t low[32];
+};
+struct wide_quantised_group : quantised_group {
+  int8_t high[32];
 };
 
-/// Rows of activations, quantised: x = scale * (256 * high + low). Of i8, high
-/// is not used.
+/// Rows that are multiplied at a time stand together.
+inline constexpr uint32_t quantised_tile = 6;
+
+/// Rows of activations, quantised: [m / height, k / 32, height] groups, so that
+/// a tile of rows is read from front to back. i16 has wide groups.
 struct quantised_rows {
-  int8_t* high = nullptr; ///< [m, stride]
-  int8_t* low = nullptr;  ///< [m, stride]
-  float* scale = nullptr; ///< [m, k / 32]
-  /// [m, k / 32, 2], what the unsigned weights of a q8_0 and a q4_0 matrix add
-  /// to a dot product too much, negated.
-  int32_t* start = nullptr;
-  size_t stride = 0;   ///< values from one row to the next
+  std::byte* data = nullptr;
   uint32_t groups = 0; ///< k / 32
+  uint32_t height = 1; ///< rows of a tile: 6, or m if that is less
   bool wide = false;   ///< i16
+
+  size_t group_bytes() const {
+    return wide ? sizeof(wide_quantised_group) : sizeof(quantised_group);
+  }
+  std::byte* group(uint32_t row, uint32_t g) const {
+    auto tile = size_t{row / height};
+    return data + ((tile * groups + g) * height + row % height) * group_bytes();
+  }
 };
 
 /// The memory of quantised rows.
@@ -48,10 +55,7 @@ private:
   bool wide_ = false;
   uint32_t rows_ = 0;
   uint32_t inputs_ = 0;
-  std::unique_ptr<int8_t[]> high_;
-  std::unique_ptr<int8_t[]> low_;
-  std::unique_ptr<float[]> scale_;
-  std::unique_ptr<int32_t[]> start_;
+  std::unique_ptr<std::byte[]> data_;
 };
 
 /// Part of a product with a packed matrix:

@@ -27,8 +27,18 @@ namespace {
 constexpr auto least_magnitude = 1e-30f;
 
 template <bool Wide>
-inline void quantise_group(const float* x, int8_t* high, int8_t* low,
-                           float* scale, int32_t* start) {
+struct group_of {
+  using type = quantised_group;
+};
+template <>
+struct group_of<true> {
+  using type = wide_quantised_group;
+};
+
+template <bool Wide>
+inline void quantise_group(const float* x, std::byte* to) {
+  using group = typename group_of<Wide>::type;
+  auto* out = reinterpret_cast<group*>(to);
   // As integers, magnitudes are ordered as the floats are, and NaN and
   // infinity are the largest.
   uint32_t bits[32];
@@ -45,7 +55,7 @@ inline void quantise_group(const float* x, int8_t* high, int8_t* low,
   constexpr auto top = Wide ? 32512.f : 127.f; // 127 * 256
   auto usable = finite && largest > least_magnitude;
   auto inverse = usable ? top / largest : 0.f;
-  *scale = usable ? largest / top : finite ? 0.f : __builtin_nanf("");
+  out->scale = usable ? largest / top : finite ? 0.f : __builtin_nanf("");
   // Adding 1.5 * 2^23 leaves no bits for a fraction: it rounds to the nearest
   // integer, ties to even.
   int32_t q[32];
@@ -58,30 +68,25 @@ inline void quantise_group(const float* x, int8_t* high, int8_t* low,
   auto sum = int32_t{0};
   for (auto i = 0; i < 32; ++i)
     sum += q[i];
-  start[0] = sum * -128;
-  start[1] = sum * -8;
+  out->start[0] = sum * -128;
+  out->start[1] = sum * -8;
   for (auto i = 0; i < 32; ++i) {
-    auto h = (q[i] + 128) >> 8;
-    if (Wide)
-      high[i] = static_cast<int8_t>(h);
-    low[i] = static_cast<int8_t>(Wide ? q[i] - h * 256 : q[i]);
+    if constexpr (Wide) {
+      auto high = (q[i] + 128) >> 8;
+      out->high[i] = static_cast<int8_t>(high);
+      out->low[i] = static_cast<int8_t>(q[i] - high * 256);
+    } else {
+      out->low[i] = static_cast<int8_t>(q[i]);
+    }
   }
 }
 
 void quantise(const float* x, uint32_t row, const quantised_rows& to) {
-  auto groups = size_t{to.groups};
-  auto at = row * to.stride;
-  x += size_t{row} * groups * 32;
-  auto* scale = to.scale + row * groups;
-  auto* start = to.start + 2 * row * groups;
-  if (to.wide)
-    for (auto g = size_t{0}; g < groups; ++g)
-      quantise_group<true>(x + 32 * g, to.high + at + 32 * g,
-                           to.low + at + 32 * g, scale + g, start + 2 * g);
-  else
-    for (auto g = size_t{0}; g < groups; ++g)
-      quantise_group<false>(x + 32 * g, nullptr, to.low + at + 32 * g,
-                            scale + g, start + 2 * g);
+  x += size_t{row} * to.groups * 32;
+  auto* out = to.group(row, 0);
+  auto step = to.height * to.group_bytes();
+  for (auto g = uint32_t{0}; g < to.groups; ++g, x += 32, out += step)
+    to.wide ? quantise_group<true>(x, out) : quantise_group<false>(x, out);
 }
 
 // -- weights ------------------------------------------------------------------
@@ -90,7 +95,7 @@ void quantise(const float* x, uint32_t row, const quantised_rows& to) {
 // of the group's weights.
 
 struct of_q8_0 {
-  static constexpr auto start = 0;    // in `quantised_rows::start`
+  static constexpr auto start = 0;    // of `quantised_group::start`
   static constexpr auto pair = 256;   // bytes of 8 inputs of a panel
   static constexpr auto bytes = 1088; // of a group
   template <int J>
@@ -114,26 +119,26 @@ struct of_q4_0 {
 constexpr auto strip_outputs = tile_vectors * lanes;
 static_assert(panel_outputs % strip_outputs == 0);
 
-template <class W, int M>
-inline void dot_group(const std::byte* q, const int8_t* const (&x)[M],
+// Four inputs. x: of the first of M rows, the others `Step` bytes apart.
+template <class W, int J, int M, size_t Step>
+inline void dot_inputs(const std::byte* q, const int8_t* x,
+                       ints (&sum)[M][tile_vectors]) {
+  weights w[tile_vectors];
+  for (auto v = 0; v < tile_vectors; ++v)
+    w[v] = as_weights(W::template load<J>(q + v * lanes * 4));
+  for (auto r = 0; r < M; ++r) {
+    auto a = splat_inputs(x + r * Step);
+    for (auto v = 0; v < tile_vectors; ++v)
+      sum[r][v] = dot(sum[r][v], w[v], a);
+  }
+}
+
+template <class W, int M, size_t Step>
+inline void dot_group(const std::byte* q, const int8_t* x,
                       ints (&sum)[M][tile_vectors]) {
   for (auto i = 0; i < 4; ++i) {
-    weights w0[tile_vectors];
-    weights w1[tile_vectors];
-    for (auto v = 0; v < tile_vectors; ++v) {
-      w0[v] = as_weights(W::template load<0>(q + i * W::pair + v * lanes * 4));
-      w1[v] = as_weights(W::template load<1>(q + i * W::pair + v * lanes * 4));
-    }
-    for (auto r = 0; r < M; ++r) {
-      auto a = splat_inputs(x[r] + 8 * i);
-      for (auto v = 0; v < tile_vectors; ++v)
-        sum[r][v] = dot(sum[r][v], w0[v], a);
-    }
-    for (auto r = 0; r < M; ++r) {
-      auto a = splat_inputs(x[r] + 8 * i + 4);
-      for (auto v = 0; v < tile_vectors; ++v)
-        sum[r][v] = dot(sum[r][v], w1[v], a);
-    }
+    dot_inputs<W, 0, M, Step>(q + i * W::pair, x + 8 * i, sum);
+    dot_inputs<W, 1, M, Step>(q + i * W::pair, x + 8 * i + 4, sum);
   }
 }
 
@@ -142,52 +147,38 @@ template <class W, bool Wide, int M>
 void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
           uint32_t row, uint32_t first, uint32_t last, float* y,
           size_t y_stride) {
-  const int8_t* high[M];
-  const int8_t* low[M];
-  const float* scale[M];
-  const int32_t* start[M];
-  for (auto r = 0; r < M; ++r) {
-    high[r] = Wide ? rows.high + (row + r) * rows.stride + 32 * first : nullptr;
-    low[r] = rows.low + (row + r) * rows.stride + 32 * first;
-    auto at = size_t{row + r} * rows.groups + first;
-    scale[r] = rows.scale + at;
-    start[r] = rows.start + 2 * at + W::start;
-  }
+  using group = typename group_of<Wide>::type;
+  constexpr auto step = sizeof(group);
+  auto* x = reinterpret_cast<const group*>(rows.group(row, first));
   floats out[M][tile_vectors];
   for (auto r = 0; r < M; ++r)
     for (auto v = 0; v < tile_vectors; ++v)
       out[r][v] = load(y + r * y_stride + v * lanes);
-  auto* group = panel + size_t{first} * W::bytes;
-  for (auto g = first; g < last; ++g, group += W::bytes) {
-    auto* q = group + 64 + strip * strip_outputs * 4;
+  auto* w = panel + size_t{first} * W::bytes;
+  for (auto g = first; g < last; ++g, w += W::bytes, x += rows.height) {
+    auto* q = w + 64 + strip * strip_outputs * 4;
     ints sum[M][tile_vectors];
-    if (Wide) {
+    if constexpr (Wide) {
       for (auto r = 0; r < M; ++r)
         for (auto v = 0; v < tile_vectors; ++v)
           sum[r][v] = zero_ints();
-      dot_group<W, M>(q, high, sum);
+      dot_group<W, M, step>(q, x->high, sum);
       for (auto r = 0; r < M; ++r)
         for (auto v = 0; v < tile_vectors; ++v)
-          sum[r][v] = times_256_plus(sum[r][v], splat(start[r]));
+          sum[r][v] = times_256_plus(sum[r][v], splat(x[r].start + W::start));
     } else {
       for (auto r = 0; r < M; ++r)
         for (auto v = 0; v < tile_vectors; ++v)
-          sum[r][v] = splat(start[r]);
+          sum[r][v] = splat(x[r].start + W::start);
     }
-    dot_group<W, M>(q, low, sum);
+    dot_group<W, M, step>(q, x->low, sum);
     floats s[tile_vectors];
     for (auto v = 0; v < tile_vectors; ++v)
-      s[v] = load_halves(group + (strip * strip_outputs + v * lanes) * 2);
+      s[v] = load_halves(w + (strip * strip_outputs + v * lanes) * 2);
     for (auto r = 0; r < M; ++r) {
-      auto u = splat(scale[r]);
+      auto u = splat(&x[r].scale);
       for (auto v = 0; v < tile_vectors; ++v)
         out[r][v] = fma(to_floats(sum[r][v]), mul(s[v], u), out[r][v]);
-    }
-    for (auto r = 0; r < M; ++r) {
-      high[r] += Wide ? 32 : 0;
-      low[r] += 32;
-      scale[r] += 1;
-      start[r] += 2;
     }
   }
   for (auto r = 0; r < M; ++r)
@@ -209,25 +200,24 @@ void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
     tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, y, y_stride);
 }
 
-// A slice of a panel stays in L1 while all rows pass by; what it adds up to so
-// far waits in y, where it loses nothing.
+// A slice of a panel stays in L1 while rows pass by; what it adds up to so far
+// waits in y, where it loses nothing.
 constexpr auto slice_groups = uint32_t{16};
 
+static_assert(quantised_tile % tile_rows == 0);
+
+// Rows [row, end) of a panel; y: of row `row`.
 template <class W, bool Wide>
 void multiply_panel(const std::byte* panel, const quantised_rows& rows,
-                    uint32_t m, float* y, size_t y_stride) {
-  // Rows in tiles of about the same height.
-  auto tiles = (m + tile_rows - 1) / tile_rows;
-  auto slice = tiles == 1 ? rows.groups : slice_groups;
+                    uint32_t row, uint32_t end, float* y, size_t y_stride) {
+  auto slice = end - row <= tile_rows ? rows.groups : slice_groups;
   for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
     auto left = rows.groups - first;
     auto last = first + (left < slice ? left : slice);
-    auto row = uint32_t{0};
-    for (auto t = uint32_t{0}; t < tiles; ++t) {
-      auto height = (m - row) / (tiles - t);
-      tile_of<W, Wide>(height, panel, rows, row, first, last,
-                       y + row * y_stride, y_stride);
-      row += height;
+    for (auto r = row; r < end; r += tile_rows) {
+      auto m = end - r < tile_rows ? end - r : tile_rows;
+      tile_of<W, Wide>(m, panel, rows, r, first, last, y + (r - row) * y_stride,
+                       y_stride);
     }
   }
 }
@@ -243,37 +233,48 @@ inline void begin(const int8_block& b, uint32_t m, uint32_t n,
     }
 }
 
-// Of a last panel of less than 32 outputs: rows in memory of our own.
+// Of a last panel of less than 32 outputs: y in memory of our own.
 template <class W, bool Wide>
-void multiply_rest(const int8_block& b, const std::byte* panel, uint32_t col) {
+void multiply_rest(const int8_block& b, const std::byte* panel, uint32_t col,
+                   uint32_t row, uint32_t end) {
   auto n = b.n - col;
   auto bias = b.bias == nullptr ? nullptr : b.bias + col;
-  for (auto row = uint32_t{0}; row < b.m; row += tile_rows) {
-    auto m = b.m - row < tile_rows ? b.m - row : tile_rows;
+  for (; row < end; row += tile_rows) {
+    auto m = end - row < tile_rows ? end - row : tile_rows;
     float y[tile_rows * panel_outputs] = {};
     auto* to = b.y + row * b.y_stride + col;
     begin(b, m, n, bias, to, b.y_stride, y, panel_outputs);
-    tile_of<W, Wide>(m, panel, *b.x, row, 0, b.x->groups, y, panel_outputs);
+    multiply_panel<W, Wide>(panel, *b.x, row, row + m, y, panel_outputs);
     for (auto r = uint32_t{0}; r < m; ++r)
       for (auto i = uint32_t{0}; i < n; ++i)
         to[r * b.y_stride + i] = y[r * panel_outputs + i];
   }
 }
 
+// Rows that pass by a few panels: they stay in L2 meanwhile.
+constexpr auto block_bytes_of_rows = size_t{256} * 1024;
+
 template <class W, bool Wide>
 void multiply_panels(const int8_block& b) {
-  auto* panel = b.panels;
-  auto col = uint32_t{0};
-  for (; col + panel_outputs <= b.n; col += panel_outputs) {
-    auto* y = b.y + col;
-    if (!b.add || b.bias != nullptr)
-      begin(b, b.m, panel_outputs, b.bias == nullptr ? nullptr : b.bias + col,
-            y, b.y_stride, y, b.y_stride);
-    multiply_panel<W, Wide>(panel, *b.x, b.m, y, b.y_stride);
-    panel += size_t{b.x->groups} * W::bytes;
+  auto row_bytes = b.x->groups * b.x->group_bytes();
+  auto tiles = block_bytes_of_rows / (row_bytes * quantised_tile + 1) + 1;
+  auto block = static_cast<uint32_t>(tiles) * quantised_tile;
+  for (auto row = uint32_t{0}; row < b.m; row += block) {
+    auto end = b.m - row < block ? b.m : row + block;
+    auto* panel = b.panels;
+    auto col = uint32_t{0};
+    for (; col + panel_outputs <= b.n; col += panel_outputs) {
+      auto* y = b.y + row * b.y_stride + col;
+      if (!b.add || b.bias != nullptr)
+        begin(b, end - row, panel_outputs,
+              b.bias == nullptr ? nullptr : b.bias + col, y, b.y_stride, y,
+              b.y_stride);
+      multiply_panel<W, Wide>(panel, *b.x, row, end, y, b.y_stride);
+      panel += size_t{b.x->groups} * W::bytes;
+    }
+    if (col < b.n)
+      multiply_rest<W, Wide>(b, panel, col, row, end);
   }
-  if (col < b.n)
-    multiply_rest<W, Wide>(b, panel, col);
 }
 
 void multiply(const int8_block& b) {

@@ -38,18 +38,16 @@ uint32_t outputs_of_task(uint32_t m, uint32_t k) {
                                 : outputs_of_panel(k);
 }
 
-// Bytes of packed weights of a task when there are few rows: long enough for
-// the processor to see a stream.
-constexpr size_t task_bytes = 128 * 1024;
+// Bytes of packed weights of a task: long enough for the processor to see a
+// stream, and within L2 beside the activations that pass by.
+constexpr size_t task_bytes = 256 * 1024;
 // Otherwise threads would not end together.
 constexpr uint32_t tasks_of_thread = 4;
 
 // Values that one thread quantises faster than it wakes another.
 constexpr size_t quantise_alone = 8 * 1024;
 
-uint32_t panels_of_task(uint32_t m, const packed_matrix& w, unsigned threads) {
-  if (m > rows_in_registers)
-    return 1;
+uint32_t panels_of_task(const packed_matrix& w, unsigned threads) {
   auto most =
       static_cast<uint32_t>(task_bytes / std::max(w.panel_bytes(), size_t{1}));
   return std::clamp(w.panels() / (tasks_of_thread * threads), 1u,
@@ -70,7 +68,7 @@ quantised_rows quantise(compute& c, const float* x, uint32_t m, uint32_t k) {
 void multiply_packed(const compute& c, const linear& map,
                      const quantised_rows& x, uint32_t m, uint32_t task) {
   auto& w = *map.w.packed;
-  auto panels = panels_of_task(m, w, c.pool.size());
+  auto panels = panels_of_task(w, c.pool.size());
   auto first = task * panels * panel_outputs;
   auto block = int8_block{};
   block.type = w.type();
@@ -97,7 +95,7 @@ void matmul(compute& c, const float* x, uint32_t m,
     return;
   auto tasks_of = [&c, m](const matrix_view& w) {
     if (w.packed != nullptr) {
-      auto panels = panels_of_task(m, *w.packed, c.pool.size());
+      auto panels = panels_of_task(*w.packed, c.pool.size());
       return (w.packed->panels() + panels - 1) / panels;
     }
     auto outputs = outputs_of_task(m, w.cols);

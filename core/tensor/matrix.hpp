@@ -27,6 +27,18 @@ uint32_t block_values(dtype t);
 /// Bytes of one encoded block.
 uint32_t block_bytes(dtype t);
 
+/// What the inputs of a product with a packed matrix are rounded to, each row
+/// and group of 32 inputs with its own scale.
+enum class activation_type : uint8_t {
+  /// Nothing: packed matrices are not used.
+  f32,
+  /// 16 bits, as two bytes: twice the multiplications of i8, which is nothing
+  /// where memory is what limits, and as good as float32.
+  i16,
+  /// 8 bits.
+  i8,
+};
+
 class packed_matrix;
 
 /// A weight matrix as it lies in the model file; does not own its bytes.

@@ -22,6 +22,7 @@ struct logits_options {
   std::string ids;
   std::string kv = "f32";
   unsigned threads = 0;
+  bool fast = false;
   bool json = false;
 };
 
@@ -43,10 +44,10 @@ double negative_log_likelihood(std::span<const float> logits, token_id id) {
 
 result<evaluation> evaluate(std::shared_ptr<const model> weights,
                             std::span<const token_id> ids, kv_dtype kv,
-                            unsigned threads) {
+                            unsigned threads, activation_type activations) {
   constexpr auto chunk = size_t{256};
   auto n = static_cast<uint32_t>(ids.size());
-  auto net = engine{weights, {threads, chunk}};
+  auto net = engine{weights, {threads, chunk, nullptr, activations}};
   auto pool =
       block_pool{make_block_arena(net.layout(kv)), kv_layout::blocks_for(n)};
   auto table = page_table{};
@@ -133,7 +134,8 @@ int logits(const logits_options& o) {
   auto threads = o.threads > 0
                      ? o.threads
                      : std::max(1u, std::thread::hardware_concurrency());
-  auto e = evaluate(*weights, *ids, parse_kv(o.kv), threads);
+  auto e = evaluate(*weights, *ids, parse_kv(o.kv), threads,
+                    o.fast ? activation_type::i8 : activation_type::i16);
   if (!e)
     return report(e.failure());
   if (o.json)
@@ -158,6 +160,8 @@ mean negative log-likelihood of all ids but the first, given those before them.
   add_kv_option(sub, o->kv)->capture_default_str();
   sub->add_option("--threads", o->threads, "threads; default: all cores")
       ->check(CLI::Range(1, 256));
+  sub->add_flag("--fast", o->fast,
+                "8 instead of 16 bits of activations: faster, less exact");
   sub->add_flag("--json", o->json, "print one JSON object");
   sub->callback([o, &chosen] { chosen = [o] { return logits(*o); }; });
 }

@@ -52,6 +52,9 @@ struct sequence {
   page_table table;
 };
 
+constexpr auto all_activations = {activation_type::f32, activation_type::i16,
+                                  activation_type::i8};
+
 using floats = std::vector<float>;
 
 floats step(engine& e, std::span<const batch_row> rows) {
@@ -99,17 +102,35 @@ double worst(std::span<const float> got,
 // sqrt(100) over some ten operations in sequence, on values of about 1, is
 // below 1e-5; ten times that is allowed. A float16 key or value may fall on
 // the other side of a tie than the reference's, which is 2^-11 of it.
-constexpr auto f32_tolerance = 1e-4;
-constexpr auto f16_tolerance = 2e-3;
+//
+// Rounding to 16 bits is an error of up to 2^-16 of a group's largest value,
+// some 4 here, in each input of some fifteen products in sequence; 8 bits are
+// 256 times as coarse.
+double tolerance(kv_dtype kv, activation_type activations) {
+  auto of_kv = kv == kv_dtype::f32 ? 1e-4 : 2e-3;
+  switch (activations) {
+  case activation_type::f32:
+    return of_kv;
+  case activation_type::i16:
+    return std::max(of_kv, 2e-3);
+  case activation_type::i8:
+    return 0.5;
+  }
+  return 0;
+}
 
-void check_against_reference(const model& m, std::shared_ptr<const model> p) {
-  auto e = engine{p, {1, 64}};
+void check_against_reference(
+    const model& m, std::shared_ptr<const model> p,
+    activation_type activations = activation_type::f32) {
+  auto e = engine{p, {1, 64, nullptr, activations}};
   auto ids = text(3, 37, m.params.vocab);
   for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
     auto want = test::reference_logits(m, kv, ids);
     auto error = worst(alone(e, kv, ids), want);
     BOOST_TEST_INFO("kv " << static_cast<int>(kv));
-    BOOST_TEST(error < (kv == kv_dtype::f32 ? f32_tolerance : f16_tolerance));
+    BOOST_TEST(error < tolerance(kv, activations));
+    if (activations == activation_type::i8) // it is not quietly something else
+      BOOST_TEST(error > tolerance(kv, activation_type::i16));
   }
 }
 
@@ -133,6 +154,19 @@ BOOST_AUTO_TEST_CASE(every_dtype_agrees_with_the_reference) {
       check_against_reference(small_shape(), o);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(rounded_activations_agree_with_the_reference) {
+  for (auto t : {dtype::q8_0, dtype::q4_0})
+    for (auto a : {activation_type::i16, activation_type::i8}) {
+      auto o = random_model_options{};
+      o.type = t;
+      o.biases = true;
+      auto p = small_shape();
+      p.vocab = 77;
+      auto m = random_model::make(p, o);
+      check_against_reference(*m, m, a);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(head_shapes_agree_with_the_reference) {
@@ -187,27 +221,31 @@ BOOST_AUTO_TEST_CASE(rope_variants_and_biases_agree_with_the_reference) {
 // -- bit for bit --------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_prompt_may_be_cut_into_any_chunks) {
-  auto e = engine{small_model(), {1, 160}};
   auto ids = text(4, 150);
-  for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
-    auto whole = alone(e, kv, ids);
-    for (auto chunk : {1u, 3u, 7u, 16u, 17u, 64u})
-      BOOST_TEST(same_bits(alone(e, kv, ids, chunk), whole), "chunk " << chunk);
+  for (auto a : all_activations) {
+    auto e = engine{small_model(), {1, 160, nullptr, a}};
+    for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
+      auto whole = alone(e, kv, ids);
+      for (auto chunk : {1u, 3u, 7u, 16u, 17u, 64u})
+        BOOST_TEST(same_bits(alone(e, kv, ids, chunk), whole),
+                   "chunk " << chunk);
+    }
   }
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
   auto ids = text(5, 70);
-  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f32}) {
-    auto m = small_model(t);
-    auto one = engine{m, {1, 128}};
-    auto want = alone(one, kv_dtype::f16, ids);
-    for (auto threads : {2u, 3u}) {
-      auto e = engine{m, {threads, 128}};
-      BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids), want));
-      BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids, 5), want));
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f32})
+    for (auto a : all_activations) {
+      auto m = small_model(t);
+      auto one = engine{m, {1, 128, nullptr, a}};
+      auto want = alone(one, kv_dtype::f16, ids);
+      for (auto threads : {2u, 3u}) {
+        auto e = engine{m, {threads, 128, nullptr, a}};
+        BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids), want));
+        BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids, 5), want));
+      }
     }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(instruction_sets_do_not_matter) {
@@ -216,20 +254,21 @@ BOOST_AUTO_TEST_CASE(instruction_sets_do_not_matter) {
   p.head_dim = 24;
   p.rope_dim = 24;
   auto ids = text(6, 40);
-  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16}) {
-    auto o = random_model_options{};
-    o.type = t;
-    auto m = random_model::make(p, o);
-    auto plain = kernels_for(instruction_set::portable);
-    auto reference = engine{m, {1, 64, plain}};
-    auto want = alone(reference, kv_dtype::f16, ids);
-    for (auto set : {instruction_set::avx2, instruction_set::avx512})
-      if (auto* k = kernels_for(set)) {
-        auto e = engine{m, {1, 64, k}};
-        BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids), want), k->name);
-        BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids, 1), want), k->name);
-      }
-  }
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16})
+    for (auto a : all_activations) {
+      auto o = random_model_options{};
+      o.type = t;
+      auto m = random_model::make(p, o);
+      auto plain = kernels_for(instruction_set::portable);
+      auto reference = engine{m, {1, 64, plain, a}};
+      auto want = alone(reference, kv_dtype::f16, ids);
+      for (auto set : {instruction_set::avx2, instruction_set::avx512})
+        if (auto* k = kernels_for(set)) {
+          auto e = engine{m, {1, 64, k, a}};
+          BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids), want), k->name);
+          BOOST_TEST(same_bits(alone(e, kv_dtype::f16, ids, 1), want), k->name);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_row_does_not_depend_on_the_others_or_its_place) {

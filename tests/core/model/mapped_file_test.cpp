@@ -43,6 +43,24 @@ BOOST_FIXTURE_TEST_CASE(bytes_are_those_of_the_file, files) {
       (byte_vector(assigned.bytes().begin(), assigned.bytes().end()) == bytes));
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_let_go_of_comes_back, files) {
+  auto bytes = byte_vector(100'000);
+  for (auto i = size_t{0}; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::byte>(i * 7 >> 3);
+  write_file(file("a"), bytes);
+  auto map = mapped_file::open(file("a"));
+  BOOST_REQUIRE(map.ok());
+  map->release(map->bytes());
+  map->release(map->bytes().subspan(5'000, 50'000));
+  map->release(map->bytes().first(10));
+  map->release({});
+  // Memory of others is not touched.
+  auto other = bytes;
+  map->release(other);
+  BOOST_TEST((other == bytes));
+  BOOST_TEST((byte_vector(map->bytes().begin(), map->bytes().end()) == bytes));
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_not_there, files) {
   check_refused(file("none"), "cannot open: No such file or directory");
 }
