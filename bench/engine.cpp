@@ -1,4 +1,5 @@
-// Decode and prefill of a random model of the demo model's shape.
+// Decode and prefill of random models: of the demo model's shape, and of larger
+// ones.
 
 #include <benchmark/benchmark.h>
 
@@ -9,30 +10,52 @@ namespace {
 
 using namespace troupe;
 
-hparams demo_shape() {
+hparams shape(uint32_t hidden, uint32_t layers, uint32_t heads, uint32_t ffn,
+              uint32_t vocab) {
   auto p = hparams{};
-  p.vocab = 4096;
+  p.vocab = vocab;
   p.context = 2048;
-  p.hidden = 256;
-  p.layers = 12;
-  p.heads = 8;
+  p.hidden = hidden;
+  p.layers = layers;
+  p.heads = heads;
   p.kv_heads = 4;
-  p.head_dim = 32;
-  p.ffn = 768;
-  p.rope_dim = 32;
+  p.head_dim = hidden / heads;
+  p.ffn = ffn;
+  p.rope_dim = p.head_dim;
   return p;
 }
 
-std::shared_ptr<const model> demo_model(dtype t) {
+enum size : int64_t { demo, small, medium };
+
+// The last one made is kept: it takes longer to make than to measure.
+std::shared_ptr<const model> model_of(int64_t which, dtype t) {
+  static auto kept = std::shared_ptr<const model>{};
+  static auto key = std::pair<int64_t, dtype>{-1, dtype::f32};
+  if (key == std::pair{which, t})
+    return kept;
+  kept.reset();
   auto o = test::random_model_options{};
   o.type = t;
-  return test::random_model::make(demo_shape(), o);
+  kept = test::random_model::make(which == demo ? shape(256, 12, 8, 768, 4096)
+                                  : which == small
+                                      ? shape(768, 12, 12, 2048, 32000)
+                                      : shape(2048, 22, 32, 5632, 32000),
+                                  o);
+  key = {which, t};
+  return kept;
+}
+
+engine engine_of(const benchmark::State& state, uint32_t most) {
+  return {model_of(state.range(0), static_cast<dtype>(state.range(1))),
+          {static_cast<unsigned>(state.range(3)), most, nullptr,
+           static_cast<activation_type>(state.range(2))}};
 }
 
 std::vector<token_id> prompt(uint32_t n) {
   auto ids = std::vector<token_id>(n);
   for (auto i = 0u; i < n; ++i)
-    ids[i] = static_cast<token_id>(random_bits(7, i) % 4096);
+    ids[i] = static_cast<token_id>(random_bits(7, i)
+                                   % 4096); // all vocabularies have as many
   return ids;
 }
 
@@ -47,12 +70,11 @@ struct sequence {
   page_table table;
 };
 
-// args: dtype, threads, tokens, chunk
+// args: size, dtype, activations, threads, tokens, chunk
 void prefill(benchmark::State& state) {
-  auto chunk = static_cast<uint32_t>(state.range(3));
-  auto e = engine{demo_model(static_cast<dtype>(state.range(0))),
-                  {static_cast<unsigned>(state.range(1)), chunk}};
-  auto n = static_cast<uint32_t>(state.range(2));
+  auto chunk = static_cast<uint32_t>(state.range(5));
+  auto e = engine_of(state, chunk);
+  auto n = static_cast<uint32_t>(state.range(4));
   auto ids = prompt(n);
   auto s = sequence{e, n};
   for (auto _ : state) {
@@ -66,12 +88,11 @@ void prefill(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * n);
 }
 
-// args: dtype, threads, batch, context
+// args: size, dtype, activations, threads, batch, context
 void decode(benchmark::State& state) {
-  auto e = engine{demo_model(static_cast<dtype>(state.range(0))),
-                  {static_cast<unsigned>(state.range(1)), 256}};
-  auto batch = static_cast<size_t>(state.range(2));
-  auto context = static_cast<uint32_t>(state.range(3));
+  auto e = engine_of(state, 256);
+  auto batch = static_cast<size_t>(state.range(4));
+  auto context = static_cast<uint32_t>(state.range(5));
   auto ids = prompt(context);
   auto sequences = std::vector<std::unique_ptr<sequence>>{};
   auto rows = std::vector<batch_row>{};
@@ -96,17 +117,29 @@ void decode(benchmark::State& state) {
 constexpr auto q8 = static_cast<int64_t>(dtype::q8_0);
 constexpr auto q4 = static_cast<int64_t>(dtype::q4_0);
 constexpr auto f32 = static_cast<int64_t>(dtype::f32);
+constexpr auto exact = static_cast<int64_t>(activation_type::f32);
+constexpr auto i16 = static_cast<int64_t>(activation_type::i16);
+constexpr auto i8 = static_cast<int64_t>(activation_type::i8);
 
 BENCHMARK(prefill)
-    ->ArgNames({"dtype", "threads", "tokens", "chunk"})
-    ->ArgsProduct({{q8}, {1, 2}, {128, 512, 1800}, {256}})
-    ->ArgsProduct({{q4, f32}, {2}, {512}, {256}})
-    ->UseRealTime();
+    ->ArgNames({"size", "dtype", "activations", "threads", "tokens", "chunk"})
+    ->ArgsProduct({{demo}, {q8}, {exact, i16, i8}, {1, 2}, {128, 512}, {256}})
+    ->ArgsProduct({{demo}, {q8}, {i16}, {2}, {1800}, {256}})
+    ->ArgsProduct({{demo}, {q4}, {exact, i16, i8}, {2}, {512}, {256}})
+    ->ArgsProduct({{demo}, {f32}, {exact}, {2}, {512}, {256}})
+    ->ArgsProduct({{small, medium}, {q8}, {exact, i16, i8}, {2}, {512}, {256}})
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 BENCHMARK(decode)
-    ->ArgNames({"dtype", "threads", "batch", "context"})
-    ->ArgsProduct({{q8}, {1, 2}, {1, 4, 8, 32}, {128}})
-    ->ArgsProduct({{q8}, {2}, {1, 8}, {1800}})
-    ->ArgsProduct({{q4, f32}, {2}, {1, 8}, {128}})
-    ->UseRealTime();
+    ->ArgNames({"size", "dtype", "activations", "threads", "batch", "context"})
+    ->ArgsProduct(
+        {{demo}, {q8}, {exact, i16, i8}, {1, 2}, {1, 4, 8, 32}, {128}})
+    ->ArgsProduct({{demo}, {q8}, {i16}, {2}, {1, 8}, {1800}})
+    ->ArgsProduct({{demo}, {q4}, {exact, i16, i8}, {2}, {1, 8}, {128}})
+    ->ArgsProduct({{demo}, {f32}, {exact}, {2}, {1, 8}, {128}})
+    ->ArgsProduct(
+        {{small, medium}, {q8}, {exact, i16, i8}, {2}, {1, 8, 32}, {128}})
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 
 } // namespace

@@ -74,8 +74,18 @@ void peak_read(benchmark::State& state) {
       runs(state) * 8.0 * static_cast<double>(words.size()), counter::kIsRate);
 }
 
-BENCHMARK(peak_int8)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
-BENCHMARK(peak_read)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(peak_int8)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+BENCHMARK(peak_read)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 
 // -- products -----------------------------------------------------------------
 
@@ -120,7 +130,8 @@ void shapes(benchmark::internal::Benchmark* b) {
   constexpr auto q8 = static_cast<int64_t>(dtype::q8_0);
   constexpr auto q4 = static_cast<int64_t>(dtype::q4_0);
   b->ArgNames({"dtype", "activations", "threads", "n", "k", "m"})
-      ->UseRealTime();
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
   for (auto threads : {1, 2})
     for (auto [n, k] :
          {std::pair{256, 256}, std::pair{768, 256}, std::pair{256, 768},

@@ -32,6 +32,12 @@ inline void store(float* p, floats a) {
 inline floats splat(const float* p) {
   return _mm512_set1_ps(*p);
 }
+inline floats zero() {
+  return _mm512_setzero_ps();
+}
+inline floats add(floats a, floats b) {
+  return _mm512_add_ps(a, b);
+}
 inline floats mul(floats a, floats b) {
   return _mm512_mul_ps(a, b);
 }

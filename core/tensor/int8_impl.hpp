@@ -142,62 +142,92 @@ inline void dot_group(const std::byte* q, const int8_t* x,
   }
 }
 
-// Groups [first, last) of M rows and `strip_outputs` outputs, added to y.
+// What the sums of a tile start with: what is in y, or zeros; and a bias.
+struct beginning {
+  bool add;
+  const float* bias; // of a panel's outputs, or null
+};
+
+// Groups [first, last) of M rows and `strip_outputs` outputs.
 template <class W, bool Wide, int M>
 void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
-          uint32_t row, uint32_t first, uint32_t last, float* y,
-          size_t y_stride) {
+          uint32_t row, uint32_t first, uint32_t last, beginning begin,
+          float* y, size_t y_stride) {
   using group = typename group_of<Wide>::type;
   constexpr auto step = sizeof(group);
   auto* x = reinterpret_cast<const group*>(rows.group(row, first));
   floats out[M][tile_vectors];
+#pragma GCC unroll 8
   for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
     for (auto v = 0; v < tile_vectors; ++v)
-      out[r][v] = load(y + r * y_stride + v * lanes);
+      out[r][v] = begin.add ? load(y + r * y_stride + v * lanes) : zero();
+  if (begin.bias != nullptr)
+#pragma GCC unroll 8
+    for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
+      for (auto v = 0; v < tile_vectors; ++v)
+        out[r][v] = add(out[r][v],
+                        load(begin.bias + strip * strip_outputs + v * lanes));
   auto* w = panel + size_t{first} * W::bytes;
   for (auto g = first; g < last; ++g, w += W::bytes, x += rows.height) {
     auto* q = w + 64 + strip * strip_outputs * 4;
     ints sum[M][tile_vectors];
     if constexpr (Wide) {
+#pragma GCC unroll 8
       for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
         for (auto v = 0; v < tile_vectors; ++v)
           sum[r][v] = zero_ints();
       dot_group<W, M, step>(q, x->high, sum);
+      // The weights are loaded again, from L1: the compiler would rather save
+      // all of them on the stack in between.
+      __asm__ volatile("" ::: "memory");
+#pragma GCC unroll 8
       for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
         for (auto v = 0; v < tile_vectors; ++v)
           sum[r][v] = times_256_plus(sum[r][v], splat(x[r].start + W::start));
     } else {
+#pragma GCC unroll 8
       for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
         for (auto v = 0; v < tile_vectors; ++v)
           sum[r][v] = splat(x[r].start + W::start);
     }
     dot_group<W, M, step>(q, x->low, sum);
     floats s[tile_vectors];
+#pragma GCC unroll 8
     for (auto v = 0; v < tile_vectors; ++v)
       s[v] = load_halves(w + (strip * strip_outputs + v * lanes) * 2);
+#pragma GCC unroll 8
     for (auto r = 0; r < M; ++r) {
       auto u = splat(&x[r].scale);
+#pragma GCC unroll 8
       for (auto v = 0; v < tile_vectors; ++v)
         out[r][v] = fma(to_floats(sum[r][v]), mul(s[v], u), out[r][v]);
     }
   }
+#pragma GCC unroll 8
   for (auto r = 0; r < M; ++r)
+#pragma GCC unroll 8
     for (auto v = 0; v < tile_vectors; ++v)
       store(y + r * y_stride + v * lanes, out[r][v]);
 }
 
 template <class W, bool Wide, int M = tile_rows>
 void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
-             uint32_t row, uint32_t first, uint32_t last, float* y,
-             size_t y_stride) {
+             uint32_t row, uint32_t first, uint32_t last, beginning begin,
+             float* y, size_t y_stride) {
   if (m == M) {
     for (auto strip = 0u; strip < panel_outputs / strip_outputs; ++strip)
-      tile<W, Wide, M>(panel, strip, rows, row, first, last,
+      tile<W, Wide, M>(panel, strip, rows, row, first, last, begin,
                        y + strip * strip_outputs, y_stride);
     return;
   }
   if constexpr (M > 1)
-    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, y, y_stride);
+    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, begin, y,
+                            y_stride);
 }
 
 // A slice of a panel stays in L1 while rows pass by; what it adds up to so far
@@ -209,28 +239,19 @@ static_assert(quantised_tile % tile_rows == 0);
 // Rows [row, end) of a panel; y: of row `row`.
 template <class W, bool Wide>
 void multiply_panel(const std::byte* panel, const quantised_rows& rows,
-                    uint32_t row, uint32_t end, float* y, size_t y_stride) {
+                    uint32_t row, uint32_t end, beginning begin, float* y,
+                    size_t y_stride) {
   auto slice = end - row <= tile_rows ? rows.groups : slice_groups;
   for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
     auto left = rows.groups - first;
     auto last = first + (left < slice ? left : slice);
     for (auto r = row; r < end; r += tile_rows) {
       auto m = end - r < tile_rows ? end - r : tile_rows;
-      tile_of<W, Wide>(m, panel, rows, r, first, last, y + (r - row) * y_stride,
-                       y_stride);
+      tile_of<W, Wide>(m, panel, rows, r, first, last, begin,
+                       y + (r - row) * y_stride, y_stride);
     }
+    begin = {true, nullptr};
   }
-}
-
-// What y starts with: [m, n].
-inline void begin(const int8_block& b, uint32_t m, uint32_t n,
-                  const float* bias, const float* from, size_t from_stride,
-                  float* to, size_t to_stride) {
-  for (auto r = uint32_t{0}; r < m; ++r)
-    for (auto i = uint32_t{0}; i < n; ++i) {
-      auto x = b.add ? from[r * from_stride + i] : 0.f;
-      to[r * to_stride + i] = bias != nullptr ? x + bias[i] : x;
-    }
 }
 
 // Of a last panel of less than 32 outputs: y in memory of our own.
@@ -238,13 +259,17 @@ template <class W, bool Wide>
 void multiply_rest(const int8_block& b, const std::byte* panel, uint32_t col,
                    uint32_t row, uint32_t end) {
   auto n = b.n - col;
-  auto bias = b.bias == nullptr ? nullptr : b.bias + col;
   for (; row < end; row += tile_rows) {
     auto m = end - row < tile_rows ? end - row : tile_rows;
     float y[tile_rows * panel_outputs] = {};
     auto* to = b.y + row * b.y_stride + col;
-    begin(b, m, n, bias, to, b.y_stride, y, panel_outputs);
-    multiply_panel<W, Wide>(panel, *b.x, row, row + m, y, panel_outputs);
+    for (auto r = uint32_t{0}; r < m; ++r)
+      for (auto i = uint32_t{0}; i < n; ++i) {
+        auto x = b.add ? to[r * b.y_stride + i] : 0.f;
+        y[r * panel_outputs + i] = b.bias != nullptr ? x + b.bias[col + i] : x;
+      }
+    multiply_panel<W, Wide>(panel, *b.x, row, row + m, {true, nullptr}, y,
+                            panel_outputs);
     for (auto r = uint32_t{0}; r < m; ++r)
       for (auto i = uint32_t{0}; i < n; ++i)
         to[r * b.y_stride + i] = y[r * panel_outputs + i];
@@ -264,12 +289,9 @@ void multiply_panels(const int8_block& b) {
     auto* panel = b.panels;
     auto col = uint32_t{0};
     for (; col + panel_outputs <= b.n; col += panel_outputs) {
-      auto* y = b.y + row * b.y_stride + col;
-      if (!b.add || b.bias != nullptr)
-        begin(b, end - row, panel_outputs,
-              b.bias == nullptr ? nullptr : b.bias + col, y, b.y_stride, y,
-              b.y_stride);
-      multiply_panel<W, Wide>(panel, *b.x, row, end, y, b.y_stride);
+      auto begin = beginning{b.add, b.bias == nullptr ? nullptr : b.bias + col};
+      multiply_panel<W, Wide>(panel, *b.x, row, end, begin,
+                              b.y + row * b.y_stride + col, b.y_stride);
       panel += size_t{b.x->groups} * W::bytes;
     }
     if (col < b.n)

@@ -45,6 +45,12 @@ inline void store(float* p, const floats& a) {
 inline floats splat(const float* p) {
   return each<floats>([p](int) { return *p; });
 }
+inline floats zero() {
+  return each<floats>([](int) { return 0.f; });
+}
+inline floats add(const floats& a, const floats& b) {
+  return each<floats>([&](int i) { return a.v[i] + b.v[i]; });
+}
 inline floats mul(const floats& a, const floats& b) {
   return each<floats>([&](int i) { return a.v[i] * b.v[i]; });
 }

@@ -25,6 +25,12 @@ inline void store(float* p, floats a) {
 inline floats splat(const float* p) {
   return _mm256_broadcast_ss(p);
 }
+inline floats zero() {
+  return _mm256_setzero_ps();
+}
+inline floats add(floats a, floats b) {
+  return _mm256_add_ps(a, b);
+}
 inline floats mul(floats a, floats b) {
   return _mm256_mul_ps(a, b);
 }
