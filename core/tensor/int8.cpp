@@ -38,7 +38,7 @@ void quantised_buffer::assign(activation_type t, uint32_t rows,
   rows_ = rows;
   inputs_ = inputs;
   wide_ = t == activation_type::i16;
-  // The last tile is as high as the others.
+  // The last tile takes the room of the others.
   auto tiles = size_t{rows + quantised_tile - 1} / quantised_tile;
   auto groups = tiles * quantised_tile * (inputs / group_inputs);
   auto of_group =

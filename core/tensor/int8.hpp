@@ -22,7 +22,7 @@ struct wide_quantised_group : quantised_group {
   int8_t high[32];
 };
 
-/// Rows that are multiplied at a time stand together.
+/// Rows that are multiplied at a time stand together: at most so many.
 inline constexpr uint32_t quantised_tile = 6;
 
 /// Rows of activations, quantised: [m / height, k / 32, height] groups, so that
@@ -30,7 +30,7 @@ inline constexpr uint32_t quantised_tile = 6;
 struct quantised_rows {
   std::byte* data = nullptr;
   uint32_t groups = 0; ///< k / 32
-  uint32_t height = 1; ///< rows of a tile: 6, or m if that is less
+  uint32_t height = 1; ///< rows of a tile, up to 6
   bool wide = false;   ///< i16
 
   size_t group_bytes() const {

@@ -234,19 +234,21 @@ void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
 // waits in y, where it loses nothing.
 constexpr auto slice_groups = uint32_t{16};
 
-static_assert(quantised_tile % tile_rows == 0);
-
 // Rows [row, end) of a panel; y: of row `row`.
 template <class W, bool Wide>
 void multiply_panel(const std::byte* panel, const quantised_rows& rows,
                     uint32_t row, uint32_t end, beginning begin, float* y,
                     size_t y_stride) {
-  auto slice = end - row <= tile_rows ? rows.groups : slice_groups;
+  auto once = end - row <= tile_rows && end - row <= rows.height;
+  auto slice = once ? rows.groups : slice_groups;
   for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
     auto left = rows.groups - first;
     auto last = first + (left < slice ? left : slice);
-    for (auto r = row; r < end; r += tile_rows) {
-      auto m = end - r < tile_rows ? end - r : tile_rows;
+    auto m = uint32_t{0};
+    for (auto r = row; r < end; r += m) {
+      m = rows.height - r % rows.height;
+      m = m < tile_rows ? m : tile_rows;
+      m = m < end - r ? m : end - r;
       tile_of<W, Wide>(m, panel, rows, r, first, last, begin,
                        y + (r - row) * y_stride, y_stride);
     }
@@ -282,8 +284,8 @@ constexpr auto block_bytes_of_rows = size_t{256} * 1024;
 template <class W, bool Wide>
 void multiply_panels(const int8_block& b) {
   auto row_bytes = b.x->groups * b.x->group_bytes();
-  auto tiles = block_bytes_of_rows / (row_bytes * quantised_tile + 1) + 1;
-  auto block = static_cast<uint32_t>(tiles) * quantised_tile;
+  auto tiles = block_bytes_of_rows / (row_bytes * b.x->height + 1) + 1;
+  auto block = static_cast<uint32_t>(tiles) * b.x->height;
   for (auto row = uint32_t{0}; row < b.m; row += block) {
     auto end = b.m - row < block ? b.m : row + block;
     auto* panel = b.panels;

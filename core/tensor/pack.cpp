@@ -8,6 +8,8 @@
 
 #include <sys/mman.h>
 
+#include "core/base/bytes.hpp"
+
 namespace troupe {
 
 namespace {
@@ -19,26 +21,29 @@ constexpr auto scale_bytes = size_t{panel_outputs} * 2;
 constexpr auto large_page = size_t{2} << 20;
 constexpr auto cache_line = size_t{64};
 
+void store_four(uint32_t four, std::byte* to) {
+  std::memcpy(to, &four, sizeof(four));
+}
+
 // Writes output `o` of a group, from the block of 32 weights that holds it.
 void pack_q8_0(const std::byte* block, uint32_t o, std::byte* group) {
   std::memcpy(group + size_t{2} * o, block, 2);
   auto* to = group + scale_bytes + size_t{4} * o;
-  for (auto i = 0u; i < group_inputs; ++i)
-    to[i / 4 * 4 * panel_outputs + i % 4] =
-        block[2 + i] ^ std::byte{0x80}; // + 128
+  for (auto i = 0u; i < 8; ++i)
+    store_four(load_unaligned<uint32_t>(block + 2 + 4 * i) ^ 0x80808080u,
+               to + i * 4 * panel_outputs); // + 128
 }
 
 // A block's byte i holds input i in its low nibble and 16 + i in its high one.
 void pack_q4_0(const std::byte* block, uint32_t o, std::byte* group) {
   std::memcpy(group + size_t{2} * o, block, 2);
-  auto nibble = [block](uint32_t i) {
-    return i < 16 ? block[2 + i] & std::byte{15} : block[2 + i - 16] >> 4;
+  auto four = [block](uint32_t i) {
+    auto both = load_unaligned<uint32_t>(block + 2 + 4 * (i % 4));
+    return both >> (i < 4 ? 0 : 4) & 0x0f0f0f0fu;
   };
   auto* to = group + scale_bytes + size_t{4} * o;
   for (auto i = 0u; i < 4; ++i)
-    for (auto j = 0u; j < 4; ++j)
-      to[i * 4 * panel_outputs + j] =
-          nibble(8 * i + j) | nibble(8 * i + 4 + j) << 4;
+    store_four(four(2 * i) | four(2 * i + 1) << 4, to + i * 4 * panel_outputs);
 }
 
 } // namespace
