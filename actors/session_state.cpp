@@ -41,7 +41,8 @@ void session_state::init(generate_request request, sequence_spec spec,
   opts_ = opts;
   text_ = std::move(text);
   if (text_) {
-    decoder_.emplace(text_);
+    // The answer goes on after the prompt: its first space is its own.
+    decoder_.emplace(text_, true);
     stops_.emplace(request_.stop);
   }
 }

@@ -148,6 +148,11 @@ void dense_attention::attend_tile(compute& c, unsigned worker, uint32_t layer,
     for (auto i = size_t{0}; i < attention_block; ++i)
       c.fast.dequantize(type, from + i * row_bytes, dim, to + i * stride);
   };
+  auto prefetch = [](const std::byte* p, size_t n) {
+    for (auto i = size_t{0}; i < n; i += 64)
+      __builtin_prefetch(p + i);
+  };
+  auto head_bytes = layout_.head_bytes();
   auto blocks = kv_layout::blocks_for(t.position + t.tokens);
   for (auto b = uint32_t{0}; b < blocks; ++b) {
     auto first = b * kv_block_tokens;
@@ -158,6 +163,11 @@ void dense_attention::attend_tile(compute& c, unsigned worker, uint32_t layer,
                     : std::min(position - first + 1, kv_block_tokens);
     }
     auto* block = t.table->block(b);
+    if (b + 1 < blocks) { // a jump that no hardware prefetcher foresees
+      auto* next = t.table->block(b + 1);
+      prefetch(next + layout_.k_offset(layer, kv_head), head_bytes);
+      prefetch(next + layout_.v_offset(layer, kv_head), head_bytes);
+    }
     expand(block + layout_.k_offset(layer, kv_head), rows);
     c.fast.transpose(rows, stride, dim, keys);
     expand(block + layout_.v_offset(layer, kv_head), values);

@@ -1,0 +1,85 @@
+#include "runtime/clients.hpp"
+
+#include <caf/all.hpp>
+
+namespace troupe {
+
+namespace {
+
+// Stamps arrivals for a person's eyes; nothing is decided by it.
+time_point stamp() {
+  return std::chrono::steady_clock::now();
+}
+
+} // namespace
+
+void event_queue::push(event e, time_point now) {
+  auto guard = std::lock_guard{mutex_};
+  if (ended_)
+    return;
+  if (auto* t = std::get_if<token_event>(&e)) {
+    if (tokens_ == 0 && !t->tokens.empty())
+      first_token_ = now;
+    last_token_ = now;
+    tokens_ += t->tokens.size();
+  } else {
+    ended_ = true;
+  }
+  events_.push_back(std::move(e));
+  ready_.notify_one();
+}
+
+std::optional<event_queue::event> event_queue::pop() {
+  auto guard = std::unique_lock{mutex_};
+  if (taken_)
+    return {};
+  ready_.wait(guard, [this] { return !events_.empty(); });
+  auto e = std::move(events_.front());
+  events_.pop_front();
+  taken_ = std::holds_alternative<finish_event>(e);
+  return e;
+}
+
+bool event_queue::ended() const {
+  auto guard = std::lock_guard{mutex_};
+  return ended_;
+}
+
+std::optional<duration> event_queue::time_to_first_token() const {
+  auto guard = std::lock_guard{mutex_};
+  if (tokens_ == 0)
+    return {};
+  return first_token_ - started_;
+}
+
+std::optional<duration> event_queue::time_per_output_token() const {
+  auto guard = std::lock_guard{mutex_};
+  if (tokens_ < 2)
+    return {};
+  return (last_token_ - first_token_) / static_cast<int64_t>(tokens_ - 1);
+}
+
+client_actor::behavior_type
+queue_client(client_actor::stateful_pointer<queue_client_state> self,
+             gateway_actor gateway, request_id request,
+             std::shared_ptr<event_queue> queue) {
+  self->monitor(gateway);
+  self->set_down_handler([=](const caf::down_msg&) {
+    auto end = finish_event{};
+    end.request = request;
+    end.reason = finish_reason::error;
+    end.code = errc::abandoned;
+    end.message = "the gateway is gone";
+    queue->push(std::move(end), stamp());
+    self->quit();
+  });
+  return {
+      [=](const token_event& m) { queue->push(m, stamp()); },
+      [=](const finish_event& m) {
+        queue->push(m, stamp());
+        self->quit();
+      },
+  };
+}
+
+} // namespace troupe

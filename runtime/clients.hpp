@@ -1,0 +1,59 @@
+#pragma once
+
+#include <caf/fwd.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <variant>
+
+#include "actors/protocol/interfaces.hpp"
+#include "core/base/time.hpp"
+
+namespace troupe {
+
+/// Events on their way from an actor to a thread that pulls them. Bounded by
+/// the longest answer.
+class event_queue {
+public:
+  using event = std::variant<token_event, finish_event>;
+
+  explicit event_queue(time_point started) : started_(started) {}
+
+  /// From the actor. Nothing is taken after a finish_event.
+  void push(event e, time_point now);
+
+  /// Waits for an event; empty once the finish_event was taken.
+  std::optional<event> pop();
+
+  bool ended() const;
+  std::optional<duration> time_to_first_token() const;
+  std::optional<duration> time_per_output_token() const;
+
+private:
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<event> events_;
+  bool ended_ = false; ///< a finish_event was pushed
+  bool taken_ = false; ///< and popped
+  time_point started_;
+  time_point first_token_{};
+  time_point last_token_{};
+  uint64_t tokens_ = 0;
+};
+
+struct queue_client_state {
+  static constexpr const char* name = "client";
+  queue_client_state() = default;
+};
+
+/// A client that puts its one request's events into `queue` and quits with
+/// the last. Should the gateway die first, it ends the request itself.
+client_actor::behavior_type
+queue_client(client_actor::stateful_pointer<queue_client_state> self,
+             gateway_actor gateway, request_id request,
+             std::shared_ptr<event_queue> queue);
+
+} // namespace troupe

@@ -1,0 +1,269 @@
+#include "runtime/runtime.hpp"
+
+#include <caf/all.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "actors/decode_node.hpp"
+#include "actors/error.hpp"
+#include "actors/gateway.hpp"
+#include "actors/prefill_node.hpp"
+#include "actors/registry.hpp"
+#include "runtime/clients.hpp"
+#include "runtime/system_config.hpp"
+
+namespace troupe {
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds{10};
+
+time_point stamp() {
+  return std::chrono::steady_clock::now();
+}
+
+kv_dtype default_kv(const model& m) {
+  return m.w.embedding.type == dtype::f32 ? kv_dtype::f32 : kv_dtype::f16;
+}
+
+// Enough for a full batch of half-full contexts; memory is taken as used.
+uint32_t default_blocks(const model& m, uint32_t max_batch) {
+  auto context = kv_layout::blocks_for(m.params.context);
+  return context * std::max(2u, max_batch / 2);
+}
+
+} // namespace
+
+// -- generation
+// ----------------------------------------------------------------
+
+namespace {
+
+// The way to the gateway while there is one: a generation may outlive its
+// runtime, a handle must not outlive its actor system.
+struct front_door {
+  std::mutex mutex;
+  gateway_actor gateway;
+
+  void cancel(request_id id) {
+    auto guard = std::lock_guard{mutex};
+    if (gateway)
+      caf::anon_send(gateway, cancel_request{id});
+  }
+
+  void close() {
+    auto guard = std::lock_guard{mutex};
+    gateway = nullptr;
+  }
+};
+
+} // namespace
+
+struct generation::impl {
+  request_id id = 0;
+  std::shared_ptr<event_queue> queue;
+  std::shared_ptr<front_door> door;
+};
+
+generation::generation(std::shared_ptr<impl> p) : impl_(std::move(p)) {}
+generation::generation(generation&&) noexcept = default;
+
+generation& generation::operator=(generation&& other) noexcept {
+  if (this != &other) {
+    if (impl_)
+      cancel();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+
+generation::~generation() {
+  if (impl_)
+    cancel();
+}
+
+request_id generation::id() const {
+  return impl_->id;
+}
+
+std::optional<generation::event> generation::next() {
+  return impl_->queue->pop();
+}
+
+void generation::cancel() {
+  if (!impl_->queue->ended())
+    impl_->door->cancel(impl_->id);
+}
+
+std::optional<duration> generation::time_to_first_token() const {
+  return impl_->queue->time_to_first_token();
+}
+
+std::optional<duration> generation::time_per_output_token() const {
+  return impl_->queue->time_per_output_token();
+}
+
+completion collect(generation& g) {
+  auto all = completion{};
+  while (auto event = g.next()) {
+    if (auto* t = std::get_if<token_event>(&*event)) {
+      all.tokens.insert(all.tokens.end(), t->tokens.begin(), t->tokens.end());
+      all.details.insert(all.details.end(), t->details.begin(),
+                         t->details.end());
+      all.text += t->text;
+    } else {
+      all.end = std::move(std::get<finish_event>(*event));
+      all.text += all.end.text;
+    }
+  }
+  return all;
+}
+
+// -- runtime
+// -------------------------------------------------------------------
+
+struct runtime::impl {
+  explicit impl(runtime_options o) : options(std::move(o)) {}
+
+  ~impl() {
+    if (!system)
+      return;
+    door->close();
+    // The gateway ends its sessions, and with them their clients.
+    caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
+    for (auto& n : prefill)
+      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
+    for (auto& n : decode)
+      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
+    gateway = nullptr;
+    registry = nullptr;
+    prefill.clear();
+    decode.clear();
+  }
+
+  void start();
+
+  runtime_options options;
+  std::shared_ptr<const model> weights;
+  std::shared_ptr<const tokenizer> text;
+  std::atomic<request_id> last_request{0};
+  system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  registry_actor registry;
+  gateway_actor gateway;
+  std::shared_ptr<front_door> door = std::make_shared<front_door>();
+  std::vector<prefill_actor> prefill;
+  std::vector<decode_actor> decode;
+};
+
+void runtime::impl::start() {
+  system = std::make_unique<caf::actor_system>(config);
+  auto probe = engine{weights, {}};
+  auto layout = probe.layout(options.kv.value_or(default_kv(*weights)));
+  auto arena = make_block_arena(layout);
+  registry = system->spawn(troupe::registry, std::chrono::milliseconds{5000});
+  auto id = node_id{0};
+  auto node = [&](const node_plan& plan) {
+    auto n = node_options{};
+    n.id = ++id;
+    n.weights = weights;
+    n.arena = arena;
+    n.blocks = plan.blocks > 0 ? plan.blocks
+                               : default_blocks(*weights, options.max_batch);
+    n.threads = plan.threads > 0 ? plan.threads : options.threads;
+    n.prefill_chunk = options.prefill_chunk;
+    n.max_batch = options.max_batch;
+    return n;
+  };
+  for (auto& plan : options.nodes.prefill) {
+    auto n = node(plan);
+    prefill.push_back(system->spawn<caf::detached>(prefill_node, n));
+    caf::anon_send(registry, add_prefill{n.id, prefill.back()});
+  }
+  for (auto& plan : options.nodes.decode) {
+    auto n = node(plan);
+    decode.push_back(system->spawn<caf::detached>(decode_node, n));
+    caf::anon_send(registry, add_decode{n.id, decode.back()});
+  }
+  auto g = gateway_options{};
+  g.registry = registry;
+  g.vocab = weights->params.vocab;
+  g.context = weights->params.context;
+  g.end_tokens = text->end_tokens();
+  g.text = text;
+  gateway = system->spawn(troupe::gateway, std::move(g));
+  door->gateway = gateway;
+}
+
+runtime::runtime(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
+runtime::runtime(runtime&&) noexcept = default;
+runtime& runtime::operator=(runtime&&) noexcept = default;
+runtime::~runtime() = default;
+
+result<runtime> runtime::open(runtime_options options) {
+  if (options.nodes.prefill.empty() || options.nodes.decode.empty())
+    return fail(errc::invalid_argument,
+                "a topology needs a prefill and a decode node");
+  if (options.max_batch == 0 || options.prefill_chunk == 0)
+    return fail(errc::invalid_argument,
+                "max_batch and prefill_chunk must be at least 1");
+  if (options.threads == 0)
+    options.threads = std::max(1u, std::thread::hardware_concurrency());
+  options.prefill_chunk =
+      kv_layout::blocks_for(options.prefill_chunk) * kv_block_tokens;
+  auto p = std::make_unique<impl>(std::move(options));
+  auto loaded = load_model(p->options.model);
+  if (!loaded)
+    return loaded.failure();
+  p->weights = std::move(*loaded);
+  auto text = tokenizer::make(p->weights->vocab);
+  if (!text)
+    return fail(text.failure().code,
+                p->options.model + ": " + text.failure().message);
+  p->text = std::move(*text);
+  p->start();
+  return runtime{std::move(p)};
+}
+
+result<generation> runtime::submit(generate_request request) {
+  auto g = std::make_shared<generation::impl>();
+  g->id = request.request = ++impl_->last_request;
+  g->door = impl_->door;
+  g->queue = std::make_shared<event_queue>(stamp());
+  auto client =
+      impl_->system->spawn(queue_client, impl_->gateway, g->id, g->queue);
+  auto refused = error{};
+  auto self = caf::scoped_actor{*impl_->system};
+  self->request(impl_->gateway, patience,
+                troupe::submit{std::move(request), client})
+      .receive([](const admitted&) {},
+               [&](const caf::error& e) { refused = from_caf(e); });
+  if (refused) {
+    caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
+    return refused;
+  }
+  return generation{std::move(g)};
+}
+
+result<cluster_status> runtime::status() {
+  auto answer = result<cluster_status>{cluster_status{}};
+  auto self = caf::scoped_actor{*impl_->system};
+  self->request(impl_->gateway, patience, status_query{})
+      .receive([&](const cluster_status& s) { answer = s; },
+               [&](const caf::error& e) { answer = from_caf(e); });
+  return answer;
+}
+
+const model& runtime::weights() const {
+  return *impl_->weights;
+}
+
+const tokenizer& runtime::text() const {
+  return *impl_->text;
+}
+
+} // namespace troupe

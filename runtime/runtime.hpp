@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "actors/protocol/messages.hpp"
+#include "core/base/result.hpp"
+#include "core/base/time.hpp"
+#include "core/kv/layout.hpp"
+#include "core/model/model.hpp"
+#include "core/text/tokenizer.hpp"
+#include "runtime/topology.hpp"
+
+namespace troupe {
+
+struct runtime_options {
+  /// A GGUF file.
+  std::string model;
+  topology nodes;
+  /// Threads of each node's engine; 0: the machine's cores.
+  unsigned threads = 0;
+  /// How KV is stored; by default float32 if the weights are, else float16.
+  std::optional<kv_dtype> kv;
+  /// Tokens of one prefill step; rounded up to whole KV blocks.
+  uint32_t prefill_chunk = 256;
+  /// Sequences of one decode step.
+  uint32_t max_batch = 64;
+  /// How long destruction waits for nodes to end.
+  duration shutdown_deadline = std::chrono::seconds{10};
+};
+
+/// One request under way: pull its events until they end. Movable; dropping it
+/// cancels the request. Use it from one thread at a time; `cancel` from any.
+class generation {
+public:
+  using event = std::variant<token_event, finish_event>;
+
+  generation(generation&&) noexcept;
+  generation& operator=(generation&&) noexcept;
+  ~generation();
+
+  request_id id() const;
+
+  /// Waits for the next event. The finish_event comes exactly once, last;
+  /// after it this returns nothing.
+  std::optional<event> next();
+
+  /// The request ends soon, in a finish_event that says `cancelled` (or in
+  /// whatever end was already on its way).
+  void cancel();
+
+  /// From submission to the first token; empty until then.
+  std::optional<duration> time_to_first_token() const;
+  /// Mean time per token after the first; empty until the second.
+  std::optional<duration> time_per_output_token() const;
+
+private:
+  friend class runtime;
+  struct impl;
+  explicit generation(std::shared_ptr<impl> p);
+  std::shared_ptr<impl> impl_;
+};
+
+/// Everything a request left behind.
+struct completion {
+  std::vector<token_id> tokens;
+  std::vector<sampled> details; ///< one a token, if asked for
+  std::string text;
+  finish_event end;
+};
+
+/// Pulls `g` to its end.
+completion collect(generation& g);
+
+/// The inference runtime of one process: a model and the actors that serve
+/// it. Safe to use from any thread. Nothing throws across this interface.
+class runtime {
+public:
+  /// Loads the model and starts the nodes. Errors: those of the model file,
+  /// invalid_argument.
+  static result<runtime> open(runtime_options options);
+
+  runtime(runtime&&) noexcept;
+  runtime& operator=(runtime&&) noexcept;
+  /// Cancels what is under way, and waits for it within the deadline.
+  ~runtime();
+
+  /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
+  /// context_exceeded, overloaded.
+  result<generation> submit(generate_request request);
+
+  /// Asks every node about itself.
+  result<cluster_status> status();
+
+  const model& weights() const;
+  const tokenizer& text() const;
+
+private:
+  struct impl;
+  explicit runtime(std::unique_ptr<impl> p);
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace troupe

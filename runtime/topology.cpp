@@ -1,0 +1,139 @@
+#include "runtime/topology.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace troupe {
+
+namespace {
+
+using json = nlohmann::json;
+
+// "2x3", and nothing else.
+std::optional<std::pair<uint32_t, uint32_t>>
+parse_shape(const std::string& text) {
+  auto p = uint32_t{0}, d = uint32_t{0};
+  auto end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, p);
+  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != 'x')
+    return {};
+  auto second = std::from_chars(first.ptr + 1, end, d);
+  if (second.ec != std::errc{} || second.ptr != end)
+    return {};
+  return std::pair{p, d};
+}
+
+class reader {
+public:
+  explicit reader(const std::string& name) : name_(name) {}
+
+  result<topology> read(const json& j) {
+    if (!j.is_object())
+      return complain("expected an object with \"prefill\" and \"decode\"");
+    auto t = topology{};
+    for (auto& [key, value] : j.items()) {
+      if (key != "prefill" && key != "decode")
+        return complain("unknown key \"" + key
+                        + "\"; there are \"prefill\" and \"decode\"");
+      auto nodes = read_role(key, value);
+      if (!nodes)
+        return nodes.failure();
+      (key == "prefill" ? t.prefill : t.decode) = std::move(*nodes);
+    }
+    return t;
+  }
+
+private:
+  error complain(const std::string& reason) const {
+    return fail(errc::bad_file, name_ + ": " + reason);
+  }
+
+  result<std::vector<node_plan>> read_role(const std::string& role,
+                                           const json& j) {
+    auto wanted = "\"" + role + "\" must be a number of nodes from 1 to "
+                  + std::to_string(topology::max_nodes) + ", or a list of them";
+    if (j.is_number_unsigned()) {
+      auto n = j.get<uint64_t>();
+      if (n < 1 || n > topology::max_nodes)
+        return complain(wanted);
+      return std::vector<node_plan>(static_cast<size_t>(n));
+    }
+    if (!j.is_array() || j.empty() || j.size() > topology::max_nodes)
+      return complain(wanted);
+    auto nodes = std::vector<node_plan>{};
+    for (auto& entry : j) {
+      auto n = read_node(
+          "\"" + role + "\"[" + std::to_string(nodes.size()) + "]", entry);
+      if (!n)
+        return n.failure();
+      nodes.push_back(*n);
+    }
+    return nodes;
+  }
+
+  result<node_plan> read_node(const std::string& where, const json& j) {
+    if (!j.is_object())
+      return complain(where + " must be an object");
+    auto n = node_plan{};
+    for (auto& [key, value] : j.items()) {
+      auto most = uint64_t{key == "threads" ? 256u : 1u << 24};
+      if (key != "threads" && key != "blocks")
+        return complain(where + " has an unknown key \"" + key
+                        + "\"; there are \"threads\" and \"blocks\"");
+      if (!value.is_number_unsigned() || value.get<uint64_t>() < 1
+          || value.get<uint64_t>() > most)
+        return complain(where + "." + key + " must be a number from 1 to "
+                        + std::to_string(most));
+      auto x = static_cast<uint32_t>(value.get<uint64_t>());
+      if (key == "threads")
+        n.threads = x;
+      else
+        n.blocks = x;
+    }
+    return n;
+  }
+
+  const std::string& name_;
+};
+
+} // namespace
+
+result<topology> parse_topology(const std::string& text,
+                                const std::string& name) {
+  auto j = json::parse(text, nullptr, false);
+  if (j.is_discarded())
+    return fail(errc::bad_file, name + ": not JSON");
+  return reader{name}.read(j);
+}
+
+result<topology> read_topology(const std::string& what) {
+  if (auto shape = parse_shape(what)) {
+    auto [p, d] = *shape;
+    if (p < 1 || d < 1 || p > topology::max_nodes || d > topology::max_nodes)
+      return fail(errc::invalid_argument,
+                  "topology " + what + ": 1 to "
+                      + std::to_string(topology::max_nodes)
+                      + " nodes of each role");
+    return topology{std::vector<node_plan>(p), std::vector<node_plan>(d)};
+  }
+  constexpr auto most = size_t{1} << 20;
+  auto in = std::ifstream{what, std::ios::binary};
+  if (!in)
+    return fail(errc::io_error, what
+                                    + ": no such file, and not a shape such "
+                                      "as 2x3 (prefill x decode nodes)");
+  auto text = std::string(most + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (in.bad())
+    return fail(errc::io_error, what + ": cannot be read");
+  if (text.size() > most)
+    return fail(errc::bad_file, what + ": larger than 1 MiB");
+  return parse_topology(text, what);
+}
+
+} // namespace troupe

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/result.hpp"
+
+namespace troupe {
+
+/// One prefill or decode node of a process.
+struct node_plan {
+  /// Threads that compute, the node's own included; 0: the runtime's default.
+  unsigned threads = 0;
+  /// KV blocks the node may hold; 0: the runtime's default.
+  uint32_t blocks = 0;
+};
+
+/// Which nodes a process runs.
+struct topology {
+  std::vector<node_plan> prefill{1};
+  std::vector<node_plan> decode{1};
+  /// Most nodes of one role.
+  static constexpr size_t max_nodes = 64;
+};
+
+/// Reads "2x3" (2 prefill and 3 decode nodes), or else the JSON file of that
+/// name: {"prefill": 2, "decode": [{"threads": 1, "blocks": 512}, {}]}, each
+/// role a number of nodes or a list of them. Errors name the file, the key and
+/// what was expected there: io_error, bad_file.
+result<topology> read_topology(const std::string& shape_or_path);
+
+/// The JSON text itself; `name` stands for the file in errors.
+result<topology> parse_topology(const std::string& text,
+                                const std::string& name);
+
+} // namespace troupe

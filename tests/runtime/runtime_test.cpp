@@ -1,0 +1,175 @@
+#include "runtime/runtime.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <thread>
+
+#include "core/base/random.hpp"
+#include "tests/support/core/temp_dir.hpp"
+#include "tests/support/core/tiny_model.hpp"
+
+using namespace troupe;
+
+namespace {
+
+struct opened {
+  explicit opened(topology nodes = {}, uint32_t blocks = 0) {
+    testing::write_tiny_model(dir.file("tiny.gguf"));
+    auto o = runtime_options{};
+    o.model = dir.file("tiny.gguf");
+    o.threads = 1;
+    o.nodes = std::move(nodes);
+    for (auto& n : o.nodes.decode)
+      n.blocks = blocks;
+    auto r = runtime::open(o);
+    BOOST_REQUIRE_MESSAGE(r.ok(), (r.ok() ? "" : r.failure().message));
+    rt.emplace(std::move(*r));
+  }
+
+  testing::temp_dir dir;
+  std::optional<runtime> rt;
+};
+
+generate_request request_of(uint64_t seed, uint32_t prompt, uint32_t tokens) {
+  auto r = generate_request{};
+  for (uint32_t i = 0; i < prompt; ++i)
+    r.prompt.push_back(static_cast<token_id>(
+        3 + random_bits(seed, i) % (testing::tiny_vocab_size - 3)));
+  r.sampling.seed = seed;
+  r.max_tokens = tokens;
+  r.ignore_end = true;
+  return r;
+}
+
+completion run(runtime& rt, const generate_request& r) {
+  auto g = rt.submit(r);
+  BOOST_REQUIRE_MESSAGE(g.ok(), (g.ok() ? "" : g.failure().message));
+  return collect(*g);
+}
+
+// Nodes hear of an end a moment after the client does.
+bool comes_to_rest(runtime& rt) {
+  for (auto i = 0; i < 10000; ++i) {
+    auto s = rt.status();
+    BOOST_REQUIRE(s.ok());
+    BOOST_REQUIRE(s->silent.empty());
+    auto used = 0u;
+    for (auto& n : s->nodes)
+      used += n.blocks_in_use + n.sequences + n.waiting;
+    if (used == 0)
+      return true;
+  }
+  return false;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(embedding)
+
+BOOST_AUTO_TEST_CASE(an_answer_has_its_tokens_and_one_end) {
+  auto o = opened{};
+  auto c = run(*o.rt, request_of(1, 20, 30));
+  BOOST_TEST(c.tokens.size() == 30u);
+  BOOST_TEST((c.end.reason == finish_reason::length));
+  BOOST_TEST(c.end.prompt_tokens == 20u);
+  BOOST_TEST(c.end.completion_tokens == 30u);
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(after_the_end_there_is_nothing) {
+  auto o = opened{};
+  auto g = o.rt->submit(request_of(1, 5, 3));
+  BOOST_REQUIRE(g.ok());
+  collect(*g);
+  BOOST_TEST(!g->next().has_value());
+  BOOST_TEST(!g->next().has_value());
+  BOOST_TEST(g->time_to_first_token().has_value());
+  BOOST_TEST(g->time_per_output_token().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_run_is_refused_before_it_starts) {
+  auto o = opened{};
+  auto code_of = [&](const generate_request& r) {
+    auto g = o.rt->submit(r);
+    return g.ok() ? errc::none : g.failure().code;
+  };
+  BOOST_TEST((code_of({}) == errc::invalid_argument));
+  auto bad_id = request_of(1, 4, 4);
+  bad_id.prompt[2] = 300;
+  BOOST_TEST((code_of(bad_id) == errc::invalid_argument));
+  auto hot = request_of(1, 4, 4);
+  hot.sampling.temperature = -1;
+  BOOST_TEST((code_of(hot) == errc::invalid_argument));
+  BOOST_TEST((code_of(request_of(1, 257, 4)) == errc::context_exceeded));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_is_none_is_refused) {
+  auto o = runtime_options{};
+  o.model = "/no/such.gguf";
+  auto r = runtime::open(o);
+  BOOST_REQUIRE(!r.ok());
+  BOOST_TEST(r.failure().message.starts_with("/no/such.gguf: "));
+}
+
+BOOST_AUTO_TEST_CASE(many_threads_get_the_answers_that_one_gets) {
+  auto expected = std::vector<std::vector<token_id>>{};
+  {
+    auto alone = opened{};
+    for (uint64_t seed = 0; seed < 12; ++seed)
+      expected.push_back(run(*alone.rt, request_of(seed, 9 + seed, 40)).tokens);
+  }
+  // Too few blocks for all: some wait.
+  auto nodes = topology{std::vector<node_plan>(2), std::vector<node_plan>(3)};
+  auto o = opened{nodes, 12};
+  auto answers = std::vector<std::vector<token_id>>(expected.size());
+  auto threads = std::vector<std::thread>{};
+  for (uint64_t seed = 0; seed < expected.size(); ++seed)
+    threads.emplace_back([&, seed] {
+      auto g = o.rt->submit(request_of(seed, 9 + seed, 40));
+      if (g.ok())
+        answers[seed] = collect(*g).tokens;
+    });
+  for (auto& t : threads)
+    t.join();
+  BOOST_TEST((answers == expected));
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_answer_ends_once_and_frees_everything) {
+  auto o = opened{};
+  auto g = o.rt->submit(request_of(1, 10, 240));
+  BOOST_REQUIRE(g.ok());
+  BOOST_REQUIRE(g->next().has_value());
+  g->cancel();
+  g->cancel();
+  auto c = collect(*g);
+  BOOST_TEST((c.end.reason == finish_reason::cancelled
+              || c.end.reason == finish_reason::length));
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(a_dropped_generation_frees_everything) {
+  auto o = opened{};
+  for (auto i = 0u; i < 8; ++i)
+    BOOST_TEST(o.rt->submit(request_of(i, 30, 200)).ok());
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(a_generation_may_outlive_its_runtime) {
+  auto o = opened{};
+  auto g = o.rt->submit(request_of(1, 10, 240));
+  BOOST_REQUIRE(g.ok());
+  o.rt.reset();
+  auto c = collect(*g);
+  BOOST_TEST((c.end.reason != finish_reason::none));
+  g->cancel();
+}
+
+BOOST_AUTO_TEST_CASE(more_than_a_node_can_ever_hold_is_an_error) {
+  auto o = opened{{}, 2};
+  auto c = run(*o.rt, request_of(1, 40, 10));
+  BOOST_TEST((c.end.reason == finish_reason::error));
+  BOOST_TEST((c.end.code == errc::no_free_blocks));
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
