@@ -17,6 +17,9 @@ constexpr auto own_names = std::to_array<std::string_view>(
 // Left by old converters; rope.freq_base says the same.
 constexpr auto needless = std::string_view{".attn_rot_embd"};
 
+constexpr auto encodings = std::string_view{
+    "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"};
+
 // Looks up tensors; after the first error the rest is skipped and what is
 // handed out is empty.
 class tensor_reader {
@@ -91,7 +94,7 @@ private:
     if (!as_dtype(tensor->type)) {
       stop(errc::unsupported, "tensor " + name + " has type "
                                   + tensor_type_name(tensor->type)
-                                  + ", expected F32, F16, BF16, Q8_0 or Q4_0");
+                                  + ", expected " + std::string{encodings});
       return nullptr;
     }
     return tensor;

@@ -135,6 +135,21 @@ BOOST_AUTO_TEST_CASE(every_dtype_agrees_with_the_reference) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(encodings_of_256_values_agree_with_the_reference) {
+  auto p = small_shape();
+  p.hidden = 256;
+  p.ffn = 256;
+  p.head_dim = 64;
+  for (auto t : {dtype::q4_1, dtype::q5_0, dtype::q5_1, dtype::q4_k,
+                 dtype::q5_k, dtype::q6_k}) {
+    BOOST_TEST_CONTEXT(to_string(t)) {
+      auto o = random_model_options{};
+      o.type = t;
+      check_against_reference(p, o);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(head_shapes_agree_with_the_reference) {
   struct shape {
     uint32_t heads, kv_heads, head_dim, rope_dim;
@@ -212,11 +227,12 @@ BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
 
 BOOST_AUTO_TEST_CASE(instruction_sets_do_not_matter) {
   auto p = small_shape();
-  p.hidden = 96;
-  p.head_dim = 24;
   p.rope_dim = 24;
   auto ids = text(6, 40);
-  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16}) {
+  p.hidden = p.ffn = 256;
+  p.head_dim = 64;
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16, dtype::q5_1, dtype::q4_k,
+                 dtype::q6_k}) {
     auto o = random_model_options{};
     o.type = t;
     auto m = random_model::make(p, o);
