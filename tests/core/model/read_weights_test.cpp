@@ -145,6 +145,34 @@ BOOST_AUTO_TEST_CASE(norms_and_factors_are_finite) {
       "tensor rope_freqs.weight has shape 16, expected 8");
 }
 
+BOOST_AUTO_TEST_CASE(what_each_architecture_needs) {
+  auto refusal = [](const char* architecture, bool bias, bool norm) {
+    auto o = tiny_model_options{};
+    o.architecture = architecture;
+    o.qkv_bias = bias;
+    o.qk_norm = norm;
+    return model_refusal(tiny_model_file(o)).message;
+  };
+  auto no_place = [](const std::string& name) {
+    return "bad.gguf: tensor " + name
+           + " has no place in this architecture as this build implements it";
+  };
+  BOOST_TEST(refusal("llama", false, false) == "");
+  BOOST_TEST(refusal("llama", true, false) == "");
+  BOOST_TEST(refusal("llama", false, true)
+             == no_place("blk.0.attn_q_norm.weight"));
+  BOOST_TEST(refusal("qwen2", true, false) == "");
+  BOOST_TEST(refusal("qwen2", false, false)
+             == "bad.gguf: tensor blk.0.attn_q.bias is missing, expected 64");
+  BOOST_TEST(refusal("qwen2", true, true)
+             == no_place("blk.0.attn_q_norm.weight"));
+  BOOST_TEST(refusal("qwen3", false, true) == "");
+  BOOST_TEST(refusal("qwen3", true, true) == no_place("blk.0.attn_q.bias"));
+  BOOST_TEST(
+      refusal("qwen3", false, false)
+      == "bad.gguf: tensor blk.0.attn_q_norm.weight is missing, expected 16");
+}
+
 BOOST_AUTO_TEST_CASE(biases_come_together) {
   check_refused(
       [](auto& f) { f.add_zero_tensor("blk.0.attn_k.bias", {32}, dtype::f32); },
