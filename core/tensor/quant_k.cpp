@@ -1,6 +1,7 @@
 #include "core/tensor/quant_k.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -82,6 +83,14 @@ void decode_steps(const std::byte* from, const std::byte* fifth,
   }
 }
 
+// Sums in lanes, which the compiler can put into vectors.
+constexpr auto lanes = 8;
+using partial_sums = std::array<float, lanes>;
+
+float total(const partial_sums& s) {
+  return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
 // x is about scale * q - min, with neither of them negative.
 struct line {
   float scale = 0;
@@ -90,33 +99,41 @@ struct line {
 
 // `x` + min in steps, to the nearest of 0 to `most`.
 float level(float x, float min, float inverse, float most) {
-  return std::clamp(std::floor((x + min) * inverse + 0.5f), 0.f, most);
+  // Truncation rounds what is not negative, and is an instruction.
+  auto q = std::clamp((x + min) * inverse, 0.f, most);
+  return static_cast<float>(static_cast<int>(q + 0.5f));
 }
 
 float error_of(const float* x, const float* weight, line l, float most) {
   auto inverse = l.scale > 0.f ? 1.f / l.scale : 0.f;
   if (!std::isfinite(inverse))
     inverse = 0.f;
-  auto sum = 0.f;
-  for (auto i = 0; i < group; ++i) {
-    auto off = l.scale * level(x[i], l.min, inverse, most) - l.min - x[i];
-    sum += weight[i] * off * off;
-  }
-  return sum;
+  auto sum = partial_sums{};
+  for (auto i = 0; i < group; i += lanes)
+    for (auto j = 0; j < lanes; ++j) {
+      auto at = x[i + j];
+      auto off = l.scale * level(at, l.min, inverse, most) - l.min - at;
+      sum[j] += weight[i + j] * off * off;
+    }
+  return total(sum);
 }
 
 // The line of least squares through the levels that steps of 1 / inverse give.
 line fitted(const float* x, const float* weight, float min, float inverse,
             float most) {
-  auto w = 0.f, wq = 0.f, wqq = 0.f, wx = 0.f, wxq = 0.f;
-  for (auto i = 0; i < group; ++i) {
-    auto q = level(x[i], min, inverse, most);
-    w += weight[i];
-    wq += weight[i] * q;
-    wqq += weight[i] * q * q;
-    wx += weight[i] * x[i];
-    wxq += weight[i] * x[i] * q;
-  }
+  auto ws = partial_sums{}, wqs = ws, wqqs = ws, wxs = ws, wxqs = ws;
+  for (auto i = 0; i < group; i += lanes)
+    for (auto j = 0; j < lanes; ++j) {
+      auto q = level(x[i + j], min, inverse, most);
+      auto v = weight[i + j];
+      ws[j] += v;
+      wqs[j] += v * q;
+      wqqs[j] += v * q * q;
+      wxs[j] += v * x[i + j];
+      wxqs[j] += v * x[i + j] * q;
+    }
+  auto w = total(ws), wq = total(wqs), wqq = total(wqqs), wx = total(wxs),
+       wxq = total(wxqs);
   auto determinant = w * wqq - wq * wq;
   if (determinant > 0.f) {
     auto l = line{(w * wxq - wx * wq) / determinant,
@@ -235,7 +252,8 @@ constexpr auto q6_scales = 192;
 constexpr auto q6_d = 208;
 
 float signed_level(float x, float inverse) {
-  return std::clamp(std::floor(x * inverse + 0.5f), -32.f, 31.f);
+  auto q = std::clamp(x * inverse, -32.f, 31.f);
+  return static_cast<float>(static_cast<int>(q + 32.5f) - 32);
 }
 
 float inverse_of(float scale) {
@@ -245,12 +263,13 @@ float inverse_of(float scale) {
 
 float part_error(const float* x, const float* weight, float scale) {
   auto inverse = inverse_of(scale);
-  auto sum = 0.f;
-  for (auto i = 0; i < part; ++i) {
-    auto off = scale * signed_level(x[i], inverse) - x[i];
-    sum += weight[i] * off * off;
-  }
-  return sum;
+  auto sum = partial_sums{};
+  for (auto i = 0; i < part; i += lanes)
+    for (auto j = 0; j < lanes; ++j) {
+      auto off = scale * signed_level(x[i + j], inverse) - x[i + j];
+      sum[j] += weight[i + j] * off * off;
+    }
+  return total(sum);
 }
 
 // Scales have the sign that gives the value of largest magnitude level -32.
@@ -264,13 +283,14 @@ float best_scale(const float* x, const float* weight) {
   auto least = part_error(x, weight, best);
   for (auto i = -10; i <= 10; ++i) {
     auto inverse = -(32.f + 0.1f * static_cast<float>(i)) / extreme;
-    auto wqq = 0.f, wxq = 0.f;
+    auto wqqs = partial_sums{}, wxqs = wqqs;
     for (auto j = 0; j < part; ++j) {
       auto q = signed_level(x[j], inverse);
-      wqq += weight[j] * q * q;
-      wxq += weight[j] * x[j] * q;
+      wqqs[j % lanes] += weight[j] * q * q;
+      wxqs[j % lanes] += weight[j] * x[j] * q;
     }
-    auto scale = wqq > 0.f ? wxq / wqq : 0.f;
+    auto wqq = total(wqqs);
+    auto scale = wqq > 0.f ? total(wxqs) / wqq : 0.f;
     auto error = part_error(x, weight, scale);
     if (error < least) {
       least = error;
