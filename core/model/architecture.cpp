@@ -7,8 +7,11 @@ namespace troupe {
 namespace {
 
 constexpr auto architectures = std::to_array<architecture>({
-    // Its files hold the rows of Q and K permuted for adjacent pairs.
-    {"llama", rope_pairing::adjacent, presence::maybe},
+    // Also Mistral, TinyLlama and SmolLM. Its files hold the rows of Q and K
+    // permuted for adjacent pairs.
+    {"llama", rope_pairing::adjacent, presence::maybe, presence::never},
+    {"qwen2", rope_pairing::halves, presence::always, presence::never},
+    {"qwen3", rope_pairing::halves, presence::never, presence::always},
 });
 
 } // namespace

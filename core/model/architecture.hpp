@@ -20,6 +20,9 @@ struct architecture {
   rope_pairing pairing;
   /// blk.N.attn_q.bias and those of K and V, all three or none.
   presence qkv_bias;
+  /// blk.N.attn_q_norm.weight and attn_k_norm.weight: RMS norms of each head of
+  /// Q and K before they are rotated.
+  presence qk_norm;
 };
 
 /// Null for one that this build does not implement.

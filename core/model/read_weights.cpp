@@ -17,6 +17,9 @@ constexpr auto own_names = std::to_array<std::string_view>(
 // Left by old converters; rope.freq_base says the same.
 constexpr auto needless = std::string_view{".attn_rot_embd"};
 
+constexpr auto encodings = std::string_view{
+    "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"};
+
 // Looks up tensors; after the first error the rest is skipped and what is
 // handed out is empty.
 class tensor_reader {
@@ -91,7 +94,7 @@ private:
     if (!as_dtype(tensor->type)) {
       stop(errc::unsupported, "tensor " + name + " has type "
                                   + tensor_type_name(tensor->type)
-                                  + ", expected F32, F16, BF16, Q8_0 or Q4_0");
+                                  + ", expected " + std::string{encodings});
       return nullptr;
     }
     return tensor;
@@ -123,6 +126,10 @@ layer_weights read_layer(tensor_reader& from, const architecture& arch,
     l.bk = from.vector(at + "attn_k.bias", kv);
     l.bv = from.vector(at + "attn_v.bias", kv);
   }
+  if (arch.qk_norm == presence::always) {
+    l.q_norm = from.vector(at + "attn_q_norm.weight", p.head_dim);
+    l.k_norm = from.vector(at + "attn_k_norm.weight", p.head_dim);
+  }
   l.ffn_norm = from.vector(at + "ffn_norm.weight", p.hidden);
   l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
   l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
@@ -149,6 +156,12 @@ result<model_weights> read_weights(const gguf_file& file,
                      [](float x) { return x > 0.f; }))
       from.stop(errc::bad_file,
                 "tensor rope_freqs.weight has factors that are not positive");
+  }
+  if (p.yarn.factor != 1.f) {
+    auto yarn = yarn_factors(p.yarn, p.rope_dim, p.rope_base);
+    w.rope_factors.resize(yarn.size(), 1.f);
+    for (auto i = size_t{0}; i < yarn.size(); ++i)
+      w.rope_factors[i] *= yarn[i];
   }
   from.refuse_unused();
   if (from.failed())

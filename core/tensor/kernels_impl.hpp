@@ -25,6 +25,7 @@ namespace {
 // -- expanding weights --------------------------------------------------------
 
 // load<H>(row, b): values 32 b + 16 H and on of an encoded row, H = 0 or 1.
+// Where rows may have any length, `bytes` is the size of 32 values.
 
 struct from_f32 {
   static constexpr auto type = dtype::f32;
@@ -53,25 +54,159 @@ struct from_bf16 {
   }
 };
 
+// Of the others a row is whole blocks.
+
+inline vec splat_half(const std::byte* p) {
+  return splat(half_at(p));
+}
+
 struct from_q8_0 {
   static constexpr auto type = dtype::q8_0;
-  static constexpr auto bytes = size_t{34};
   template <int H>
   static vec load(const std::byte* row, size_t b) {
-    auto* p = row + b * bytes;
+    auto* p = row + b * 34;
     return mul(load_i8(p + 2 + H * 16), splat_half(p));
   }
 };
 
 struct from_q4_0 {
   static constexpr auto type = dtype::q4_0;
-  static constexpr auto bytes = size_t{18};
   template <int H>
   static vec load(const std::byte* row, size_t b) {
-    auto* p = row + b * bytes;
-    return mul(load_nibbles<H>(p + 2), splat_half(p));
+    auto* p = row + b * 18;
+    return mul(widen(minus(pick(p + 2, 4 * H, 15), 8)), splat_half(p));
   }
 };
+
+// A level times its scale is exact in what follows: up to 11, 7 and 5 bits.
+// So it does not matter that only the kernels fuse it with the addition.
+
+struct from_q4_1 {
+  static constexpr auto type = dtype::q4_1;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b * 20;
+    return fma(widen(pick(p + 4, 4 * H, 15)), splat_half(p), splat_half(p + 2));
+  }
+};
+
+struct from_q5_0 {
+  static constexpr auto type = dtype::q5_0;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b * 22;
+    auto q = with_fifth(pick(p + 6, 4 * H, 15), spread(p + 2 + 2 * H));
+    return mul(widen(minus(q, 16)), splat_half(p));
+  }
+};
+
+struct from_q5_1 {
+  static constexpr auto type = dtype::q5_1;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b * 24;
+    auto q = with_fifth(pick(p + 8, 4 * H, 15), spread(p + 4 + 2 * H));
+    return fma(widen(q), splat_half(p), splat_half(p + 2));
+  }
+};
+
+// Scale and minimum of 32 values of q4_k or q5_k; quant_k.cpp says how they
+// are packed.
+struct k_step {
+  k_step(const std::byte* p, size_t g) {
+    auto at = [p](size_t i) { return static_cast<unsigned>(p[4 + i]); };
+    auto s = at(g) & 63;
+    auto m = at(g + 4) & 63;
+    if (g >= 4) {
+      s = (at(g + 4) & 15) | at(g - 4) >> 6 << 4;
+      m = at(g + 4) >> 4 | at(g) >> 6 << 4;
+    }
+    scale = half_at(p) * static_cast<float>(static_cast<int>(s));
+    min = half_at(p + 2) * static_cast<float>(static_cast<int>(m));
+  }
+  float scale;
+  float min;
+};
+
+struct from_q4_k {
+  static constexpr auto type = dtype::q4_k;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b / 8 * 144;
+    auto g = b % 8;
+    auto step = k_step{p, g};
+    auto shift = static_cast<int>(g % 2 * 4);
+    auto q = pick(p + 16 + g / 2 * 32 + 16 * H, shift, 15);
+    return fma(widen(q), splat(step.scale), splat(-step.min));
+  }
+};
+
+struct from_q5_k {
+  static constexpr auto type = dtype::q5_k;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b / 8 * 176;
+    auto g = b % 8;
+    auto step = k_step{p, g};
+    auto shift = static_cast<int>(g % 2 * 4);
+    auto q = with_fifth(pick(p + 48 + g / 2 * 32 + 16 * H, shift, 15),
+                        pick(p + 16 + 16 * H, static_cast<int>(g), 1));
+    return fma(widen(q), splat(step.scale), splat(-step.min));
+  }
+};
+
+struct from_q6_k {
+  static constexpr auto type = dtype::q6_k;
+  template <int H>
+  static vec load(const std::byte* row, size_t b) {
+    auto* p = row + b / 8 * 210;
+    auto half = b % 8 / 4;
+    auto g = b % 4;
+    auto low = pick(p + half * 64 + g % 2 * 32 + 16 * H,
+                    static_cast<int>(g / 2 * 4), 15);
+    auto high = pick(p + 128 + half * 32 + 16 * H, static_cast<int>(g * 2), 3);
+    auto scale = static_cast<signed char>(p[192 + half * 8 + 2 * g + H]);
+    return mul(widen(minus(with_fifth(low, high), 32)),
+               splat(half_at(p + 208) * static_cast<float>(scale)));
+  }
+};
+
+// Calls f with the From of `t`.
+template <class F>
+inline void with_source(dtype t, F f) {
+  switch (t) {
+  case dtype::f32:
+    return f(from_f32{});
+  case dtype::f16:
+    return f(from_f16{});
+  case dtype::bf16:
+    return f(from_bf16{});
+  case dtype::q8_0:
+    return f(from_q8_0{});
+  case dtype::q4_0:
+    return f(from_q4_0{});
+  case dtype::q4_1:
+    return f(from_q4_1{});
+  case dtype::q5_0:
+    return f(from_q5_0{});
+  case dtype::q5_1:
+    return f(from_q5_1{});
+  case dtype::q4_k:
+    return f(from_q4_k{});
+  case dtype::q5_k:
+    return f(from_q5_k{});
+  case dtype::q6_k:
+    return f(from_q6_k{});
+  }
+}
+
+// The rest of a row after its last 32 values.
+template <class From>
+inline void expand_rest(const std::byte* row, size_t blocks, uint32_t rest,
+                        float* out) {
+  if constexpr (requires { From::bytes; })
+    dequantize_row(From::type, row + blocks * From::bytes, rest, out);
+}
 
 template <class From>
 void expand(const std::byte* row, uint32_t n, float* out) {
@@ -81,23 +216,11 @@ void expand(const std::byte* row, uint32_t n, float* out) {
     store(out + 32 * b + 16, From::template load<1>(row, b));
   }
   if (n % 32 != 0)
-    dequantize_row(From::type, row + blocks * From::bytes, n % 32,
-                   out + size_t{32} * blocks);
+    expand_rest<From>(row, blocks, n % 32, out + size_t{32} * blocks);
 }
 
 void dequantize(dtype t, const std::byte* row, uint32_t n, float* out) {
-  switch (t) {
-  case dtype::f32:
-    return expand<from_f32>(row, n, out);
-  case dtype::f16:
-    return expand<from_f16>(row, n, out);
-  case dtype::bf16:
-    return expand<from_bf16>(row, n, out);
-  case dtype::q8_0:
-    return expand<from_q8_0>(row, n, out);
-  case dtype::q4_0:
-    return expand<from_q4_0>(row, n, out);
-  }
+  with_source(t, [&](auto from) { expand<decltype(from)>(row, n, out); });
 }
 
 // -- matrix product -----------------------------------------------------------
@@ -140,7 +263,7 @@ void tile(const matmul_block& t, uint32_t row, uint32_t col) {
     const std::byte* last_w[N];
     const float* last_x[M];
     for (auto j = 0; j < N; ++j) {
-      dequantize_row(From::type, w[j] + blocks * From::bytes, rest, wide_w[j]);
+      expand_rest<From>(w[j], blocks, rest, wide_w[j]);
       last_w[j] = reinterpret_cast<const std::byte*>(wide_w[j]);
     }
     for (auto i = 0; i < M; ++i) {
@@ -201,18 +324,7 @@ void multiply_from(const matmul_block& t) {
 }
 
 void multiply(const matmul_block& t) {
-  switch (t.type) {
-  case dtype::f32:
-    return multiply_from<from_f32>(t);
-  case dtype::f16:
-    return multiply_from<from_f16>(t);
-  case dtype::bf16:
-    return multiply_from<from_bf16>(t);
-  case dtype::q8_0:
-    return multiply_from<from_q8_0>(t);
-  case dtype::q4_0:
-    return multiply_from<from_q4_0>(t);
-  }
+  with_source(t.type, [&](auto from) { multiply_from<decltype(from)>(t); });
 }
 
 // -- element by element -------------------------------------------------------

@@ -6,9 +6,11 @@
 #include <map>
 #include <string>
 
+#include "core/model/gguf.hpp"
 #include "core/tensor/kernels.hpp"
 #include "tests/core/engine/random_model.hpp"
 #include "tests/core/engine/reference.hpp"
+#include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
 using test::random_model;
@@ -102,14 +104,16 @@ double worst(std::span<const float> got,
 constexpr auto f32_tolerance = 1e-4;
 constexpr auto f16_tolerance = 2e-3;
 
-void check_against_reference(const model& m, std::shared_ptr<const model> p) {
+void check_against_reference(const model& m, std::shared_ptr<const model> p,
+                             double f32_allowed = f32_tolerance,
+                             double f16_allowed = f16_tolerance) {
   auto e = engine{p, {1, 64}};
   auto ids = text(3, 37, m.params.vocab);
   for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
     auto want = test::reference_logits(m, kv, ids);
     auto error = worst(alone(e, kv, ids), want);
     BOOST_TEST_INFO("kv " << static_cast<int>(kv));
-    BOOST_TEST(error < (kv == kv_dtype::f32 ? f32_tolerance : f16_tolerance));
+    BOOST_TEST(error < (kv == kv_dtype::f32 ? f32_allowed : f16_allowed));
   }
 }
 
@@ -131,6 +135,21 @@ BOOST_AUTO_TEST_CASE(every_dtype_agrees_with_the_reference) {
       auto o = random_model_options{};
       o.type = t;
       check_against_reference(small_shape(), o);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(encodings_of_256_values_agree_with_the_reference) {
+  auto p = small_shape();
+  p.hidden = 256;
+  p.ffn = 256;
+  p.head_dim = 64;
+  for (auto t : {dtype::q4_1, dtype::q5_0, dtype::q5_1, dtype::q4_k,
+                 dtype::q5_k, dtype::q6_k}) {
+    BOOST_TEST_CONTEXT(to_string(t)) {
+      auto o = random_model_options{};
+      o.type = t;
+      check_against_reference(p, o);
     }
   }
 }
@@ -184,6 +203,59 @@ BOOST_AUTO_TEST_CASE(rope_variants_and_biases_agree_with_the_reference) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(norms_of_heads_agree_with_the_reference) {
+  for (auto extras : {false, true}) {
+    auto p = small_shape();
+    p.pairing = rope_pairing::halves;
+    p.heads = 6; // 6 * 24 is more than the width
+    p.head_dim = p.rope_dim = 24;
+    auto o = random_model_options{};
+    o.qk_norm = true;
+    o.biases = extras;
+    check_against_reference(p, o);
+  }
+}
+
+// Whole files, so that what the keys mean is part of it.
+BOOST_AUTO_TEST_CASE(architectures_agree_with_the_reference) {
+  using namespace testing;
+  auto o = tiny_model_options{};
+  auto check = [&](auto change) {
+    auto f = tiny_model_file(o);
+    change(f);
+    auto bytes = f.bytes();
+    auto file = gguf_file::parse(bytes, o.architecture);
+    BOOST_REQUIRE(file);
+    auto m = read_model(std::make_shared<const gguf_file>(*std::move(file)));
+    BOOST_REQUIRE_MESSAGE(m.ok(), (m.ok() ? "" : m.failure().message));
+    BOOST_TEST_CONTEXT(o.architecture) {
+      // Logits of a deviation of 3 instead of 0.6.
+      check_against_reference(**m, *m, 5 * f32_tolerance, 5 * f16_tolerance);
+    }
+    return *m;
+  };
+  auto as_is = [](gguf_writer&) {};
+  auto yarn = [&](gguf_writer& f) {
+    auto at = o.architecture + ".rope.scaling.";
+    f.put_string(at + "type", "yarn");
+    f.put_f32(at + "factor", 4.f);
+    f.put_u32(at + "original_context_length", 64);
+  };
+  check(as_is);
+  o.architecture = "qwen2";
+  o.qkv_bias = true;
+  o.tied = true;
+  check(as_is);
+  auto m = check(yarn);
+  BOOST_TEST(m->params.rope_magnitude == 0.1f * std::log(4.f) + 1);
+  o.architecture = "qwen3";
+  o.qkv_bias = false;
+  o.qk_norm = true;
+  o.head_dim = 32;
+  check(as_is);
+  check(yarn);
+}
+
 // -- bit for bit --------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_prompt_may_be_cut_into_any_chunks) {
@@ -212,11 +284,12 @@ BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
 
 BOOST_AUTO_TEST_CASE(instruction_sets_do_not_matter) {
   auto p = small_shape();
-  p.hidden = 96;
-  p.head_dim = 24;
   p.rope_dim = 24;
   auto ids = text(6, 40);
-  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16}) {
+  p.hidden = p.ffn = 256;
+  p.head_dim = 64;
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::f16, dtype::q5_1, dtype::q4_k,
+                 dtype::q6_k}) {
     auto o = random_model_options{};
     o.type = t;
     auto m = random_model::make(p, o);
