@@ -23,6 +23,9 @@ struct architecture {
   /// blk.N.attn_q_norm.weight and attn_k_norm.weight: RMS norms of each head of
   /// Q and K before they are rotated.
   presence qk_norm;
+  /// blk.N.attn_qkv.weight holds the rows of Q, then K, then V; ffn_up.weight
+  /// those of the gate, then of what it gates.
+  bool fused;
 };
 
 /// Null for one that this build does not implement.

@@ -105,6 +105,12 @@ private:
   error error_;
 };
 
+matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
+  if (all.empty()) // it could not be read
+    return {};
+  return {all.type, n, all.cols, all.row(first)};
+}
+
 layer_weights read_layer(tensor_reader& from, const architecture& arch,
                          const hparams& p, uint32_t number) {
   auto at = "blk." + std::to_string(number) + ".";
@@ -112,9 +118,16 @@ layer_weights read_layer(tensor_reader& from, const architecture& arch,
   auto kv = p.kv_heads * p.head_dim;
   auto l = layer_weights{};
   l.attn_norm = from.vector(at + "attn_norm.weight", p.hidden);
-  l.wq = from.matrix(at + "attn_q.weight", q, p.hidden);
-  l.wk = from.matrix(at + "attn_k.weight", kv, p.hidden);
-  l.wv = from.matrix(at + "attn_v.weight", kv, p.hidden);
+  if (arch.fused) {
+    auto all = from.matrix(at + "attn_qkv.weight", q + 2 * kv, p.hidden);
+    l.wq = rows_of(all, 0, q);
+    l.wk = rows_of(all, q, kv);
+    l.wv = rows_of(all, q + kv, kv);
+  } else {
+    l.wq = from.matrix(at + "attn_q.weight", q, p.hidden);
+    l.wk = from.matrix(at + "attn_k.weight", kv, p.hidden);
+    l.wv = from.matrix(at + "attn_v.weight", kv, p.hidden);
+  }
   l.wo = from.matrix(at + "attn_output.weight", p.hidden, q);
   auto biased =
       arch.qkv_bias == presence::always
@@ -131,8 +144,14 @@ layer_weights read_layer(tensor_reader& from, const architecture& arch,
     l.k_norm = from.vector(at + "attn_k_norm.weight", p.head_dim);
   }
   l.ffn_norm = from.vector(at + "ffn_norm.weight", p.hidden);
-  l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
-  l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
+  if (arch.fused) {
+    auto both = from.matrix(at + "ffn_up.weight", 2 * p.ffn, p.hidden);
+    l.gate = rows_of(both, 0, p.ffn);
+    l.up = rows_of(both, p.ffn, p.ffn);
+  } else {
+    l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
+    l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
+  }
   l.down = from.matrix(at + "ffn_down.weight", p.hidden, p.ffn);
   return l;
 }

@@ -84,8 +84,9 @@ struct from_q4_0 {
   }
 };
 
-// A level times its scale is exact in what follows: up to 11, 7 and 5 bits.
-// So it does not matter that only the kernels fuse it with the addition.
+// A level times its scale is exact: they have up to 5 and 11 bits, or 17 where
+// a scale of 6 bits is multiplied in. So it does not matter that the kernels
+// fuse it with the addition and the plain form does not.
 
 struct from_q4_1 {
   static constexpr auto type = dtype::q4_1;

@@ -254,6 +254,20 @@ BOOST_AUTO_TEST_CASE(architectures_agree_with_the_reference) {
   o.head_dim = 32;
   check(as_is);
   check(yarn);
+  o.architecture = "phi3";
+  o.qk_norm = false;
+  o.fused = true;
+  m = check(as_is);
+  // Where the parts lie, which the reference takes as given.
+  auto& all = *m->file->find_tensor("blk.1.attn_qkv.weight");
+  auto& both = *m->file->find_tensor("blk.1.ffn_up.weight");
+  auto& l = m->w.layers[1];
+  auto row = 64 * sizeof(float);
+  BOOST_TEST(l.wq.data == all.data.data());
+  BOOST_TEST(l.wk.data == all.data.data() + 4 * 32 * row);
+  BOOST_TEST(l.wv.data == all.data.data() + 6 * 32 * row);
+  BOOST_TEST(l.gate.data == both.data.data());
+  BOOST_TEST(l.up.data == both.data.data() + 96 * row);
 }
 
 // -- bit for bit --------------------------------------------------------------

@@ -24,7 +24,8 @@ BOOST_AUTO_TEST_SUITE(model_hparams)
 BOOST_AUTO_TEST_CASE(other_architectures_are_named) {
   check_refused(
       [](auto& f) { f.put_string("general.architecture", "mamba"); },
-      "architecture \"mamba\"; this build implements llama, qwen2, qwen3",
+      "architecture \"mamba\"; this build implements llama, qwen2, qwen3, "
+      "phi3",
       errc::unsupported);
   check_refused([](auto& f) { f.remove("general.architecture"); },
                 "metadata key general.architecture is missing");

@@ -173,6 +173,25 @@ BOOST_AUTO_TEST_CASE(what_each_architecture_needs) {
       == "bad.gguf: tensor blk.0.attn_q_norm.weight is missing, expected 16");
 }
 
+BOOST_AUTO_TEST_CASE(fused_tensors_have_all_rows) {
+  auto o = tiny_model_options{};
+  o.architecture = "phi3";
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message
+             == "bad.gguf: tensor blk.0.attn_qkv.weight is missing, expected "
+                "64 x 128");
+  o.fused = true;
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message == "");
+  auto f = tiny_model_file(o);
+  f.at("blk.0.ffn_up.weight").shape = {64, 96};
+  BOOST_TEST(model_refusal(f).message
+             == "bad.gguf: tensor blk.0.ffn_up.weight has shape 64 x 96, "
+                "expected 64 x 192");
+  o.architecture = "llama";
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message
+             == "bad.gguf: tensor blk.0.attn_q.weight is missing, expected "
+                "64 x 64");
+}
+
 BOOST_AUTO_TEST_CASE(biases_come_together) {
   check_refused(
       [](auto& f) { f.add_zero_tensor("blk.0.attn_k.bias", {32}, dtype::f32); },

@@ -137,9 +137,13 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
   for (auto i = 0u; i < o.layers; ++i) {
     at = "blk." + std::to_string(i) + ".";
     vector(at + "attn_norm.weight", o.hidden, 1.f, 0.1f);
-    matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
-    matrix(at + "attn_k.weight", kv, o.hidden, 1.5f);
-    matrix(at + "attn_v.weight", kv, o.hidden, 1.f);
+    if (o.fused) {
+      matrix(at + "attn_qkv.weight", q + 2 * kv, o.hidden, 1.5f);
+    } else {
+      matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
+      matrix(at + "attn_k.weight", kv, o.hidden, 1.5f);
+      matrix(at + "attn_v.weight", kv, o.hidden, 1.f);
+    }
     matrix(at + "attn_output.weight", o.hidden, q, 1.f);
     if (o.qkv_bias) {
       vector(at + "attn_q.bias", q, 0.f, 0.3f);
@@ -151,8 +155,9 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
       vector(at + "attn_k_norm.weight", o.head_dim, 1.f, 0.2f);
     }
     vector(at + "ffn_norm.weight", o.hidden, 1.f, 0.1f);
-    matrix(at + "ffn_gate.weight", o.ffn, o.hidden, 1.f);
-    matrix(at + "ffn_up.weight", o.ffn, o.hidden, 1.f);
+    if (!o.fused)
+      matrix(at + "ffn_gate.weight", o.ffn, o.hidden, 1.f);
+    matrix(at + "ffn_up.weight", o.fused ? 2 * o.ffn : o.ffn, o.hidden, 1.f);
     matrix(at + "ffn_down.weight", o.hidden, o.ffn, 1.5f);
   }
   vector("output_norm.weight", o.hidden, 1.f, 0.1f);

@@ -25,6 +25,7 @@ struct tiny_model_options {
   bool qkv_bias = false;     ///< biases of Q, K and V
   bool rope_factors = false; ///< rope_freqs.weight
   bool qk_norm = false;      ///< norms of the heads of Q and K
+  bool fused = false;        ///< Q, K, V in one tensor, gate and up in one
   std::string architecture = "llama";
 };
 
