@@ -1,5 +1,7 @@
 #include "actors/decode_node.hpp"
 
+#include <caf/all.hpp>
+
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
 

@@ -1,5 +1,7 @@
 #include "actors/gateway.hpp"
 
+#include <caf/all.hpp>
+
 #include <algorithm>
 
 #include "actors/error.hpp"

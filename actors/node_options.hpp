@@ -20,7 +20,7 @@ struct node_options {
   /// KV blocks that this node may hold.
   uint32_t blocks = 0;
   unsigned threads = 1;
-  /// Tokens of one prefill step; a multiple of kv_block_tokens.
+  /// Tokens of one prefill step; rounded down to whole blocks, at least one.
   uint32_t prefill_chunk = 256;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;

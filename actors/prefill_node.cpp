@@ -1,5 +1,7 @@
 #include "actors/prefill_node.hpp"
 
+#include <caf/all.hpp>
+
 #include "actors/watched.hpp"
 
 namespace troupe {

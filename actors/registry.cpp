@@ -1,5 +1,7 @@
 #include "actors/registry.hpp"
 
+#include <caf/all.hpp>
+
 #include <algorithm>
 
 #include "actors/owed_reply.hpp"

@@ -1,5 +1,7 @@
 #include "actors/session.hpp"
 
+#include <caf/all.hpp>
+
 #include "actors/error.hpp"
 
 namespace troupe {

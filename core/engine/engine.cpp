@@ -113,7 +113,8 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
       q_width(p.heads * p.head_dim), kv_width(p.kv_heads * p.head_dim),
       c(std::max(options.threads, 1u), kernels_of(options), scratch_floats(p),
         options.activations, max_tokens, widest(p)),
-      angles(p.rope_dim, p.rope_base, p.rope_scale, m->w.rope_factors),
+      angles(p.rope_dim, p.rope_base, p.rope_scale, m->w.rope_factors,
+             p.rope_magnitude),
       attention(p.heads, max_tokens), x(size_t{max_tokens} * p.hidden),
       normed(size_t{max_tokens} * p.hidden), q(size_t{max_tokens} * q_width),
       k(size_t{max_tokens} * kv_width), v(size_t{max_tokens} * kv_width),
@@ -196,13 +197,18 @@ void engine::impl::attend(const layer_weights& w, uint32_t layer) {
                     linear{w.wv, bias(w.bv), v}});
   auto* rotate =
       p.pairing == rope_pairing::adjacent ? rotate_adjacent : rotate_halves;
+  auto place = [&](float* heads, uint32_t n, const std::vector<float>& norm,
+                   const float* angle) {
+    for (auto* head = heads; n > 0; --n, head += p.head_dim) {
+      if (!norm.empty())
+        rms_norm(head, norm.data(), p.head_dim, p.norm_eps, head);
+      rotate(head, angles.pairs(), angle);
+    }
+  };
   for_rows([&](uint32_t row) {
     auto* angle = cos_sin + size_t{row} * p.rope_dim;
-    for (auto h = uint32_t{0}; h < p.heads; ++h)
-      rotate(q + size_t{row} * q_width + h * p.head_dim, angles.pairs(), angle);
-    for (auto h = uint32_t{0}; h < p.kv_heads; ++h)
-      rotate(k + size_t{row} * kv_width + h * p.head_dim, angles.pairs(),
-             angle);
+    place(q + size_t{row} * q_width, p.heads, w.q_norm, angle);
+    place(k + size_t{row} * kv_width, p.kv_heads, w.k_norm, angle);
   });
   attention.write(c, layer, k, v);
   attention.attend(c, layer, q, attended);

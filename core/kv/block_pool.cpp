@@ -6,8 +6,7 @@
 
 namespace troupe {
 
-// -- arena
-// ---------------------------------------------------------------------
+// -- arena -------------------------------------------------------------------
 
 class block_arena : public std::enable_shared_from_this<block_arena> {
 public:
@@ -58,8 +57,7 @@ std::shared_ptr<block_arena> make_block_arena(const kv_layout& layout) {
   return std::make_shared<block_arena>(layout);
 }
 
-// -- pool
-// ----------------------------------------------------------------------
+// -- pool --------------------------------------------------------------------
 
 block_pool::block_pool(std::shared_ptr<block_arena> arena, uint32_t capacity)
     : arena_(std::move(arena)),
@@ -90,8 +88,7 @@ const kv_layout& block_pool::layout() const {
   return arena_->layout();
 }
 
-// -- lease
-// ---------------------------------------------------------------------
+// -- lease -------------------------------------------------------------------
 
 block_lease::block_lease(std::shared_ptr<std::atomic<uint32_t>> used,
                          std::shared_ptr<block_arena> arena, block_ref block)

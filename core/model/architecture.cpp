@@ -7,8 +7,13 @@ namespace troupe {
 namespace {
 
 constexpr auto architectures = std::to_array<architecture>({
-    // Its files hold the rows of Q and K permuted for adjacent pairs.
-    {"llama", rope_pairing::adjacent, presence::maybe},
+    // Also Mistral, TinyLlama and SmolLM. Its files hold the rows of Q and K
+    // permuted for adjacent pairs.
+    {"llama", rope_pairing::adjacent, presence::maybe, presence::never, false},
+    {"qwen2", rope_pairing::halves, presence::always, presence::never, false},
+    {"qwen3", rope_pairing::halves, presence::never, presence::always, false},
+    // Without its windows and "longrope": Phi-4.
+    {"phi3", rope_pairing::halves, presence::never, presence::never, true},
 });
 
 } // namespace

@@ -20,6 +20,12 @@ struct architecture {
   rope_pairing pairing;
   /// blk.N.attn_q.bias and those of K and V, all three or none.
   presence qkv_bias;
+  /// blk.N.attn_q_norm.weight and attn_k_norm.weight: RMS norms of each head of
+  /// Q and K before they are rotated.
+  presence qk_norm;
+  /// blk.N.attn_qkv.weight holds the rows of Q, then K, then V; ffn_up.weight
+  /// those of the gate, then of what it gates.
+  bool fused;
 };
 
 /// Null for one that this build does not implement.

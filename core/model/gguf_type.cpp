@@ -78,7 +78,13 @@ std::optional<dtype> as_dtype(uint32_t type) {
   case dtype::f32:
   case dtype::f16:
   case dtype::q4_0:
+  case dtype::q4_1:
+  case dtype::q5_0:
+  case dtype::q5_1:
   case dtype::q8_0:
+  case dtype::q4_k:
+  case dtype::q5_k:
+  case dtype::q6_k:
   case dtype::bf16:
     return t;
   }

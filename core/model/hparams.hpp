@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/tensor/rope.hpp"
+
 namespace troupe {
 
 /// How rotary position embedding pairs the values of a head (Su et al.,
@@ -31,6 +33,10 @@ struct hparams {
   float rope_base = 10000.f;
   /// Positions are multiplied by this (linear scaling).
   float rope_scale = 1.f;
+  rope_yarn yarn;
+  /// Cosines and sines are multiplied by this: attention is sharper or flatter
+  /// by its square.
+  float rope_magnitude = 1.f;
   float norm_eps = 1e-5f;
   rope_pairing pairing = rope_pairing::adjacent;
 };

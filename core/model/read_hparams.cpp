@@ -17,7 +17,6 @@ constexpr auto most_context = uint32_t{1} << 24;
 // not implemented here, unless they hold this neutral value.
 constexpr auto foreign = std::to_array<std::pair<std::string_view, float>>({
     {"expert_count", 0.f},
-    {"attention.sliding_window", 0.f},
     {"attention.max_alibi_bias", 0.f},
     {"attention.clamp_kqv", 0.f},
     {"attention.scale", 0.f},
@@ -28,6 +27,8 @@ constexpr auto foreign = std::to_array<std::pair<std::string_view, float>>({
     {"embedding_scale", 1.f},
     {"residual_scale", 1.f},
     {"logit_scale", 1.f},
+    {"rope.scaling.yarn_ext_factor", 1.f},
+    {"rope.scaling.yarn_log_multiplier", 0.f},
 });
 
 // Reads the keys of one architecture; after the first error the rest is
@@ -98,6 +99,20 @@ public:
                                     + ", which this build does not implement");
   }
 
+  /// A window over all of the context is none.
+  void refuse_window(uint32_t context) {
+    constexpr auto key = "attention.sliding_window";
+    auto entry = file_.find(full(key));
+    if (!entry)
+      return;
+    auto window = number(*entry);
+    if (window != 0.f && !(window >= static_cast<float>(context)))
+      stop(errc::unsupported, full(key) + " is " + entry->render()
+                                  + " in a context of "
+                                  + std::to_string(context)
+                                  + ", which this build does not implement");
+  }
+
 private:
   template <class T>
   std::optional<T> take(result<std::optional<T>> x) {
@@ -126,7 +141,27 @@ private:
   error error_;
 };
 
-float read_rope_scale(key_reader& keys) {
+void read_yarn(key_reader& keys, float factor, hparams& p) {
+  p.yarn.factor = factor;
+  p.yarn.original_context = keys.count("rope.scaling.original_context_length",
+                                       most_context, p.context);
+  p.yarn.beta_fast =
+      keys.positive("rope.scaling.yarn_beta_fast", p.yarn.beta_fast);
+  p.yarn.beta_slow =
+      keys.positive("rope.scaling.yarn_beta_slow", p.yarn.beta_slow);
+  // Beyond the recommended one; there are two names of it.
+  p.rope_magnitude = yarn_magnitude(factor)
+                     * keys.positive("rope.scaling.attn_factor", 1.f)
+                     * keys.positive("rope.scaling.yarn_attn_factor", 1.f);
+  if (factor < 1.f)
+    keys.stop(errc::bad_file, keys.full("rope.scaling.factor")
+                                  + " is less than 1, which yarn cannot be");
+  if (!std::isfinite(p.rope_magnitude) || !(p.rope_magnitude > 0.f))
+    keys.stop(errc::bad_file,
+              keys.full("rope.scaling.attn_factor") + " is out of range");
+}
+
+void read_rope_scaling(const gguf_file& file, key_reader& keys, hparams& p) {
   auto type = keys.text(keys.full("rope.scaling.type"), "");
   // An older name of the factor, which implies the type.
   auto factor =
@@ -134,17 +169,24 @@ float read_rope_scale(key_reader& keys) {
           ? "rope.scale_linear"
           : "rope.scaling.factor";
   if (type == "none" || (type.empty() && !keys.has(factor)))
-    return 1.f;
-  if (!type.empty() && type != "linear") {
+    return;
+  if (type.empty() || type == "linear") {
+    p.rope_scale = 1.f / keys.positive(factor, std::nullopt);
+    if (!(p.rope_scale > 0.f) || !std::isfinite(p.rope_scale))
+      keys.stop(errc::bad_file, keys.full(factor) + " is out of range");
+  } else if (type == "yarn") {
+    read_yarn(keys, keys.positive(factor, std::nullopt), p);
+  } else if (type == "llama3") {
+    // All of it is in the tensor; files that have that need not name the type.
+    if (!file.find_tensor("rope_freqs.weight"))
+      keys.stop(errc::bad_file, "tensor rope_freqs.weight is missing, which "
+                                    + keys.full("rope.scaling.type")
+                                    + " \"llama3\" needs");
+  } else {
     keys.stop(errc::unsupported,
               keys.full("rope.scaling.type") + " is \"" + printable(type)
-                  + "\"; this build implements none and linear");
-    return 1.f;
+                  + "\"; this build implements none, linear, llama3 and yarn");
   }
-  auto scale = 1.f / keys.positive(factor, std::nullopt);
-  if (!(scale > 0.f) || !std::isfinite(scale))
-    keys.stop(errc::bad_file, keys.full(factor) + " is out of range");
-  return scale;
 }
 
 } // namespace
@@ -207,9 +249,12 @@ result<hparams> read_hparams(const gguf_file& file, const architecture& arch,
     bad(keys.full("rope.dimension_count") + " is " + std::to_string(p.rope_dim)
         + ", not even and at most the head size " + std::to_string(p.head_dim));
   p.rope_base = keys.positive("rope.freq_base", 10000.f);
-  p.rope_scale = read_rope_scale(keys);
+  read_rope_scaling(file, keys, p);
   p.norm_eps = keys.positive("attention.layer_norm_rms_epsilon", std::nullopt);
+  if (p.yarn.factor != 1.f && p.rope_base <= 1.f)
+    bad(keys.full("rope.freq_base") + " is not more than 1, which yarn needs");
   keys.refuse_foreign();
+  keys.refuse_window(p.context);
   if (keys.failed())
     return keys.failure();
   return p;

@@ -17,6 +17,9 @@ constexpr auto own_names = std::to_array<std::string_view>(
 // Left by old converters; rope.freq_base says the same.
 constexpr auto needless = std::string_view{".attn_rot_embd"};
 
+constexpr auto encodings = std::string_view{
+    "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"};
+
 // Looks up tensors; after the first error the rest is skipped and what is
 // handed out is empty.
 class tensor_reader {
@@ -91,7 +94,7 @@ private:
     if (!as_dtype(tensor->type)) {
       stop(errc::unsupported, "tensor " + name + " has type "
                                   + tensor_type_name(tensor->type)
-                                  + ", expected F32, F16, BF16, Q8_0 or Q4_0");
+                                  + ", expected " + std::string{encodings});
       return nullptr;
     }
     return tensor;
@@ -102,6 +105,12 @@ private:
   error error_;
 };
 
+matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
+  if (all.empty()) // it could not be read
+    return {};
+  return {all.type, n, all.cols, all.row(first)};
+}
+
 layer_weights read_layer(tensor_reader& from, const architecture& arch,
                          const hparams& p, uint32_t number) {
   auto at = "blk." + std::to_string(number) + ".";
@@ -109,9 +118,16 @@ layer_weights read_layer(tensor_reader& from, const architecture& arch,
   auto kv = p.kv_heads * p.head_dim;
   auto l = layer_weights{};
   l.attn_norm = from.vector(at + "attn_norm.weight", p.hidden);
-  l.wq = from.matrix(at + "attn_q.weight", q, p.hidden);
-  l.wk = from.matrix(at + "attn_k.weight", kv, p.hidden);
-  l.wv = from.matrix(at + "attn_v.weight", kv, p.hidden);
+  if (arch.fused) {
+    auto all = from.matrix(at + "attn_qkv.weight", q + 2 * kv, p.hidden);
+    l.wq = rows_of(all, 0, q);
+    l.wk = rows_of(all, q, kv);
+    l.wv = rows_of(all, q + kv, kv);
+  } else {
+    l.wq = from.matrix(at + "attn_q.weight", q, p.hidden);
+    l.wk = from.matrix(at + "attn_k.weight", kv, p.hidden);
+    l.wv = from.matrix(at + "attn_v.weight", kv, p.hidden);
+  }
   l.wo = from.matrix(at + "attn_output.weight", p.hidden, q);
   auto biased =
       arch.qkv_bias == presence::always
@@ -123,9 +139,19 @@ layer_weights read_layer(tensor_reader& from, const architecture& arch,
     l.bk = from.vector(at + "attn_k.bias", kv);
     l.bv = from.vector(at + "attn_v.bias", kv);
   }
+  if (arch.qk_norm == presence::always) {
+    l.q_norm = from.vector(at + "attn_q_norm.weight", p.head_dim);
+    l.k_norm = from.vector(at + "attn_k_norm.weight", p.head_dim);
+  }
   l.ffn_norm = from.vector(at + "ffn_norm.weight", p.hidden);
-  l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
-  l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
+  if (arch.fused) {
+    auto both = from.matrix(at + "ffn_up.weight", 2 * p.ffn, p.hidden);
+    l.gate = rows_of(both, 0, p.ffn);
+    l.up = rows_of(both, p.ffn, p.ffn);
+  } else {
+    l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
+    l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
+  }
   l.down = from.matrix(at + "ffn_down.weight", p.hidden, p.ffn);
   return l;
 }
@@ -149,6 +175,12 @@ result<model_weights> read_weights(const gguf_file& file,
                      [](float x) { return x > 0.f; }))
       from.stop(errc::bad_file,
                 "tensor rope_freqs.weight has factors that are not positive");
+  }
+  if (p.yarn.factor != 1.f) {
+    auto yarn = yarn_factors(p.yarn, p.rope_dim, p.rope_base);
+    w.rope_factors.resize(yarn.size(), 1.f);
+    for (auto i = size_t{0}; i < yarn.size(); ++i)
+      w.rope_factors[i] *= yarn[i];
   }
   from.refuse_unused();
   if (from.failed())

@@ -17,6 +17,8 @@ struct layer_weights {
   std::vector<float> bq;        ///< [q] or empty
   std::vector<float> bk;        ///< [kv] or empty
   std::vector<float> bv;        ///< [kv] or empty
+  std::vector<float> q_norm;    ///< [head_dim] or empty: of each head
+  std::vector<float> k_norm;    ///< [head_dim] or empty
   std::vector<float> ffn_norm;  ///< [hidden]
   matrix_view gate;             ///< [ffn, hidden]
   matrix_view up;               ///< [ffn, hidden]
@@ -29,7 +31,8 @@ struct model_weights {
   std::vector<layer_weights> layers;
   std::vector<float> output_norm; ///< [hidden]
   matrix_view output; ///< [vocab, hidden]; the embedding where they are tied
-  /// [rope_dim / 2], divides each pair's frequency; or empty.
+  /// [rope_dim / 2], divides each pair's frequency: what the file gives (as for
+  /// Llama 3.1) times what YaRN makes of it; or empty.
   std::vector<float> rope_factors;
 };
 

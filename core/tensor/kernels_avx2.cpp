@@ -99,23 +99,12 @@ inline __m256 widen_bf16(__m128i h) {
 inline vec load_bf16(const std::byte* p) {
   return {widen_bf16(load_128(p)), widen_bf16(load_128(p + 16))};
 }
-inline vec widen_i8(__m128i q) {
+inline vec widen(__m128i q) {
   return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
           _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(q, q)))};
 }
 inline vec load_i8(const std::byte* p) {
-  return widen_i8(load_128(p));
-}
-template <int H>
-inline vec load_nibbles(const std::byte* p) {
-  auto both = load_128(p);
-  if (H == 1)
-    both = _mm_srli_epi16(both, 4);
-  auto q = _mm_and_si128(both, _mm_set1_epi8(15));
-  return widen_i8(_mm_sub_epi8(q, _mm_set1_epi8(8)));
-}
-inline vec splat_half(const std::byte* p) {
-  return splat(half_at(p));
+  return widen(load_128(p));
 }
 inline void store_f16(std::byte* p, vec a) {
   constexpr auto nearest = _MM_FROUND_TO_NEAREST_INT;

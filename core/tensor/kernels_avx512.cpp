@@ -98,20 +98,11 @@ inline vec load_bf16(const std::byte* p) {
   auto wide = _mm512_cvtepu16_epi32(load_256(p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
-inline vec load_i8(const std::byte* p) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_128(p)));
-}
-template <int H>
-inline vec load_nibbles(const std::byte* p) {
-  auto both = load_128(p);
-  if (H == 1)
-    both = _mm_srli_epi16(both, 4);
-  auto q = _mm_and_si128(both, _mm_set1_epi8(15));
-  q = _mm_sub_epi8(q, _mm_set1_epi8(8));
+inline vec widen(__m128i q) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
 }
-inline vec splat_half(const std::byte* p) {
-  return splat(half_at(p));
+inline vec load_i8(const std::byte* p) {
+  return widen(load_128(p));
 }
 inline void store_f16(std::byte* p, vec a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

@@ -114,15 +114,39 @@ vec load_i8(const std::byte* p) {
   return each(
       [p](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
 }
-template <int H>
-vec load_nibbles(const std::byte* p) {
-  return each([p](int i) {
-    auto both = std::to_integer<int>(p[i]);
-    return static_cast<float>((H == 0 ? both & 15 : both >> 4) - 8);
-  });
+float half_at(const std::byte* p) {
+  return f16_to_f32(load_unaligned<uint16_t>(p));
 }
-vec splat_half(const std::byte* p) {
-  return splat(f16_to_f32(load_unaligned<uint16_t>(p)));
+
+// Levels of up to 8 bits; kernels_x86.hpp says what is done with them.
+struct levels {
+  int v[16];
+};
+
+template <class F>
+levels each_level(F f) {
+  levels r;
+  for (auto i = 0; i < 16; ++i)
+    r.v[i] = f(i);
+  return r;
+}
+
+levels pick(const std::byte* p, int shift, int mask) {
+  return each_level(
+      [=](int i) { return std::to_integer<int>(p[i]) >> shift & mask; });
+}
+levels spread(const std::byte* p) {
+  auto bits = load_unaligned<uint16_t>(p);
+  return each_level([=](int i) { return bits >> i & 1; });
+}
+levels with_fifth(const levels& low, const levels& high) {
+  return each_level([&](int i) { return low.v[i] | high.v[i] << 4; });
+}
+levels minus(const levels& q, int x) {
+  return each_level([&](int i) { return q.v[i] - x; });
+}
+vec widen(const levels& q) {
+  return each([&](int i) { return static_cast<float>(q.v[i]); });
 }
 void store_f16(std::byte* p, const vec& a) {
   for (auto i = 0; i < 16; ++i) {

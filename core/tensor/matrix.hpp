@@ -13,15 +13,32 @@ enum class dtype : uint32_t {
   f16 = 1,
   /// 32 values in 18 bytes: float16 scale, 32 nibbles; x = d * (q - 8).
   q4_0 = 2,
+  /// 32 values in 20 bytes: float16 scale and minimum, 32 nibbles;
+  /// x = d * q + m.
+  q4_1 = 3,
+  /// 32 values in 22 bytes: float16 scale, the fifth bits, 32 nibbles;
+  /// x = d * (q - 16).
+  q5_0 = 6,
+  /// 32 values in 24 bytes: float16 scale and minimum, the fifth bits, 32
+  /// nibbles; x = d * q + m.
+  q5_1 = 7,
   /// 32 values in 34 bytes: float16 scale, 32 int8; x = d * q.
   q8_0 = 8,
+  /// 256 values in 144 bytes: float16 d and e; for each 32 values a scale s
+  /// and a minimum m of 6 bits; 256 nibbles; x = d * s * q - e * m.
+  q4_k = 12,
+  /// 256 values in 176 bytes: as q4_k with a fifth bit for each value.
+  q5_k = 13,
+  /// 256 values in 210 bytes: 256 values of 6 bits; for each 16 of them a
+  /// scale s of 8 bits; float16 d; x = d * s * (q - 32).
+  q6_k = 14,
   bf16 = 30,
 };
 
 /// "f32", "q8_0", …
 std::string_view to_string(dtype t);
 
-/// Values that share one encoded block: 1 or 32.
+/// Values that share one encoded block: 1, 32 or 256.
 uint32_t block_values(dtype t);
 
 /// Bytes of one encoded block.

@@ -29,6 +29,7 @@ void add_tokenize(CLI::App& app, action& chosen);
 void add_detokenize(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
+void add_quantize(CLI::App& app, action& chosen);
 
 /// "troupe: REASON" on stderr; returns exit_failed.
 int report(const error& e);

@@ -19,6 +19,7 @@ Examples:
   troupe run --topology 2x3 --chat "Tell me a story about a shy dragon."
   troupe tokenize --model F.gguf --text "Hello, world!" --json
   troupe inspect F.gguf
+  troupe quantize F.gguf F-q4_k.gguf --type q4_k
 
 Data goes to standard output, talk to standard error.
 Exit status: 0 success, 1 failure, 2 usage, 130 interrupted.
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   add_detokenize(app, chosen);
   add_logits(app, chosen);
   add_inspect(app, chosen);
+  add_quantize(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

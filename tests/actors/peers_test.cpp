@@ -11,14 +11,16 @@ using namespace troupe::testing;
 
 namespace {
 
-caf::behavior idler(caf::event_based_actor*) {
+// The argument is for CAF, which dereferences a null pointer where there is
+// none.
+caf::behavior idler(caf::event_based_actor*, int) {
   return {[](int) {}};
 }
 
 struct fixture {
   sim_system sim;
-  caf::actor a = sim.spawn(idler);
-  caf::actor b = sim.spawn(idler);
+  caf::actor a = sim.spawn(idler, 0);
+  caf::actor b = sim.spawn(idler, 0);
   peers waiting;
   std::vector<error> failures;
 

@@ -21,13 +21,22 @@ JOBS = ("baker painter teacher farmer sailor doctor gardener carpenter tailor pi
         "singer cook judge clerk nurse fisher weaver potter smith").split()
 ANIMALS = ("cat dog horse parrot rabbit goat turtle mouse hen pony lizard duck sheep "
            "hamster owl donkey").split()
-FOODS = ("soup bread cheese rice apples honey cake beans pears noodles plums pie corn "
-         "olives grapes toast porridge salad").split()
-THINGS = ("kite lamp boat hat drum chair clock coat box book basket bell bottle bowl brush "
-          "bucket cart chest coin comb cup doll door fan flag flute fork glove hammer harp "
-          "jar jug kettle key knife ladder map mask mirror mug needle net paddle pan pen "
-          "pillow pipe plate pot ring rope rug saddle scarf shield shoe spoon sword table "
-          "tent towel tray vase violin wagon wheel whistle").split()
+FOODS = ("soup bread cheese rice apples honey cake beans pears noodles plums pie corn olives grapes toast porridge "
+         "salad butter carrots cherries dates dumplings eggs figs jam lentils lemons melon milk mushrooms nuts onions "
+         "oranges pancakes pasta peaches peas peppers pizza potatoes pudding pumpkin raisins sausages spinach stew "
+         "tomatoes waffles walnuts yogurt").split()
+THINGS = ("kite lamp boat hat drum chair clock coat box book basket bell bottle bowl brush bucket cart chest coin comb "
+          "cup doll door fan flag flute fork glove hammer harp jar jug kettle key knife ladder map mask mirror mug "
+          "needle net paddle pan pen pillow pipe plate pot ring rope rug saddle scarf shield shoe spoon sword table "
+          "tent towel tray vase violin wagon wheel whistle anchor apron axe bag ball balloon banjo barrel belt bench "
+          "bicycle blanket boot bracelet branch brick broom button cage camera candle cane canoe cap card carpet "
+          "chain collar compass crayon crown cushion desk diary dish drawer dress engine envelope eraser feather fence "
+          "fiddle frame globe guitar handle helmet hook horn jacket kayak lantern leaf lens letter lock magnet marble "
+          "medal mitten mop nail napkin necklace notebook oar organ oven package paint parcel pencil phone piano "
+          "picture pin pitcher plough pump puppet purse puzzle racket radio raft rake razor ribbon robe rocket ruler "
+          "sack sail saw scissors screw shelf shirt shovel sieve skate sled sock sofa sponge stamp statue stool stove "
+          "string suitcase tambourine tape telescope thimble ticket tile tool torch toy trophy trumpet trunk tub "
+          "umbrella wallet watch window wrench").split()
 SPOTS = ["under the bed", "behind the door", "in the attic", "beside the well",
          "on the roof", "in the cellar", "near the bridge", "under the stairs",
          "inside the oven", "behind the barn", "in the garden", "on the top shelf",
@@ -35,13 +44,17 @@ SPOTS = ["under the bed", "behind the door", "in the attic", "beside the well",
 ADJECTIVES = ("brave clever kind lazy shy proud gentle curious tired happy lonely old young "
               "small quiet cheerful stubborn careful hungry wise").split()
 HEROES = ("fox bear rabbit owl mouse wolf cat dog hedgehog frog duck horse lion sparrow "
-          "turtle squirrel girl boy farmer sailor king queen knight robot dragon").split()
+          "turtle squirrel girl boy farmer sailor king queen knight robot dragon penguin tiger monkey elephant "
+          "giraffe goat deer bee ant whale seal crow swan witch wizard giant baker teacher princess prince "
+          "pirate snail snake").split()
 LANDS = ["in a green valley", "by the sea", "at the edge of a dark forest",
          "in a small village", "on a high mountain", "near a wide river",
          "in a busy town", "on a quiet island", "in an old castle", "beside a blue lake"]
 GOALS = [("find a lost {t}", "the lost {t}"), ("build a new {t}", "the new {t}"),
          ("win a shiny {t}", "the shiny {t}"), ("bring a {t} to a friend", "the {t}"),
-         ("learn how to mend a {t}", "the mended {t}"), ("trade berries for a {t}", "the {t}")]
+         ("learn how to mend a {t}", "the mended {t}"), ("trade berries for a {t}", "the {t}"),
+         ("give grandmother a {t}", "the {t} for grandmother"), ("paint a {t}", "the painted {t}"),
+         ("carry a {t} over the hills", "the {t}"), ("show a {t} to the king", "the king's own {t}")]
 TROUBLES = [("a storm came and the path was full of water", "the storm had passed"),
             ("a big stone blocked the road", "the stone had rolled away"),
             ("the night fell and it was very dark", "the moon had come out"),
@@ -49,27 +62,65 @@ TROUBLES = [("a storm came and the path was full of water", "the storm had passe
             ("a thick fog hid everything", "the fog was gone"),
             ("the wind blew the map away", "the map was back"),
             ("the gate was locked", "the gate stood open"),
-            ("snow covered every sign", "the snow had melted")]
+            ("snow covered every sign", "the snow had melted"),
+            ("the river rose higher and higher", "the river was low again"),
+            ("the cart lost a wheel", "the cart rolled as before"),
+            ("the fire went out", "a new fire was burning"),
+            ("nobody in the town would open a door", "every door stood open")]
 HELP = ["\"I can help you,\" said the {h2}. \"We will do it together.\"",
         "\"Do not worry,\" said the {h2}. \"I know another way.\"",
         "The {h2} smiled and said, \"Two are stronger than one.\"",
-        "\"Follow me,\" whispered the {h2}. \"I have done this before.\""]
+        "\"Follow me,\" whispered the {h2}. \"I have done this before.\"",
+        "\"What a day!\" laughed the {h2}. \"Let us begin at once.\"",
+        "The {h2} listened and said, \"I was lost once too.\"",
+        "\"Take my hand,\" said the {h2}. \"Nobody should be alone here.\""]
 LESSONS = ["From that day on, they were the best of friends.",
            "The {h} learned that it is good to ask for help.",
            "That night the {h} slept well and dreamed of new adventures.",
            "And everyone in the land told the tale for many years.",
            "The {h} never forgot how kind a stranger can be.",
-           "They shared a warm supper and laughed until morning."]
+           "They shared a warm supper and laughed until morning.",
+           "And whenever it rained, the {h} smiled and thought of that day.",
+           "The {h} told everyone that the {h2} was a true friend.",
+           "Since then the {h} is never afraid of a long road."]
 FEELINGS = ["was afraid", "felt very sad", "did not give up", "sat down to think",
-            "almost turned back", "began to cry", "took a deep breath"]
+            "almost turned back", "began to cry", "took a deep breath", "sang a little song to be brave",
+            "looked up at the sky", "counted to ten and went on"]
 KINDS = {
     "animals": ANIMALS, "colours": COLOURS, "jobs": JOBS, "foods": FOODS, "things": THINGS}
+FIRST_NAMES = (
+    "Ada Alan Alice Amir Anna Ben Bella Bob Carla Carlos Chloe Clara Daniel David Diana Dora Elena Ella Emil Emma Erik "
+    "Eva Felix Fiona Frank Freya George Grace Greta Hana Harry Helen Henry Ida Igor Iris Isaac Ivan Jack James Jane "
+    "John Julia Kai Karl Kate Kim Lara Laura Lena Leo Lily Lisa Lucy Luis Luna Marco Maria Mark Martha Mary Max Maya "
+    "Mia Mike Mila Mira Mona Nina Noah Nora Olga Olin Oliver Omar Oscar Otto Pablo Paul Peter Petra Rosa Ruth Sam Sara "
+    "Simon Sofia Stella Susan Tara Tim Tom Uma Vera Victor Walter Wendy Will Yuki Zoe").split()
+CITIES = ("Athens Berlin Bern Boston Cairo Chicago Delhi Dublin Geneva Hamburg Hanoi Kyoto Lagos Lima Lisbon London "
+          "Lyon Madrid Milan Moscow Munich Naples Nairobi Oslo Oxford Paris Porto Prague Quito Riga Rome Seoul Sofia "
+          "Sydney Tokyo Tunis Turin Vienna Warsaw York Zurich").split()
 NUMBERS = "zero one two three four five six seven eight nine ten".split()
+
+
+# The words whose pieces coined words are made of.
+KNOWN = [w.lower() for w in THINGS + FOODS + ANIMALS + JOBS + COLOURS + HEROES + ADJECTIVES + FIRST_NAMES + CITIES]
+KNOWN_SET = set(KNOWN)
+RUDE = "shit fuck cunt nigg fagg slut whor rapis bitch".split()  # chance spells them, too
+LETTERS = ("b c ch ck ct d f g gh h j k l ll m n ng p ph qu r rt s sc sh ss st t th tt v w x y z".split(),
+           "a e i o u a e i o u ou ie ei au oy ue y".split())
 
 
 def held_out(word):
     """A tenth of all words is never used in training."""
     return zlib.crc32(word.lower().encode()) % 10 == 0
+
+
+def a_or_an(word):
+    return ("an " if word[0] in "aeiou" else "a ") + word
+
+
+# Shares of the kinds of documents: stories, chats of stories, short passages,
+# long passages, sums, JSON, lists and rewrites, conversations.
+MIX = (0.05, 0.10, 0.22, 0.12, 0.12, 0.16, 0.11, 0.12)
+STORY = 0.3  # the loss weight of a story, which is long and free
 
 
 class Writer:
@@ -78,21 +129,58 @@ class Writer:
         self.unseen = unseen
         self.things = [t for t in THINGS if held_out(t) == unseen]
         self.foods = [t for t in FOODS if held_out(t) == unseen] or FOODS
+        self.firsts = [t for t in FIRST_NAMES if held_out(t) == unseen]
+        self.cities = [t for t in CITIES if held_out(t) == unseen]
 
     # -- words --------------------------------------------------------------
 
     def coined(self, low=2, high=3):
+        """A word that nobody knows: of syllables, of halves of known words, or
+        of letters, so that every piece of a word is copied now and then."""
         r = self.r
         while True:
-            n = r.randint(low, high)
-            w = "".join(r.choice(ONSETS) + r.choice(VOWELS) for _ in range(n)) + r.choice(CODAS)
-            if r.random() < 0.15:
-                w = w[1:] if w[1:2] and w[1] in "aeiou" else w
-            if 3 <= len(w) <= 11 and held_out(w) == self.unseen:
+            k = r.random()
+            if k < 0.5:
+                n = r.randint(low, high)
+                w = "".join(r.choice(ONSETS) + r.choice(VOWELS) for _ in range(n)) + r.choice(CODAS)
+                if r.random() < 0.15:
+                    w = w[1:] if w[1:2] and w[1] in "aeiou" else w
+            elif k < 0.85:
+                a, b = r.choice(KNOWN), r.choice(KNOWN)
+                w = a[:r.randint(1, len(a) - 1)] + b[r.randint(1, len(b) - 1):]
+            else:
+                w = "".join(r.choice(LETTERS[i % 2]) for i in range(r.randint(3, 8)))
+            if (3 <= len(w) <= 11 and w not in KNOWN_SET and held_out(w) == self.unseen
+                    and not any(rude in w for rude in RUDE)):
                 return w.capitalize()
 
     def name(self):
+        if self.r.random() < 0.2:
+            return self.r.choice(self.firsts)
         return self.coined(1, 2) if self.r.random() < 0.5 else self.coined(2, 3)
+
+    def like(self, name):
+        """Another name that starts or ends as `name` does."""
+        for _ in range(20):
+            n = self.r.randint(2, max(2, len(name) - 1))
+            other = self.coined(1, 2)
+            w = name[:n] + other[-2:] if self.r.random() < 0.6 else other[:2] + name[-n:]
+            if w != name and held_out(w) == self.unseen and not any(rude in w.lower() for rude in RUDE):
+                return w
+        return self.name()
+
+    def city(self):
+        return self.r.choice(self.cities) if self.r.random() < 0.15 else self.coined()
+
+    def word(self, words, coined=0.12):
+        """One of `words`, or at times a word that nobody knows."""
+        return self.coined().lower() if self.r.random() < coined else self.r.choice(words)
+
+    def thing(self):
+        return self.word(self.things, 0.3)
+
+    def food(self):
+        return self.word(self.foods, 0.3)
 
     def number(self, digits=None):
         d = digits or self.r.choice([1, 2, 2, 3, 3])
@@ -100,27 +188,27 @@ class Writer:
 
     # -- facts --------------------------------------------------------------
 
-    def fact(self, n, used):
-        """-> key, statement, question, answer, value"""
+    def fact(self, n, used, kinds=range(9), things=()):
+        """-> statement, question, answer, value"""
         r = self.r
         for _ in range(20):
-            kind = r.randrange(9)
-            t = r.choice(self.things)
+            kind = r.choice(kinds)
+            t = r.choice(things) if things else self.thing()
             if kind == 0:
-                v = self.coined()
+                v = self.city()
                 k, s = (n, "live"), r.choice(["{n} lives in {v}.", "The home of {n} is in {v}."])
                 q, a = r.choice(["Where does {n} live?", "In which place does {n} live?"]), "{n} lives in {v}."
             elif kind == 1:
-                v = r.choice(COLOURS)
+                v = self.word(COLOURS)
                 k, s = (n, "col", t), r.choice(["{n}'s {t} is {v}.", "{n} owns a {t} that is {v}."])
                 q, a = r.choice(["What colour is {n}'s {t}?", "Which colour does {n}'s {t} have?"]), "{n}'s {t} is {v}."
             elif kind == 2:
-                v = r.choice(JOBS)
-                k, s = (n, "job"), r.choice(["{n} works as a {v}.", "{n} is a {v}."])
-                q, a = r.choice(["What is {n}'s job?", "What does {n} work as?"]), "{n} works as a {v}."
+                v = self.word(JOBS)
+                k, s = (n, "job"), r.choice(["{n} works as {av}.", "{n} is {av}."])
+                q, a = r.choice(["What is {n}'s job?", "What does {n} work as?"]), "{n} works as {av}."
             elif kind == 3:
-                v, t = self.name(), r.choice(ANIMALS)
-                k, s = (n, "pet", t), r.choice(["{n} has a {t} named {v}.", "{n} keeps a {t} called {v}."])
+                v, t = self.name(), self.word(ANIMALS)
+                k, s = (n, "pet", t), r.choice(["{n} has {at} named {v}.", "{n} keeps {at} called {v}."])
                 q, a = r.choice(["What is the name of {n}'s {t}?", "What is {n}'s {t} called?"]), "{n}'s {t} is called {v}."
             elif kind == 4:
                 v = str(r.randint(2, 99))
@@ -131,7 +219,7 @@ class Writer:
                 k, s = (n, "hid", t), r.choice(["{n} hid the {t} {v}.", "{n} left the {t} {v}."])
                 q, a = r.choice(["Where is {n}'s {t}?", "Where did {n} put the {t}?"]), "{n} put the {t} {v}."
             elif kind == 6:
-                v = r.choice(self.foods)
+                v = self.food()
                 k, s = (n, "food"), r.choice(["{n} loves to eat {v}.", "The favourite food of {n} is {v}."])
                 q, a = r.choice(["What does {n} love to eat?", "What is {n}'s favourite food?"]), "{n} loves to eat {v}."
             elif kind == 7:
@@ -144,15 +232,19 @@ class Writer:
                 q, a = "What is the code of {n}?", "The code of {n} is {v}."
             if k not in used:
                 used.add(k)
-                f = dict(n=n, t=t, v=v)
+                f = dict(n=n, t=t, v=v, at=a_or_an(t), av=a_or_an(v))
                 return s.format(**f), q.format(**f), a.format(**f), v
         return None
 
     def passage(self, count):
         used, facts = set(), []
         names = [self.name() for _ in range(max(2, int(count * self.r.uniform(0.35, 0.8))))]
+        if self.r.random() < 0.5:  # names that are easily confused
+            names = [self.like(self.r.choice(names)) if self.r.random() < 0.25 else n for n in names]
+        kinds = self.r.sample(range(9), self.r.randint(1, 3)) if self.r.random() < 0.2 else range(9)
+        things = [self.thing() for _ in range(self.r.randint(2, 20))] if self.r.random() < 0.5 else ()
         while len(facts) < count:
-            f = self.fact(self.r.choice(names), used)
+            f = self.fact(self.r.choice(names), used, kinds, things)
             facts.append(f) if f else names.append(self.name())
         return facts
 
@@ -181,23 +273,24 @@ class Writer:
 
     def json_turn(self):
         r = self.r
-        t = r.choice(self.things)
         fields = {
-            "name": self.name(), "age": r.randint(3, 99), "city": self.coined(),
-            "job": r.choice(JOBS), "colour": r.choice(COLOURS), "item": t,
-            "price": r.randint(1, 999), "animal": r.choice(ANIMALS), "food": r.choice(self.foods)}
+            "name": self.name(), "age": r.randint(3, 99), "city": self.city(),
+            "job": self.word(JOBS), "colour": self.word(COLOURS), "item": self.thing(),
+            "price": r.randint(1, 999), "animal": self.word(ANIMALS), "food": self.food()}
         say = {
             "age": ["{name} is {age} years old", "{name}, who is {age}, is here"],
             "city": ["{name} lives in {city}", "{name} comes from {city}"],
-            "job": ["{name} works as a {job}", "{name} is a {job}"],
+            "job": ["{name} works as {a_job}", "{name} is {a_job}"],
             "colour": ["{name} likes the colour {colour}", "{name} paints everything {colour}"],
-            "animal": ["{name} has a {animal}", "{name} keeps a {animal}"],
+            "animal": ["{name} has {an_animal}", "{name} keeps {an_animal}"],
             "food": ["{name} eats {food}", "{name} loves {food}"],
-            "item": ["{name} bought a {item}", "{name} sells a {item}"],
+            "item": ["{name} bought {an_item}", "{name} sells {an_item}"],
             "price": ["{name} paid {price} coins", "{name} asks for {price} coins"]}
+        articles = {k: a_or_an(fields[k.split("_")[1]]) for k in ("an_animal", "a_job", "an_item")}
         keys = r.sample(list(say), r.randint(2, 4))
-        clauses = [r.choice(say[k]).format(**fields) for k in keys]
-        rest = [c.replace(fields["name"], "and " * (i == len(clauses) - 2) + r.choice(["he", "she"]), 1)
+        clauses = [r.choice(say[k]).format(**fields, **articles) for k in keys]
+        pronoun = r.choice(["he", "she"])
+        rest = [c.replace(fields["name"], "and " * (i == len(clauses) - 2) + pronoun, 1)
                 if i or r.random() < 0.5 else c for i, c in enumerate(clauses[1:])]
         text = ", ".join([clauses[0]] + rest) + "."
         wanted = ["name"] + r.sample(keys, r.randint(1, len(keys)))
@@ -213,19 +306,19 @@ class Writer:
 
     def story(self, hero=None, adjective=None, name=None):
         r = self.r
-        h, a = hero or r.choice(HEROES), adjective or r.choice(ADJECTIVES)
+        h, a = hero or self.word(HEROES, 0.06), adjective or r.choice(ADJECTIVES)
         h2 = r.choice([x for x in HEROES if x != h])
         a2 = r.choice([x for x in ADJECTIVES if x != a])
-        t = r.choice(self.things)
+        t = self.word(self.things, 0.03)
         goal, prize = (x.format(t=t) for x in r.choice(GOALS))
         trouble, better = r.choice(TROUBLES)
         f = dict(h=h, h2=h2)
         called = f" named {name}" if name else (f" named {self.name()}" if r.random() < 0.3 else "")
-        art = "an" if a[0] in "aeiou" else "a"
-        art2 = "an" if a2[0] in "aeiou" else "a"
-        out = [r.choice([f"Once upon a time, {art} {a} {h}{called} lived {r.choice(LANDS)}.",
-                         f"Long ago, there was {art} {a} {h}{called} who lived {r.choice(LANDS)}.",
-                         f"There once was {art} {a} {h}{called} {r.choice(LANDS)}."]),
+        art = a_or_an(a)
+        art2 = a_or_an(a2)
+        out = [r.choice([f"Once upon a time, {art} {h}{called} lived {r.choice(LANDS)}.",
+                         f"Long ago, there was {art} {h}{called} who lived {r.choice(LANDS)}.",
+                         f"There once was {art} {h}{called} {r.choice(LANDS)}."]),
                r.choice([f"One {r.choice(['morning', 'day', 'evening'])}, the {h} wanted to {goal}.",
                          f"The {h} had one dream: to {goal}.",
                          f"Every day the {h} hoped to {goal}."]),
@@ -234,8 +327,8 @@ class Writer:
                r.choice([f"But soon {trouble}.", f"Then {trouble}.", f"On the way, {trouble}."]),
                f"The {h} {r.choice(FEELINGS)}."]
         if r.random() < 0.8:
-            out.append(r.choice([f"Just then {art2} {a2} {h2} came by.", f"Suddenly, {art2} {a2} {h2} appeared.",
-                                 f"Not far away lived {art2} {a2} {h2}."]))
+            out.append(r.choice([f"Just then {art2} {h2} came by.", f"Suddenly, {art2} {h2} appeared.",
+                                 f"Not far away lived {art2} {h2}."]))
             out.append(r.choice(HELP).format(**f))
             out.append(r.choice([f"They worked all day, and at last {better}.", f"After a while, {better}.",
                                  f"Step by step they went on, and by noon {better}."]))
@@ -248,9 +341,8 @@ class Writer:
 
     def story_turn(self):
         r = self.r
-        h, a, n = r.choice(HEROES), r.choice(ADJECTIVES), self.name() if r.random() < 0.3 else None
-        art = "an" if a[0] in "aeiou" else "a"
-        who = f"{art} {a} {h}" + (f" named {n}" if n else "")
+        h, a, n = self.word(HEROES, 0.06), r.choice(ADJECTIVES), self.name() if r.random() < 0.3 else None
+        who = f"{a_or_an(a)} {h}" + (f" named {n}" if n else "")
         q = r.choice(["Tell me a story about {w}.", "Write a story about {w}.", "Tell me a short story about {w}.",
                       "Can you tell a story about {w}?", "I want to hear a story about {w}."]).format(w=who)
         return q, self.story(h, a, n)
@@ -265,7 +357,10 @@ class Writer:
             items = r.sample([w for w in KINDS[c] if not held_out(w)], n)
             return (r.choice(["List {n} {c}.", "Name {n} {c}.", "Give me a list of {n} {c}."]).format(n=NUMBERS[n], c=c),
                     "\n".join(f"{i + 1}. {w}" for i, w in enumerate(items)))
-        words = r.sample(self.things + ANIMALS + [self.name() for _ in range(8)], r.randint(3, 6))
+        words = []
+        while len(words) < 3 or r.random() < 0.6 and len(words) < 6:
+            w = r.choice([self.thing, self.name, lambda: self.word(ANIMALS)])()
+            words += [w] * (w not in words)
         text = ", ".join(words)
         if kind == 1:
             return f"Write these words in reverse order: {text}", ", ".join(reversed(words))
@@ -276,7 +371,7 @@ class Writer:
             i = r.randrange(len(words))
             order = ["first", "second", "third", "fourth", "fifth", "sixth"][i]
             return f"What is the {order} word of this list? {text}", words[i]
-        n, t, t2 = self.name(), r.choice(self.things), r.choice(self.things)
+        n, t, t2 = self.name(), self.thing(), self.thing()
         past, now = r.choice([("walked with", "walks with"), ("carried", "carries"), ("painted", "paints"),
                               ("washed", "washes"), ("lost", "loses"), ("found", "finds")])
         if kind == 4:
@@ -340,20 +435,22 @@ class Writer:
     def document(self):
         """-> [(text, loss weight)]"""
         r = self.r
-        k = r.random()
-        if k < 0.10:
-            return [(self.story(), 1.0), ("<|endoftext|>", 1.0)]
-        if k < 0.22:
+        kind = r.choices(range(8), MIX)[0]
+        if kind == 0:
+            return [(self.story(), STORY), ("<|endoftext|>", STORY)]
+        if kind == 1:
             turns = [x for _ in range(r.choice([1, 1, 2])) for x in pair(self.story_turn())]
-        elif k < 0.40:
-            turns, _ = self.facts_turns(r.randint(3, 40), r.randint(1, 6))
-        elif k < 0.47:
-            turns, _ = self.facts_turns(r.randint(40, 150), r.randint(4, 10))
-        elif k < 0.60:
+            return chatml(turns, r.random() < 0.15, STORY)
+        if kind == 2:
+            turns, _ = self.facts_turns(int(2 * 20 ** r.random()), r.choice([1, 2, 4, 6, 8, 12, 16]))
+        elif kind == 3:
+            # What does not fit into the context is cut off by the reader.
+            turns, _ = self.facts_turns(r.randint(35, 145), r.randint(8, 24))
+        elif kind == 4:
             turns = [x for _ in range(r.choice([1, 2, 4, 8])) for x in pair(self.sum_turn()[:2])]
-        elif k < 0.74:
-            turns = [x for _ in range(r.choice([1, 1, 2, 3])) for x in pair(self.json_turn()[:2])]
-        elif k < 0.85:
+        elif kind == 5:
+            turns = [x for _ in range(r.choice([1, 1, 2, 3, 4])) for x in pair(self.json_turn()[:2])]
+        elif kind == 6:
             turns = [x for _ in range(r.choice([1, 1, 2, 3])) for x in pair(self.list_turn())]
         else:
             turns = self.chat_turns()
@@ -364,13 +461,14 @@ def pair(qa):
     return [("user", qa[0]), ("assistant", qa[1])]
 
 
-def chatml(turns, system=False):
+def chatml(turns, system=False, answers=1.0):
+    """The segments of a conversation; the answers' tokens weigh `answers`."""
     out = []
     if system and turns[0][0] != "system":
         turns = [("system", "You are a helpful assistant.")] + turns
     for role, text in turns:
         if role == "assistant":
-            out += [(f"{START}{role}\n", 0.05), (f"{text}{END}", 1.0), ("\n", 0.05)]
+            out += [(f"{START}{role}\n", 0.05), (f"{text}{END}", answers), ("\n", 0.05)]
         else:
             out.append((f"{START}{role}\n{text}{END}\n", 0.05))
     out.append(("<|endoftext|>", 0.05))
@@ -395,7 +493,7 @@ def evaluation(seed, per_task, tokens_of):
 
     for i in range(per_task):
         w.r.seed(f"{seed} {i}")
-        facts = w.passage(w.r.randint(3, 28))
+        facts = w.passage(w.r.randint(3, 40))
         f = w.r.choice(facts)
         text = w.ask_passage(" ".join(x[0] for x in facts), f[1])
         while tokens_of(text) > 500:
@@ -405,10 +503,9 @@ def evaluation(seed, per_task, tokens_of):
         add("facts_512", text, f[2], f[3])
     for i in range(per_task):
         w.r.seed(f"{seed} long {i}")
-        facts = w.passage(190)
-        lengths = [tokens_of(x[0] + " ") for x in facts]
-        while sum(lengths) > 1800:
-            facts.pop(), lengths.pop()
+        facts = w.passage(240)
+        while tokens_of(" ".join(x[0] for x in facts)) > 1800:
+            facts.pop()
         f = w.r.choice(facts)
         add("facts_1800", w.ask_passage(" ".join(x[0] for x in facts), f[1]), f[2], f[3])
     for i in range(per_task):

@@ -37,6 +37,59 @@ def encode(a, kind):
     return out.tobytes()
 
 
+def read_tensors(path):
+    """The tensors of a file that `write` made, as float32 arrays by name."""
+    with open(path, "rb") as f:
+        b = f.read()
+    at = 0
+
+    def take(form):
+        nonlocal at
+        v = struct.unpack_from(form, b, at)
+        at += struct.calcsize(form)
+        return v if len(v) > 1 else v[0]
+
+    def text():
+        nonlocal at
+        n = take("<Q")
+        at += n
+        return b[at - n:at]
+
+    def skip(kind):
+        nonlocal at
+        if kind == STRING:
+            text()
+        elif kind == ARRAY:
+            inner, n = take("<IQ")
+            for _ in range(n):
+                skip(inner)
+        else:
+            at += 1 if kind == BOOL else 4
+
+    magic, version, tensors, metadata = take("<4sIQQ")
+    assert magic == b"GGUF" and version == 3
+    for _ in range(metadata):
+        text()
+        skip(take("<I"))
+    entries = []
+    for _ in range(tensors):
+        name, n = text().decode(), take("<I")
+        dims = [take("<Q") for _ in range(n)]
+        entries.append((name, dims[::-1], *take("<IQ")))
+    at += -at % 32
+    out = {}
+    for name, shape, kind, offset in entries:
+        n = int(np.prod(shape))
+        if kind == 0:
+            a = np.frombuffer(b, "<f4", n, at + offset)
+        else:
+            raw = np.frombuffer(b, np.uint8, n // 32 * 34, at + offset).reshape(-1, 34)
+            d = raw[:, :2].copy().view("<f2").astype("<f4")
+            a = raw[:, 2:].copy().view(np.int8).astype("<f4") * d
+        out[name] = a.reshape(shape)
+    return out
+
+
 def write(path, metadata, tensors):
     """metadata: [(key, kind, value)]; tensors: [(name, float array, "f32" | "q8_0")]"""
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))

@@ -34,17 +34,8 @@ def q8_0(w):
     return (q * d.half().float()).reshape(w.shape)
 
 
-class Linear(nn.Linear):
-    quantised = False
-
-    def __init__(self, i, o):
-        super().__init__(i, o, bias=False)
-
-    def forward(self, x):
-        w = self.weight
-        if self.quantised:
-            w = w + (q8_0(w.detach()) - w).detach()
-        return F.linear(x, w)
+def linear(i, o):
+    return nn.Linear(i, o, bias=False)
 
 
 class Block(nn.Module):
@@ -53,11 +44,11 @@ class Block(nn.Module):
         self.s = s
         kv = s.kv_heads * s.head_dim
         self.attn_norm = nn.RMSNorm(s.hidden, eps=s.norm_eps)
-        self.wq, self.wk, self.wv = Linear(s.hidden, s.hidden), Linear(s.hidden, kv), Linear(s.hidden, kv)
-        self.wo = Linear(s.hidden, s.hidden)
+        self.wq, self.wk, self.wv = linear(s.hidden, s.hidden), linear(s.hidden, kv), linear(s.hidden, kv)
+        self.wo = linear(s.hidden, s.hidden)
         self.ffn_norm = nn.RMSNorm(s.hidden, eps=s.norm_eps)
-        self.gate, self.up = Linear(s.hidden, s.ffn), Linear(s.hidden, s.ffn)
-        self.down = Linear(s.ffn, s.hidden)
+        self.gate, self.up = linear(s.hidden, s.ffn), linear(s.hidden, s.ffn)
+        self.down = linear(s.ffn, s.hidden)
 
     def forward(self, x, cos, sin):
         s, (b, t, _) = self.s, x.shape
@@ -85,7 +76,6 @@ class Llama(nn.Module):
         self.embedding = nn.Embedding(s.vocab, s.hidden)
         self.blocks = nn.ModuleList(Block(s) for _ in range(s.layers))
         self.norm = nn.RMSNorm(s.hidden, eps=s.norm_eps)
-        self.quantised = False
         f = s.rope_base ** (-torch.arange(0, s.head_dim, 2).double() / s.head_dim)
         angle = torch.arange(s.context).double()[:, None] * f
         self.register_buffer("cos", angle.cos().float(), persistent=False)
@@ -95,21 +85,12 @@ class Llama(nn.Module):
                 std = 0.02 if "embedding" in n else 1 / math.sqrt(p.shape[1])
                 nn.init.normal_(p, std=std * (1 / math.sqrt(2 * s.layers) if "wo" in n or "down" in n else 1))
 
-    def quantise(self, on=True):
-        self.quantised = on
-        for m in self.modules():
-            if isinstance(m, Linear):
-                m.quantised = on
-
     def forward(self, ids):
         t = ids.shape[1]
-        e = self.embedding.weight
-        if self.quantised:
-            e = e + (q8_0(e.detach()) - e).detach()
-        x = F.embedding(ids, e)
+        x = self.embedding(ids)
         for b in self.blocks:
             x = b(x, self.cos[:t], self.sin[:t])
-        return F.linear(self.norm(x), e)
+        return F.linear(self.norm(x), self.embedding.weight)
 
     def snap(self):
         """Puts the weights on the Q8_0 grid, so that the file is exact."""
@@ -117,4 +98,38 @@ class Llama(nn.Module):
             for p in self.parameters():
                 if p.dim() == 2:
                     p.copy_(q8_0(p))
-        self.quantise(False)
+
+
+class Muon:
+    """Muon for matrices (Jordan et al., 2024; scaled as in Liu et al., 2025):
+    the momentum, made orthogonal by five Newton-Schulz steps. Matrices of one
+    shape go together in one batch."""
+
+    def __init__(self, parameters, weight_decay=0.1, momentum=0.95):
+        self.weight_decay, self.momentum = weight_decay, momentum
+        shapes = {}
+        for p in parameters:
+            shapes.setdefault(tuple(p.shape), []).append(p)
+        self.groups = [(ps, torch.zeros(len(ps), *shape, device=ps[0].device)) for shape, ps in shapes.items()]
+
+    @torch.no_grad()
+    def step(self, lr):
+        for ps, m in self.groups:
+            g = torch.stack([p.grad for p in ps])
+            m.lerp_(g, 1 - self.momentum)
+            u = orthogonal(g.lerp(m, self.momentum)).float()
+            torch._foreach_mul_(ps, 1 - lr * self.weight_decay)
+            torch._foreach_add_(ps, list((u * (-lr * 0.2 * max(u.shape[1:]) ** 0.5)).unbind()))
+            for p in ps:
+                p.grad = None
+
+
+def orthogonal(x):
+    tall = x.shape[1] > x.shape[2]
+    x = x.bfloat16()
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(5):
+        a = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
+    return x.mT if tall else x

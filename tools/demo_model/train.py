@@ -5,9 +5,13 @@ One GPU, some minutes; see README.md for the command that made the bundled file.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing as mp
 import os
+import queue
+import re
+import threading
 import time
 
 import numpy as np
@@ -16,7 +20,7 @@ import torch.nn.functional as F
 
 import corpus
 import gguf
-from model import Llama, Shape
+from model import Llama, Muon, Shape
 
 QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -36,7 +40,7 @@ def train_tokenizer(seed, path):
 
     def texts():
         for _ in range(30000):
-            yield "".join(s for s, _ in w.document()).replace("<|endoftext|>", "")
+            yield from filter(None, (re.sub(r"<\|.*?\|>", "", s) for s, _ in w.document()))
         # A little of what the tasks lack, so that other text is not all bytes.
         for _ in range(50):
             yield "The quick brown fox jumps over the lazy dog; \"why?\" - (I don't know!) [x] {y} #1 a_b C++ 50% $3.99 & more…"
@@ -49,7 +53,6 @@ def train_tokenizer(seed, path):
 
 def shards(path, seed, worker, rows, context, queue):
     """Endless packed batches: ids [rows, context + 1] and loss weights."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from tokenizers import Tokenizer
     t = Tokenizer.from_file(path)
     w = corpus.Writer(f"train {seed} {worker}")
@@ -66,8 +69,7 @@ def shards(path, seed, worker, rows, context, queue):
                     for e, (_, x) in zip(t.encode_batch([s for s, _ in segments], add_special_tokens=False), segments):
                         i += e.ids
                         v += [x] * len(e.ids)
-                    if len(i) <= context + 1:
-                        pool.append((i, v))
+                    pool.append((i[:context + 1], v[:context + 1]))
                 fits = next((k for k, d in enumerate(pool) if at + len(d[0]) <= context + 1), None)
                 if fits is None:
                     break
@@ -78,13 +80,14 @@ def shards(path, seed, worker, rows, context, queue):
         queue.put((ids, weight))
 
 
-def generate(model, tokenizer, prompts, most, stop, batch=32, dtype=torch.bfloat16):
+def generate(model, tokenizer, prompts, most, stop, dtype=torch.bfloat16):
     """Greedy answers, by plain recomputation."""
     device = next(model.parameters()).device
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     out = [None] * len(prompts)
-    for b in range(0, len(order), batch):
-        part = order[b:b + batch]
+    while order:
+        count = max(1, 65536 // (len(prompts[order[-1]]) + most))
+        part, order = order[-count:], order[:-count]
         n = torch.tensor([len(prompts[i]) for i in part], device=device)
         width = int(n.max()) + most
         ids = torch.zeros((len(part), width), dtype=torch.long, device=device)
@@ -94,7 +97,7 @@ def generate(model, tokenizer, prompts, most, stop, batch=32, dtype=torch.bfloat
         at, rows = n.clone(), torch.arange(len(part), device=device)
         for _ in range(most):
             top = int(at.max())
-            with torch.autocast("cuda", dtype, enabled=dtype != torch.float32):
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 logits = model(ids[:, :top])
             token = logits[rows, at - 1].float().argmax(-1)
             done |= torch.isin(token, torch.tensor(stop, device=device))
@@ -128,6 +131,7 @@ def export(model, tokenizer, path):
     metadata = [
         ("general.architecture", G.STRING, "llama"), ("general.name", G.STRING, "Troupe demo"),
         ("general.license", G.STRING, "BSD-3-Clause"), ("general.file_type", G.U32, 7),
+        ("general.quantization_version", G.U32, 2),
         ("llama.block_count", G.U32, s.layers), ("llama.context_length", G.U32, s.context),
         ("llama.embedding_length", G.U32, s.hidden), ("llama.feed_forward_length", G.U32, s.ffn),
         ("llama.attention.head_count", G.U32, s.heads), ("llama.attention.head_count_kv", G.U32, s.kv_heads),
@@ -151,36 +155,63 @@ def export(model, tokenizer, path):
             tensors.append((f"blk.{i}.{theirs}.weight", a, "q8_0" if a.ndim == 2 else "f32"))
     tensors.append(("output_norm.weight", w["norm.weight"], "f32"))
     gguf.write(path, metadata, tensors)
+    back = gguf.read_tensors(path)
+    worst = max(float(np.abs(back[name] - a).max()) for name, a, _ in tensors)
+    print(f"{path}: {os.path.getsize(path)} bytes, differs from the weights by at most {worst}", flush=True)
+    assert len(back) == len(tensors) and worst == 0
 
 
-REFERENCE_CHATS = [
+SAMPLE_CHATS = [
     "Tell me a story about a brave fox.", "What is 347 + 285?", "List four animals.",
     "Mira lives in Tovel. Mira's lamp is green. Dorun has a cat named Pell.\n\nWhat is the name of Dorun's cat?",
     "Extract name, city as JSON: Kelan lives in Brusa, he works as a baker.",
-    "Write a story about a shy dragon named Olin.", "Number these words: lamp, boat, kite, drum, table"]
+    "Write a story about a shy dragon named Olin.", "Number these words: lamp, boat, kite, drum, table",
+    "Hello!", "Who are you?", "Can you tell a story about a robot?", "Write a story about a happy zebra."]
+
+
+def reference_texts(seed, each=16):
+    """Eight kinds of prompts, some of each kind; every call gives the same."""
+    w = corpus.Writer(f"reference {seed}", unseen=True)
+    kinds = [lambda: [w.story_turn()], lambda: [w.sum_turn()], lambda: [w.json_turn()], lambda: w.facts_turns(6, 1)[0][:1],
+             lambda: w.facts_turns(14, 1)[0][:1], lambda: [w.list_turn()], lambda: w.chat_turns()[:-1]]
+
+    def turns(kind):
+        made = kind()
+        return made if isinstance(made[0][1], str) and made[0][0] in ("system", "user") else [("user", made[0][0])]
+
+    out = [[corpus.prompt_of(turns(kind)) for _ in range(each)] for kind in kinds]
+    return out + [[" ".join(w.story().split()[:6 + i % 8]) for i in range(each)]]
 
 
 def references(model, tokenizer, seed, path):
-    """Float32 logits and greedy continuations of eight prompts, on the CPU."""
+    """Float32 logits and greedy continuations of eight prompts, on the CPU.
+
+    Of each kind the first prompt is taken whose continuation has no near tie,
+    so that another order of summation cannot change a token.
+    """
     model = model.float().cpu().eval()
-    chats = [corpus.prompt_of([("user", q)]) for q in REFERENCE_CHATS]
-    texts = chats + ["Once upon a time, a clever owl lived by the sea."]
     out = []
-    for text in texts:
-        ids = tokenizer.encode(text).ids
-        with torch.no_grad():
-            logits = model(torch.tensor([ids]))[0]
-            nll = F.cross_entropy(logits[:-1], torch.tensor(ids[1:])).item()
+    for texts in reference_texts(seed):
+        best = None
+        for text in texts:
+            ids = tokenizer.encode(text).ids[:model.s.context - 64]
             greedy, margin, x = [], 1e9, list(ids)
-            for _ in range(64):
+            while len(greedy) < 64 and margin > (best["least_margin"] if best else 0):
                 last = model(torch.tensor([x]))[0, -1]
                 top = last.topk(2)
                 margin = min(margin, (top.values[0] - top.values[1]).item())
                 greedy.append(int(top.indices[0]))
                 x.append(greedy[-1])
-        out.append(dict(text=text, ids=ids, last_logits=[round(v, 6) for v in logits[-1].tolist()],
-                        mean_nll=nll, greedy=greedy, least_margin=round(margin, 5)))
-        print("reference", len(ids), "tokens, least margin", out[-1]["least_margin"], flush=True)
+            if len(greedy) == 64 and not (best and margin <= best["least_margin"]):
+                best = dict(text=text, ids=ids, greedy=greedy, least_margin=margin)
+            if best and best["least_margin"] > 0.005:
+                break
+        logits = model(torch.tensor([best["ids"]]))[0]
+        best["mean_nll"] = F.cross_entropy(logits[:-1], torch.tensor(best["ids"][1:])).item()
+        best["last_logits"] = [round(v, 5) for v in logits[-1].tolist()]
+        out.append(best)
+        print("reference", len(best["ids"]), "tokens, least margin", best["least_margin"],
+              repr(tokenizer.decode(best["greedy"], skip_special_tokens=False)), flush=True)
     with open(path, "w") as f:
         json.dump(dict(about="PyTorch float32 on a CPU; see tools/demo_model", prompts=out), f)
         f.write("\n")
@@ -198,41 +229,53 @@ def main():
     p.add_argument("--out", default="build/demo_model", help="where the files go")
     p.add_argument("--seed", type=int, default=7)
     p.add_argument("--steps", type=int, default=0, help="0: as many as --seconds allow")
-    p.add_argument("--seconds", type=float, default=420)
-    p.add_argument("--batch", type=int, default=64, help="sequences of 2048 tokens a step")
+    p.add_argument("--seconds", type=float, default=420, help="until training ends, where --steps is 0")
+    p.add_argument("--batch", type=int, default=32, help="sequences of 2048 tokens a step")
     p.add_argument("--lr", type=float, default=3e-3)
-    p.add_argument("--workers", type=int, default=max(2, (os.cpu_count() or 4) - 2))
+    p.add_argument("--workers", type=int, default=14, help="processes that write text; part of the seed")
+    p.add_argument("--device", default="cuda")
     p.add_argument("--cases", type=int, default=200, help="evaluation cases a task")
     p.add_argument("--resume", nargs="*", default=[], help="parts of a checkpoint to go on from")
+    p.add_argument("--tokenizer", help="the tokenizer.json of that checkpoint")
     a = p.parse_args()
     began = time.time()
     os.makedirs(a.out, exist_ok=True)
     torch.manual_seed(a.seed)
     torch.backends.cuda.matmul.allow_tf32 = True
     path = os.path.join(a.out, "tokenizer.json")
-    tokenizer = train_tokenizer(a.seed, path)
+    if a.tokenizer:
+        from tokenizers import Tokenizer
+        tokenizer = Tokenizer.from_file(a.tokenizer)
+        tokenizer.save(path)
+    else:
+        tokenizer = train_tokenizer(a.seed, path)
     print(f"tokenizer: {tokenizer.get_vocab_size()} tokens, {time.time() - began:.0f} s", flush=True)
 
     s = Shape()
-    ctx = mp.get_context("spawn")
-    per = 8  # rows of one shard
+    # Before the GPU is touched, so that a fork is safe and cheap.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    ctx = mp.get_context("fork")
+    salt = f"{a.seed}{' again' * bool(a.resume)}"
     queues = [ctx.Queue(8) for _ in range(a.workers)]
-    salt = f"{a.seed}{'+' * bool(a.resume)}"
-    for i, q in enumerate(queues):
-        ctx.Process(target=shards, args=(path, salt, i, per, s.context, q), daemon=True).start()
-    turn = 0
+    writers = [ctx.Process(target=shards, args=(path, salt, i, a.batch, s.context, q), daemon=True)
+               for i, q in enumerate(queues)]
+    for w in writers:
+        w.start()
+    ready = queue.Queue(4)
+
+    def read():
+        for turn in itertools.count():
+            ids, weight = (torch.from_numpy(x) for x in queues[turn % a.workers].get())
+            ready.put((ids.pin_memory(), weight.pin_memory()) if device.type == "cuda" else (ids, weight))
+
+    device = torch.device(a.device)
+    model = Llama(s).to(device)
+    threading.Thread(target=read, daemon=True).start()
 
     def batch():
-        nonlocal turn
-        parts = []
-        for _ in range(a.batch // per):
-            parts.append(queues[turn % a.workers].get())
-            turn += 1
-        ids = torch.from_numpy(np.concatenate([x for x, _ in parts])).pin_memory().cuda(non_blocking=True).long()
-        weight = torch.from_numpy(np.concatenate([x for _, x in parts])).pin_memory().cuda(non_blocking=True).float()
-        return ids, weight[:, 1:]
+        ids, weight = (x.to(device, non_blocking=True) for x in ready.get())
+        return ids.long(), weight.float()[:, 1:]
 
-    model = Llama(s).cuda()
     if a.resume:
         flat = np.concatenate([np.fromfile(f, "<f4") for f in a.resume])
         at = 0
@@ -243,48 +286,50 @@ def main():
     print(f"{sum(x.numel() for x in model.parameters()) / 1e6:.2f} M parameters", flush=True)
     matrices = [x for n, x in model.named_parameters() if x.dim() == 2 and "embedding" not in n]
     others = [x for n, x in model.named_parameters() if x.dim() != 2 or "embedding" in n]
-    opts = [torch.optim.Muon(matrices, lr=a.lr, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=a.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)]
+    muon = Muon(matrices)
+    adam = torch.optim.AdamW(others, lr=a.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=device.type == "cuda")
+    some = corpus.evaluation(a.seed + 1, 64, lambda t: len(tokenizer.encode(t).ids))
 
     def loss_of(ids, weight):
-        with torch.autocast("cuda", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             logits = model(ids[:, :-1])
         l = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         w = weight.flatten()
         return (l * w).sum() / w.sum(), ((l * (w == 1)).sum() / (w == 1).sum()).detach()
 
-    step_fn = torch.compile(loss_of)
-    steps, clock, step, logged = a.steps, None, 0, time.time()
-    quantise_at = None
+    step_fn = torch.compile(loss_of) if device.type == "cuda" else loss_of
+    steps, clock, step, waited = a.steps, 0, 0, 0
     while not steps or step < steps:
+        at = time.time()
         ids, weight = batch()
-        if step == 20:
-            torch.cuda.synchronize()
-            clock = time.time()
-        if step == 80 and not steps:
-            torch.cuda.synchronize()
-            each = (time.time() - clock) / 60
-            # The quantised tail costs a recompilation and is a little slower.
-            steps = int(step + (a.seconds - (time.time() - began) - 30) / each * 0.96)
-            print(f"{each * 1e3:.0f} ms a step, {a.batch * s.context / each / 1e6:.2f} M tokens/s: {steps} steps", flush=True)
+        waited += time.time() - at
+        if step in (100, 300):
+            loss.item()
+            now = time.time()
+            if step == 300:
+                each = (now - clock) / 200
+                steps = steps or int(step + (a.seconds - (now - began)) / each * 0.98)
+                print(f"{each * 1e3:.1f} ms a step ({waited / 200 * 1e3:.1f} ms waiting for text), "
+                      f"{a.batch * s.context / each / 1e6:.2f} M tokens/s: {steps} steps", flush=True)
+            clock, waited = now, 0
         total = steps or 4000
-        if quantise_at is None and step >= 0.9 * total:
-            quantise_at = step
-            model.quantise()
         # Warm-up, plateau, then linear decay over the last 40 %.
-        scale = min(1, (step + 1) / 100, max(0.005, (total - step) / (0.4 * total)))
-        for o in opts:
-            for g in o.param_groups:
-                g["lr"] = a.lr * scale
+        lr = a.lr * min(1, (step + 1) / 100, max(0.005, (total - step) / (0.4 * total)))
         loss, answers = step_fn(ids, weight)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for o in opts:
-            o.step()
-            o.zero_grad(set_to_none=True)
-        if step % 100 == 0:
+        muon.step(lr)
+        adam.param_groups[0]["lr"] = lr
+        adam.step()
+        adam.zero_grad(set_to_none=True)
+        if step % 200 == 0:
             print(f"step {step}: loss {loss.item():.4f}, answers {answers.item():.4f}, {time.time() - began:.0f} s", flush=True)
+        if step % 3000 == 2999:
+            with torch.no_grad():
+                print(f"step {step}: {json.dumps(evaluate(model, tokenizer, some)[0])}, {time.time() - began:.0f} s", flush=True)
         step += 1
+    for w in writers:  # they write for ever
+        w.kill()
     print(f"trained {step} steps, {step * a.batch * s.context / 1e6:.0f} M tokens, {time.time() - began:.0f} s", flush=True)
     model.snap()
     model.eval()
@@ -300,19 +345,20 @@ def main():
         for x in wrong:
             print("wrong:", x, flush=True)
         samples = generate(model, tokenizer, [tokenizer.encode(corpus.prompt_of([("user", q)])).ids for q in
-                           REFERENCE_CHATS + ["Hello!", "Who are you?", "Can you tell a story about a robot?"]], 160, [0, 2])
+                           SAMPLE_CHATS], 160, [0, 2])
         for x in samples:
             print("sample:", x, flush=True)
-    references(model, tokenizer, a.seed, os.path.join(a.out, "references.json"))
     few = {}
     with open(os.path.join(a.out, "data.json"), "w") as f:
         for c in cases:
             few.setdefault(c["task"], []).append(c)
-        json.dump(dict(report=report, steps=step, seconds=round(time.time() - began), batch=a.batch,
+        json.dump(dict(report=report, steps=step, arguments=vars(a), seconds=round(time.time() - began), batch=a.batch,
                        cases=[c for t in few.values() for c in t],
                        tokenizer=[dict(text=t, ids=tokenizer.encode(t).ids) for t in TOKENIZER_TEXTS]), f)
+    with torch.no_grad():
+        references(model, tokenizer, a.seed, os.path.join(a.out, "references.json"))
     print(f"done, {time.time() - began:.0f} s", flush=True)
-    os._exit(0)  # the workers write for ever
+    os._exit(0)  # past the thread that waits for more text
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ struct random_model_options {
   bool biases = false;
   bool tied = true;
   bool rope_factors = false;
+  bool qk_norm = false;
   uint64_t seed = 1;
 };
 
@@ -55,6 +56,10 @@ public:
         l.bq = random_values(++seed_, q);
         l.bk = random_values(++seed_, kv);
         l.bv = random_values(++seed_, kv);
+      }
+      if (o.qk_norm) {
+        l.q_norm = around_one(p.head_dim);
+        l.k_norm = around_one(p.head_dim);
       }
       l.ffn_norm = around_one(p.hidden);
       l.gate = matrix(p.ffn, p.hidden, 1.f);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -44,20 +45,53 @@ inline doubles normed(const doubles& x, const std::vector<float>& w,
   return y;
 }
 
+/// Radians for each position that pair i turns. What the file says and YaRN's
+/// ramp are multiplied in the model's rope_factors; here YaRN is computed anew,
+/// as the paper has it: the interpolated and the old frequency, mixed.
+inline double frequency(const model& m, uint32_t i) {
+  auto& p = m.params;
+  auto old = std::pow(p.rope_base, -2.0 * i / p.rope_dim) * p.rope_scale;
+  if (p.yarn.factor == 1.f)
+    return m.w.rope_factors.empty() ? old : old / m.w.rope_factors[i];
+  // The paper's r(d) is the number of turns; its bounds are rounded outwards
+  // to pairs, as YaRN's own code does.
+  auto pair_with = [&](double turns) {
+    return std::log(p.yarn.original_context / (turns * 2 * std::acos(-1.0)))
+           / std::log(std::pow(p.rope_base, 2.0 / p.rope_dim));
+  };
+  auto low = std::floor(pair_with(p.yarn.beta_fast));
+  auto high = std::ceil(pair_with(p.yarn.beta_slow));
+  low = low < 0 ? 0 : low;
+  high = high > p.rope_dim - 1 ? p.rope_dim - 1 : high;
+  auto gamma = i <= low ? 1.0 : i >= high ? 0.0 : (high - i) / (high - low);
+  return (1 - gamma) * old / p.yarn.factor + gamma * old;
+}
+
+inline void normalise_heads(doubles& x, const model& m, uint32_t heads,
+                            const std::vector<float>& weight) {
+  if (weight.empty())
+    return;
+  auto dim = m.params.head_dim;
+  for (auto h = 0u; h < heads; ++h) {
+    auto at = x.begin() + h * dim;
+    auto y = normed(doubles(at, at + dim), weight, m.params.norm_eps);
+    std::copy(y.begin(), y.end(), at);
+  }
+}
+
 inline void turn(doubles& x, const model& m, uint32_t heads,
                  uint32_t position) {
   auto& p = m.params;
   for (auto h = 0u; h < heads; ++h)
     for (auto i = 0u; i < p.rope_dim / 2; ++i) {
-      auto angle = position * static_cast<double>(p.rope_scale)
-                   * std::pow(p.rope_base, -2.0 * i / p.rope_dim);
-      if (!m.w.rope_factors.empty())
-        angle /= m.w.rope_factors[i];
+      auto angle = position * frequency(m, i);
+      auto cos = p.rope_magnitude * std::cos(angle);
+      auto sin = p.rope_magnitude * std::sin(angle);
       auto adjacent = p.pairing == rope_pairing::adjacent;
       auto a = h * p.head_dim + (adjacent ? 2 * i : i);
       auto b = adjacent ? a + 1 : a + p.rope_dim / 2;
-      auto re = x[a] * std::cos(angle) - x[b] * std::sin(angle);
-      auto im = x[a] * std::sin(angle) + x[b] * std::cos(angle);
+      auto re = x[a] * cos - x[b] * sin;
+      auto im = x[a] * sin + x[b] * cos;
       x[a] = re;
       x[b] = im;
     }
@@ -85,6 +119,8 @@ inline std::vector<doubles> reference_logits(const model& m, kv_dtype kv,
       auto h = normed(x, w.attn_norm, p.norm_eps);
       auto q = times(w.wq, h, w.bq);
       auto k = times(w.wk, h, w.bk);
+      normalise_heads(q, m, p.heads, w.q_norm);
+      normalise_heads(k, m, p.kv_heads, w.k_norm);
       turn(q, m, p.heads, t);
       turn(k, m, p.kv_heads, t);
       keys.push_back(stored(k));

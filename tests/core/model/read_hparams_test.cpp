@@ -22,9 +22,11 @@ result<hparams> hparams_after(const std::function<void(gguf_writer&)>& change) {
 BOOST_AUTO_TEST_SUITE(model_hparams)
 
 BOOST_AUTO_TEST_CASE(other_architectures_are_named) {
-  check_refused([](auto& f) { f.put_string("general.architecture", "mamba"); },
-                "architecture \"mamba\"; this build implements llama",
-                errc::unsupported);
+  check_refused(
+      [](auto& f) { f.put_string("general.architecture", "mamba"); },
+      "architecture \"mamba\"; this build implements llama, qwen2, qwen3, "
+      "phi3",
+      errc::unsupported);
   check_refused([](auto& f) { f.remove("general.architecture"); },
                 "metadata key general.architecture is missing");
   check_refused([](auto& f) { f.put_u32("general.architecture", 1); },
@@ -145,7 +147,7 @@ BOOST_AUTO_TEST_CASE(floats_that_make_no_sense) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(linear_rope_scaling_and_no_other) {
+BOOST_AUTO_TEST_CASE(linear_rope_scaling) {
   auto p = hparams_after([](auto& f) {
     f.put_string("llama.rope.scaling.type", "linear");
     f.put_f32("llama.rope.scaling.factor", 4.f);
@@ -162,9 +164,9 @@ BOOST_AUTO_TEST_CASE(linear_rope_scaling_and_no_other) {
   BOOST_REQUIRE(p);
   BOOST_TEST(p->rope_scale == 1.f);
   check_refused(
-      [](auto& f) { f.put_string("llama.rope.scaling.type", "yarn"); },
-      "llama.rope.scaling.type is \"yarn\"; this build implements none and "
-      "linear",
+      [](auto& f) { f.put_string("llama.rope.scaling.type", "longrope"); },
+      "llama.rope.scaling.type is \"longrope\"; this build implements none, "
+      "linear, llama3 and yarn",
       errc::unsupported);
   check_refused(
       [](auto& f) { f.put_string("llama.rope.scaling.type", "linear"); },
@@ -173,6 +175,91 @@ BOOST_AUTO_TEST_CASE(linear_rope_scaling_and_no_other) {
                 "llama.rope.scaling.factor is 0, not a positive number");
   check_refused([](auto& f) { f.put_f32("llama.rope.scaling.factor", 1e-45f); },
                 "llama.rope.scaling.factor is out of range");
+}
+
+BOOST_AUTO_TEST_CASE(yarn_rope_scaling) {
+  auto key = [](const char* name) {
+    return std::string{"llama.rope.scaling."} + name;
+  };
+  auto yarn = [&](gguf_writer& f) {
+    f.put_string(key("type"), "yarn");
+    f.put_f32(key("factor"), 4.f);
+  };
+  auto p = hparams_after(yarn);
+  BOOST_REQUIRE(p);
+  BOOST_TEST(p->rope_scale == 1.f);
+  BOOST_TEST(p->yarn.factor == 4.f);
+  BOOST_TEST(p->yarn.original_context == 256u); // the context, if not given
+  BOOST_TEST(p->yarn.beta_fast == 32.f);
+  BOOST_TEST(p->yarn.beta_slow == 1.f);
+  BOOST_TEST(std::abs(p->rope_magnitude - 1.1386294f) < 1e-6f);
+  p = hparams_after([&](auto& f) {
+    yarn(f);
+    f.put_u32(key("original_context_length"), 64);
+    f.put_f32(key("attn_factor"), 2.f);
+    f.put_f32(key("yarn_beta_fast"), 16.f);
+    f.put_f32(key("yarn_beta_slow"), 2.f);
+    f.put_bool(key("finetuned"), true);
+  });
+  BOOST_REQUIRE(p);
+  BOOST_TEST(p->yarn.original_context == 64u);
+  BOOST_TEST(p->yarn.beta_fast == 16.f);
+  BOOST_TEST(p->yarn.beta_slow == 2.f);
+  BOOST_TEST(std::abs(p->rope_magnitude - 2.2772588f) < 1e-6f);
+  auto refused = [&](auto change, const std::string& reason,
+                     errc code = errc::bad_file) {
+    check_refused(
+        [&](auto& f) {
+          yarn(f);
+          change(f);
+        },
+        reason, code);
+  };
+  refused([&](auto& f) { f.remove(key("factor")); },
+          "metadata key llama.rope.scaling.factor is missing");
+  refused([&](auto& f) { f.put_f32(key("factor"), 0.5f); },
+          "llama.rope.scaling.factor is less than 1, which yarn cannot be");
+  refused([&](auto& f) { f.put_u32(key("original_context_length"), 0); },
+          "llama.rope.scaling.original_context_length is 0, not from 1 to "
+          "16777216");
+  refused([&](auto& f) { f.put_f32(key("attn_factor"), 3e38f); },
+          "llama.rope.scaling.attn_factor is out of range");
+  refused([&](auto& f) { f.put_f32("llama.rope.freq_base", 1.f); },
+          "llama.rope.freq_base is not more than 1, which yarn needs");
+  refused([&](auto& f) { f.put_f32(key("yarn_log_multiplier"), 0.1f); },
+          "llama.rope.scaling.yarn_log_multiplier is 0.1, which this build "
+          "does not implement",
+          errc::unsupported);
+}
+
+BOOST_AUTO_TEST_CASE(llama3_rope_scaling_is_a_tensor) {
+  auto scaled = [](auto& f) {
+    f.put_string("llama.rope.scaling.type", "llama3");
+  };
+  check_refused(scaled, "tensor rope_freqs.weight is missing, which "
+                        "llama.rope.scaling.type \"llama3\" needs");
+  auto o = tiny_model_options{};
+  o.rope_factors = true;
+  auto f = tiny_model_file(o);
+  scaled(f);
+  BOOST_TEST(model_refusal(f).message == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_window_must_span_the_context) {
+  check_refused(
+      [](auto& f) { f.put_u32("llama.attention.sliding_window", 255); },
+      "llama.attention.sliding_window is 255 in a context of 256, which this "
+      "build does not implement",
+      errc::unsupported);
+  check_refused(
+      [](auto& f) { f.put_string("llama.attention.sliding_window", "wide"); },
+      "llama.attention.sliding_window is \"wide\" in a context of 256, which "
+      "this build does not implement",
+      errc::unsupported);
+  for (auto window : {0u, 256u, 4096u})
+    BOOST_TEST(hparams_after([&](auto& f) {
+                 f.put_u32("llama.attention.sliding_window", window);
+               }).ok());
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_would_change_the_computation) {

@@ -67,18 +67,46 @@ BOOST_AUTO_TEST_CASE(sizes_of_one_beyond_the_shape_are_fine) {
 }
 
 BOOST_AUTO_TEST_CASE(quantisations_that_are_not_computed_with) {
+  auto expected = std::string{", expected F32, F16, BF16, Q4_0, Q4_1, Q5_0, "
+                              "Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"};
   check_refused([](auto& f) { f.at("output_norm.weight").type = 99; },
-                "tensor output_norm.weight has type 99, expected F32, F16, "
-                "BF16, Q8_0 or Q4_0",
+                "tensor output_norm.weight has type 99" + expected,
                 errc::unsupported);
   auto o = tiny_model_options{};
   o.hidden = 256;
   o.heads = 16;
   auto f = tiny_model_file(o);
-  f.at("blk.0.attn_q.weight").type = 12;
+  f.at("blk.0.attn_q.weight").type = 10;
   BOOST_TEST(model_refusal(f).message
-             == "bad.gguf: tensor blk.0.attn_q.weight has type 12 (Q4_K), "
-                "expected F32, F16, BF16, Q8_0 or Q4_0");
+             == "bad.gguf: tensor blk.0.attn_q.weight has type 10 (Q2_K)"
+                    + expected);
+}
+
+BOOST_AUTO_TEST_CASE(every_encoding_and_its_size) {
+  auto o = tiny_model_options{};
+  o.hidden = 256;
+  o.heads = 16;
+  o.ffn = 256;
+  for (auto t : {dtype::f32, dtype::f16, dtype::bf16, dtype::q4_0, dtype::q4_1,
+                 dtype::q5_0, dtype::q5_1, dtype::q8_0, dtype::q4_k,
+                 dtype::q5_k, dtype::q6_k}) {
+    o.type = t;
+    auto f = tiny_model_file(o);
+    BOOST_TEST(model_refusal(f).message == "");
+    auto bytes = f.bytes();
+    bytes.pop_back(); // of the last tensor
+    auto e = model_refusal(bytes);
+    BOOST_TEST(e.message
+               == "bad.gguf: tensor output.weight extends beyond the end of "
+                  "the file");
+    // A row that is not whole blocks.
+    if (block_values(t) > 1) {
+      f.at("blk.0.ffn_up.weight").shape = {128 + 16, 256};
+      BOOST_TEST(one_line_about(model_refusal(f)));
+      BOOST_TEST(model_refusal(f).message.find("not a multiple of")
+                 != std::string::npos);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(norms_of_any_dtype) {
@@ -115,6 +143,53 @@ BOOST_AUTO_TEST_CASE(norms_and_factors_are_finite) {
                      std::vector<float>(16, 1.f));
       },
       "tensor rope_freqs.weight has shape 16, expected 8");
+}
+
+BOOST_AUTO_TEST_CASE(what_each_architecture_needs) {
+  auto refusal = [](const char* architecture, bool bias, bool norm) {
+    auto o = tiny_model_options{};
+    o.architecture = architecture;
+    o.qkv_bias = bias;
+    o.qk_norm = norm;
+    return model_refusal(tiny_model_file(o)).message;
+  };
+  auto no_place = [](const std::string& name) {
+    return "bad.gguf: tensor " + name
+           + " has no place in this architecture as this build implements it";
+  };
+  BOOST_TEST(refusal("llama", false, false) == "");
+  BOOST_TEST(refusal("llama", true, false) == "");
+  BOOST_TEST(refusal("llama", false, true)
+             == no_place("blk.0.attn_q_norm.weight"));
+  BOOST_TEST(refusal("qwen2", true, false) == "");
+  BOOST_TEST(refusal("qwen2", false, false)
+             == "bad.gguf: tensor blk.0.attn_q.bias is missing, expected 64");
+  BOOST_TEST(refusal("qwen2", true, true)
+             == no_place("blk.0.attn_q_norm.weight"));
+  BOOST_TEST(refusal("qwen3", false, true) == "");
+  BOOST_TEST(refusal("qwen3", true, true) == no_place("blk.0.attn_q.bias"));
+  BOOST_TEST(
+      refusal("qwen3", false, false)
+      == "bad.gguf: tensor blk.0.attn_q_norm.weight is missing, expected 16");
+}
+
+BOOST_AUTO_TEST_CASE(fused_tensors_have_all_rows) {
+  auto o = tiny_model_options{};
+  o.architecture = "phi3";
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message
+             == "bad.gguf: tensor blk.0.attn_qkv.weight is missing, expected "
+                "64 x 128");
+  o.fused = true;
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message == "");
+  auto f = tiny_model_file(o);
+  f.at("blk.0.ffn_up.weight").shape = {64, 96};
+  BOOST_TEST(model_refusal(f).message
+             == "bad.gguf: tensor blk.0.ffn_up.weight has shape 64 x 96, "
+                "expected 64 x 192");
+  o.architecture = "llama";
+  BOOST_TEST(model_refusal(tiny_model_file(o)).message
+             == "bad.gguf: tensor blk.0.attn_q.weight is missing, expected "
+                "64 x 64");
 }
 
 BOOST_AUTO_TEST_CASE(biases_come_together) {

@@ -19,8 +19,14 @@ namespace {
 
 using floats = std::vector<float>;
 
-constexpr dtype all_types[] = {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0,
-                               dtype::q4_0};
+constexpr dtype block_types[] = {dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                                 dtype::q5_1, dtype::q8_0, dtype::q4_k,
+                                 dtype::q5_k, dtype::q6_k};
+
+constexpr dtype all_types[] = {dtype::f32,  dtype::f16,  dtype::bf16,
+                               dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                               dtype::q5_1, dtype::q8_0, dtype::q4_k,
+                               dtype::q5_k, dtype::q6_k};
 
 floats random_floats(uint64_t seed, size_t n, float scale = 1) {
   auto xs = floats(n);
@@ -90,7 +96,7 @@ BOOST_AUTO_TEST_CASE(the_best_kernels_are_the_last_that_exist) {
 BOOST_AUTO_TEST_CASE(dequantize_is_dequantize_row) {
   for (auto* k : all_kernels())
     for (auto t : all_types)
-      for (auto n : {1u, 15u, 31u, 32u, 33u, 64u, 100u, 256u}) {
+      for (auto n : {1u, 15u, 31u, 32u, 33u, 64u, 100u, 256u, 768u}) {
         if (n % block_values(t) != 0)
           continue;
         auto w = encoded{t, random_floats(n, n, 3.f), 1, n};
@@ -120,16 +126,19 @@ BOOST_AUTO_TEST_CASE(each_encoded_value_is_expanded_as_the_plain_form_does) {
                      : std::memcmp(&got[i], &want[i], sizeof(float)) != 0;
       BOOST_TEST(wrong == 0, k->name << " " << to_string(t));
     }
-    for (auto t : {dtype::q8_0, dtype::q4_0})
+    // Scales lie at the start, those of q6_k at the end; any bytes will do.
+    for (auto t : block_types)
       for (auto scale : {0x0000, 0x0001, 0x3c00, 0xbc01, 0x7bff}) {
         auto bytes = std::vector<std::byte>{};
-        for (auto next = 0; next < 256;) {
-          bytes.push_back(static_cast<std::byte>(scale & 255));
-          bytes.push_back(static_cast<std::byte>(scale >> 8));
-          for (auto i = 2u; i < block_bytes(t); ++i)
-            bytes.push_back(static_cast<std::byte>(next++));
-        }
-        auto n = static_cast<uint32_t>(bytes.size() / block_bytes(t)) * 32;
+        auto blocks = 16u;
+        for (auto b = 0u; b < blocks; ++b)
+          for (auto i = 0u; i < block_bytes(t); ++i) {
+            auto at = t == dtype::q6_k ? i - 208 : i;
+            auto byte = at < 4 ? scale >> at % 2 * 8
+                               : static_cast<int>(random_bits(b, i) >> 20);
+            bytes.push_back(static_cast<std::byte>(byte));
+          }
+        auto n = blocks * block_values(t);
         auto want = floats(n);
         auto got = floats(n);
         dequantize_row(t, bytes.data(), n, want.data());
@@ -142,7 +151,7 @@ BOOST_AUTO_TEST_CASE(each_encoded_value_is_expanded_as_the_plain_form_does) {
 BOOST_AUTO_TEST_CASE(a_product_agrees_with_plain_loops) {
   for (auto* fast : all_kernels())
     for (auto t : all_types)
-      for (auto k : {1u, 7u, 16u, 31u, 32u, 33u, 64u, 96u, 145u}) {
+      for (auto k : {1u, 7u, 16u, 31u, 32u, 33u, 64u, 96u, 145u, 256u}) {
         if (k % block_values(t) != 0)
           continue;
         for (auto m : {1u, 2u, 3u, 4u, 5u, 7u, 9u})
@@ -181,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_product_agrees_with_plain_loops) {
 
 BOOST_AUTO_TEST_CASE(a_product_has_the_same_bits_in_every_form_and_tile) {
   for (auto t : all_types)
-    for (auto k : {5u, 32u, 48u, 160u, 203u}) {
+    for (auto k : {5u, 32u, 48u, 160u, 203u, 512u}) {
       if (k % block_values(t) != 0)
         continue;
       auto n = 13u;

@@ -17,6 +17,11 @@ using floats = std::vector<float>;
 using matrix =
     Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+constexpr dtype all_types[] = {dtype::f32,  dtype::f16,  dtype::bf16,
+                               dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                               dtype::q5_1, dtype::q8_0, dtype::q4_k,
+                               dtype::q5_k, dtype::q6_k};
+
 floats random_floats(uint64_t seed, size_t n) {
   auto xs = floats(n);
   for (auto i = size_t{0}; i < n; ++i)
@@ -51,10 +56,12 @@ bool same_bits(const float* a, const float* b, size_t n) {
 BOOST_AUTO_TEST_SUITE(tensor_matmul)
 
 BOOST_AUTO_TEST_CASE(it_agrees_with_eigen) {
-  for (auto t : {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0})
-    for (auto k : {32u, 288u, 2080u})
+  for (auto t : all_types)
+    for (auto k : {32u, 288u, 2080u, 768u})
       for (auto n : {1u, 65u, 130u})
         for (auto m : {1u, 4u, 5u, 18u}) {
+          if (k % block_values(t) != 0)
+            continue;
           auto w = weights{t, n, k, k + n};
           auto x = random_floats(m, size_t{m} * k);
           auto c = compute{2, best_kernels(), matmul_scratch_floats(k)};
@@ -106,10 +113,9 @@ BOOST_AUTO_TEST_CASE(maps_of_one_call_do_not_disturb_each_other) {
 }
 
 BOOST_AUTO_TEST_CASE(a_row_is_the_same_alone_and_among_others) {
-  auto k = 320u;
   auto n = 77u;
-  for (auto t :
-       {dtype::f32, dtype::f16, dtype::bf16, dtype::q8_0, dtype::q4_0}) {
+  for (auto t : all_types) {
+    auto k = block_values(t) == 256 ? 512u : 320u;
     auto w = weights{t, n, k, 9};
     auto x = random_floats(6, 40 * k);
     auto one = compute{1, best_kernels(), matmul_scratch_floats(k)};

@@ -52,6 +52,45 @@ BOOST_AUTO_TEST_CASE(a_pair_is_a_complex_number_that_turns) {
       }
 }
 
+BOOST_AUTO_TEST_CASE(yarn_slows_down_what_turns_seldom) {
+  // Heads of 128, base 10^6, 32,768 tokens: pairs from 64 log(32768 / (2 pi
+  // 32)) / log(10^6), 23.6, to 64 log(32768 / (2 pi)) / log(10^6), 39.65.
+  auto yarn = rope_yarn{4.f, 32768};
+  auto f = yarn_factors(yarn, 128, 1e6f);
+  BOOST_TEST(f.size() == 64u);
+  for (auto i = 0u; i <= 23; ++i)
+    BOOST_TEST(f[i] == 1.f);
+  for (auto i = 40u; i < 64; ++i)
+    BOOST_TEST(f[i] == 4.f);
+  // In between the frequency falls evenly from all of it to a quarter.
+  for (auto i = 24u; i < 40; ++i) {
+    auto share = (i - 23) / 17.0;
+    BOOST_TEST(std::abs(1 / f[i] - (1 - 0.75 * share)) < 1e-6);
+  }
+  BOOST_TEST(std::abs(yarn_magnitude(4.f) - 1.1386294f) < 1e-6f);
+  BOOST_TEST(yarn_magnitude(1.f) == 1.f);
+}
+
+BOOST_AUTO_TEST_CASE(yarn_of_odd_numbers_stays_in_bounds) {
+  for (auto context : {1u, 40u, 1u << 24})
+    for (auto dim : {2u, 6u, 64u})
+      for (auto base : {1.0001f, 10000.f, 1e30f})
+        for (auto factor : {1.f, 8.f, 1e30f})
+          for (auto x : yarn_factors({factor, context}, dim, base))
+            BOOST_TEST((x >= 1.f && x <= factor * 1.0001f),
+                       x << " of " << factor);
+}
+
+BOOST_AUTO_TEST_CASE(a_magnitude_scales_what_is_turned) {
+  auto plain = rope_angles{16, 10000.f, 1.f, {}};
+  auto loud = rope_angles{16, 10000.f, 1.f, {}, 2.f};
+  auto a = std::vector<float>(16), b = a;
+  plain.at(5, a.data());
+  loud.at(5, b.data());
+  for (auto i = 0u; i < 16; ++i)
+    BOOST_TEST(b[i] == 2 * a[i]);
+}
+
 BOOST_AUTO_TEST_CASE(the_start_of_a_text_does_not_turn) {
   auto angles = rope_angles{16, 10000.f, 1.f, {}};
   auto cos_sin = std::vector<float>(16);

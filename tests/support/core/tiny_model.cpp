@@ -99,22 +99,23 @@ void add_tiny_vocabulary(gguf_writer& to) {
 
 gguf_writer tiny_model_file(const tiny_model_options& o) {
   auto f = gguf_writer{};
-  f.put_string("general.architecture", "llama");
+  auto at = o.architecture + ".";
+  f.put_string("general.architecture", o.architecture);
   f.put_string("general.name", "tiny");
-  f.put_u32("llama.block_count", o.layers);
-  f.put_u32("llama.context_length", o.context);
-  f.put_u32("llama.embedding_length", o.hidden);
-  f.put_u32("llama.feed_forward_length", o.ffn);
-  f.put_u32("llama.attention.head_count", o.heads);
-  f.put_u32("llama.attention.head_count_kv", o.kv_heads);
+  f.put_u32(at + "block_count", o.layers);
+  f.put_u32(at + "context_length", o.context);
+  f.put_u32(at + "embedding_length", o.hidden);
+  f.put_u32(at + "feed_forward_length", o.ffn);
+  f.put_u32(at + "attention.head_count", o.heads);
+  f.put_u32(at + "attention.head_count_kv", o.kv_heads);
   if (o.heads * o.head_dim != o.hidden) {
-    f.put_u32("llama.attention.key_length", o.head_dim);
-    f.put_u32("llama.attention.value_length", o.head_dim);
+    f.put_u32(at + "attention.key_length", o.head_dim);
+    f.put_u32(at + "attention.value_length", o.head_dim);
   }
-  f.put_f32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-  f.put_u32("llama.rope.dimension_count", o.head_dim);
-  f.put_f32("llama.rope.freq_base", 10000.f);
-  f.put_u32("llama.vocab_size", tiny_vocab_size);
+  f.put_f32(at + "attention.layer_norm_rms_epsilon", 1e-5f);
+  f.put_u32(at + "rope.dimension_count", o.head_dim);
+  f.put_f32(at + "rope.freq_base", 10000.f);
+  f.put_u32(at + "vocab_size", tiny_vocab_size);
   add_tiny_vocabulary(f);
 
   auto random = weight_source{o.seed};
@@ -134,20 +135,29 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
   matrix("token_embd.weight", tiny_vocab_size, o.hidden,
          o.tied ? 3.f : std::sqrt(static_cast<float>(o.hidden)));
   for (auto i = 0u; i < o.layers; ++i) {
-    auto at = "blk." + std::to_string(i) + ".";
+    at = "blk." + std::to_string(i) + ".";
     vector(at + "attn_norm.weight", o.hidden, 1.f, 0.1f);
-    matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
-    matrix(at + "attn_k.weight", kv, o.hidden, 1.5f);
-    matrix(at + "attn_v.weight", kv, o.hidden, 1.f);
+    if (o.fused) {
+      matrix(at + "attn_qkv.weight", q + 2 * kv, o.hidden, 1.5f);
+    } else {
+      matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
+      matrix(at + "attn_k.weight", kv, o.hidden, 1.5f);
+      matrix(at + "attn_v.weight", kv, o.hidden, 1.f);
+    }
     matrix(at + "attn_output.weight", o.hidden, q, 1.f);
     if (o.qkv_bias) {
       vector(at + "attn_q.bias", q, 0.f, 0.3f);
       vector(at + "attn_k.bias", kv, 0.f, 0.3f);
       vector(at + "attn_v.bias", kv, 0.f, 0.3f);
     }
+    if (o.qk_norm) {
+      vector(at + "attn_q_norm.weight", o.head_dim, 1.f, 0.2f);
+      vector(at + "attn_k_norm.weight", o.head_dim, 1.f, 0.2f);
+    }
     vector(at + "ffn_norm.weight", o.hidden, 1.f, 0.1f);
-    matrix(at + "ffn_gate.weight", o.ffn, o.hidden, 1.f);
-    matrix(at + "ffn_up.weight", o.ffn, o.hidden, 1.f);
+    if (!o.fused)
+      matrix(at + "ffn_gate.weight", o.ffn, o.hidden, 1.f);
+    matrix(at + "ffn_up.weight", o.fused ? 2 * o.ffn : o.ffn, o.hidden, 1.f);
     matrix(at + "ffn_down.weight", o.hidden, o.ffn, 1.5f);
   }
   vector("output_norm.weight", o.hidden, 1.f, 0.1f);

@@ -24,6 +24,9 @@ struct tiny_model_options {
   bool tied = false;         ///< no output.weight
   bool qkv_bias = false;     ///< biases of Q, K and V
   bool rope_factors = false; ///< rope_freqs.weight
+  bool qk_norm = false;      ///< norms of the heads of Q and K
+  bool fused = false;        ///< Q, K, V in one tensor, gate and up in one
+  std::string architecture = "llama";
 };
 
 /// Ids of the tiny vocabulary: 3 control tokens, the 256 bytes (in GPT-2's

@@ -1,0 +1,124 @@
+#include <algorithm>
+
+#include "actors/prefill_node.hpp"
+
+namespace troupe {
+
+// -- compute ------------------------------------------------------------------
+
+bool prefill_state::has_step() const {
+  if (queue_.empty())
+    return false;
+  auto& j = jobs_.at(queue_.front());
+  return j.table.blocks() > 0
+         || kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()))
+                <= pool_->available();
+}
+
+void prefill_state::start(job& j, time_point now) {
+  auto& spec = j.what.spec;
+  auto offer = kv_offer{};
+  offer.seq = spec.seq;
+  offer.epoch = spec.epoch;
+  offer.model = opts_.weights->digest;
+  offer.layout = pool_->layout();
+  offer.blocks = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
+  offer.max_blocks = kv_layout::blocks_for(spec.max_length());
+  j.sender.emplace(std::move(offer), opts_.timing);
+  auto box = kv_outbox{};
+  j.sender->start(now, box);
+  send(j, std::move(box));
+}
+
+void prefill_state::begin_step(time_point now) {
+  chunk_.reset();
+  if (!has_step())
+    return;
+  auto seq = queue_.front();
+  auto& j = jobs_.at(seq);
+  auto total = static_cast<uint32_t>(j.tokens.size());
+  if (!j.table.grow(*pool_, total))
+    return;
+  if (!j.sender)
+    start(j, now);
+  auto c = chunk{};
+  c.seq = seq;
+  c.first = j.table.length();
+  c.count = std::min(opts_.prefill_chunk, total - c.first);
+  c.last = c.first + c.count == total;
+  chunk_ = std::move(c);
+}
+
+void prefill_state::compute() {
+  if (!chunk_)
+    return;
+  auto& j = jobs_.at(chunk_->seq);
+  auto row = batch_row{};
+  row.table = &j.table;
+  row.tokens = std::span{j.tokens}.subspan(chunk_->first, chunk_->count);
+  row.want_logits = chunk_->last;
+  chunk_->logits = engine_->forward({&row, 1});
+  ++steps_;
+}
+
+void prefill_state::end_step(time_point now) {
+  if (!chunk_)
+    return;
+  auto c = *std::exchange(chunk_, std::nullopt);
+  if (!c.logits)
+    return fail_and_drop(c.seq, c.logits.failure());
+  auto& j = jobs_.at(c.seq);
+  // Chunks end at block boundaries but for the last, so what is pushed here
+  // is never written again.
+  auto first = c.first / kv_block_tokens;
+  auto blocks = kv_layout::blocks_for(c.first + c.count) - first;
+  auto box = kv_outbox{};
+  j.sender->push(j.table, first, blocks, 0, pool_->layout().layers, now, box);
+  send(j, std::move(box));
+  if (c.last) {
+    std::erase(queue_, c.seq);
+    finish_prefill(j, *c.logits, now);
+  }
+}
+
+void prefill_state::finish_prefill(job& j, std::span<const float> logits,
+                                   time_point now) {
+  auto& spec = j.what.spec;
+  auto index = static_cast<uint32_t>(spec.emitted.size());
+  auto token =
+      sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
+  if (!token)
+    return fail_and_drop(spec.seq, token.failure());
+  auto o = sequence_output{};
+  o.request = spec.request;
+  o.seq = spec.seq;
+  o.epoch = spec.epoch;
+  o.index = index;
+  append_token(o, spec, *token, index);
+  auto over = o.reason != finish_reason::none;
+  out_.outputs.emplace_back(j.what.stream, std::move(o));
+  if (over) {
+    drop(jobs_.find(spec.seq), errc::cancelled, "ended with its first token");
+    return;
+  }
+  auto emitted = spec.emitted;
+  emitted.push_back(token->id);
+  auto box = kv_outbox{};
+  j.sender->finish(j.table.length(), std::move(emitted), now, box);
+  send(j, std::move(box));
+}
+
+node_status prefill_state::status() const {
+  auto s = node_status{};
+  s.node = opts_.id;
+  s.role = node_role::prefill;
+  s.sequences = static_cast<uint32_t>(jobs_.size());
+  s.waiting = static_cast<uint32_t>(queue_.size());
+  s.blocks_in_use = pool_->in_use();
+  s.blocks_total = pool_->capacity();
+  s.steps = steps_;
+  s.largest_batch = steps_ > 0 ? 1 : 0;
+  return s;
+}
+
+} // namespace troupe
