@@ -86,7 +86,10 @@ void multiply_packed(const compute& c, const linear& map,
 } // namespace
 
 size_t matmul_scratch_floats(uint32_t k) {
-  return outputs_of_panel(k) * panel_stride(k);
+  // Narrower matrices have more outputs in a panel, and may need more.
+  auto stride = panel_stride(k);
+  return std::min(expanded_outputs * stride,
+                  std::max(panel_floats, 4 * stride));
 }
 
 void matmul(compute& c, const float* x, uint32_t m,

@@ -137,6 +137,24 @@ BOOST_AUTO_TEST_CASE(a_row_is_the_same_alone_and_among_others) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(scratch_for_wide_matrices_does_for_narrow_ones) {
+  for (auto k = 1u; k < 9000; ++k)
+    if (matmul_scratch_floats(k) > matmul_scratch_floats(k + 1))
+      BOOST_TEST(false, k);
+  // The same, where a sanitizer looks on.
+  for (auto widest : {2048u, 5632u}) {
+    auto c = compute{1, best_kernels(), matmul_scratch_floats(widest)};
+    for (auto k : {768u, 992u, 1024u, 2048u}) {
+      auto w = weights{dtype::q8_0, 40, k, k};
+      auto x = random_floats(1, size_t{8} * k);
+      auto y = floats(size_t{8} * 40), one = floats(40);
+      matmul(c, x.data(), 8, std::array{linear{w.view, nullptr, y.data()}});
+      matmul(c, x.data(), 1, std::array{linear{w.view, nullptr, one.data()}});
+      BOOST_TEST(same_bits(y.data(), one.data(), one.size()));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_rows_are_no_work) {
   auto w = weights{dtype::f32, 3, 8, 1};
   auto c = compute{1, best_kernels(), matmul_scratch_floats(8)};
