@@ -8,19 +8,12 @@
 
 #include "core/base/random.hpp"
 #include "core/tensor/half.hpp"
+#include "tests/support/core/floats.hpp"
 
 using namespace troupe;
+using namespace troupe::testing;
 
 namespace {
-
-using floats = std::vector<float>;
-
-floats random_floats(uint64_t seed, size_t n) {
-  auto xs = floats(n);
-  for (auto i = size_t{0}; i < n; ++i)
-    xs[i] = static_cast<float>(4 * random_unit(seed, i) - 2);
-  return xs;
-}
 
 struct shape {
   uint32_t heads, kv_heads, dim;
@@ -31,9 +24,9 @@ struct shape {
 struct scene {
   scene(shape s, kv_dtype t, uint32_t tokens, uint64_t seed = 1)
       : s(s), tokens(tokens), layout{2, s.kv_heads, s.dim, t},
-        q(random_floats(seed, size_t{tokens} * s.heads * s.dim)),
-        k(random_floats(seed + 1, size_t{tokens} * s.kv_heads * s.dim)),
-        v(random_floats(seed + 2, size_t{tokens} * s.kv_heads * s.dim)),
+        q(random_floats(seed, size_t{tokens} * s.heads * s.dim, 2)),
+        k(random_floats(seed + 1, size_t{tokens} * s.kv_heads * s.dim, 2)),
+        v(random_floats(seed + 2, size_t{tokens} * s.kv_heads * s.dim, 2)),
         pool(make_block_arena(layout), kv_layout::blocks_for(tokens)) {
     BOOST_REQUIRE(table.grow(pool, tokens));
   }

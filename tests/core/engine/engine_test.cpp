@@ -11,9 +11,11 @@
 #include "core/tensor/kernels.hpp"
 #include "tests/core/engine/random_model.hpp"
 #include "tests/core/engine/reference.hpp"
+#include "tests/support/core/floats.hpp"
 #include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
+using namespace troupe::testing;
 using test::random_model;
 using test::random_model_options;
 
@@ -58,8 +60,6 @@ struct sequence {
 constexpr auto all_activations = {activation_type::f32, activation_type::i16,
                                   activation_type::i8};
 
-using floats = std::vector<float>;
-
 floats step(engine& e, std::span<const batch_row> rows) {
   auto r = e.forward(rows);
   BOOST_REQUIRE_MESSAGE(r.ok(), to_string(r ? error{} : r.failure()));
@@ -79,11 +79,6 @@ floats alone(engine& e, kv_dtype t, std::span<const token_id> ids,
   }
   BOOST_TEST(s.table.length() == ids.size());
   return all;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size()
-         && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 double worst(std::span<const float> got,

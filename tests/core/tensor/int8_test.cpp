@@ -12,19 +12,12 @@
 #include "core/tensor/half.hpp"
 #include "core/tensor/matmul.hpp"
 #include "core/tensor/quant.hpp"
+#include "tests/support/core/floats.hpp"
 
 using namespace troupe;
+using namespace troupe::testing;
 
 namespace {
-
-using floats = std::vector<float>;
-
-floats random_floats(uint64_t seed, size_t n) {
-  auto xs = floats(n);
-  for (auto i = size_t{0}; i < n; ++i)
-    xs[i] = static_cast<float>(2 * random_unit(seed, i) - 1);
-  return xs;
-}
 
 // Weights of all encodings that a file can hold, -128 of a q8_0 among them.
 struct weights {
@@ -121,11 +114,6 @@ quantised_rows quantise(const int8_kernels& k, const quantised_buffer& b,
   return rows;
 }
 
-bool same_bits(const floats& a, const floats& b) {
-  return a.size() == b.size()
-         && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 compute with_room(unsigned threads, activation_type t, uint32_t m, uint32_t k) {
   return compute{threads, best_kernels(), matmul_scratch_floats(k), t, m, k};
 }
@@ -165,7 +153,7 @@ BOOST_AUTO_TEST_CASE(quantising_agrees_with_the_plain_twin) {
           auto want = plain_quantise(x.data() + r * 96 + g * 32, wide);
           auto& got =
               *reinterpret_cast<const wide_quantised_group*>(rows.group(r, g));
-          BOOST_TEST(same_bits({got.scale}, {want.scale}), k->name);
+          BOOST_TEST(same_bits(floats{got.scale}, floats{want.scale}), k->name);
           auto sum = 0;
           for (auto i = 0u; i < 32; ++i) {
             auto q = got.low[i] + (wide ? 256 * got.high[i] : 0);

@@ -12,12 +12,12 @@
 #include "core/base/random.hpp"
 #include "core/tensor/half.hpp"
 #include "core/tensor/quant.hpp"
+#include "tests/support/core/floats.hpp"
 
 using namespace troupe;
+using namespace troupe::testing;
 
 namespace {
-
-using floats = std::vector<float>;
 
 constexpr dtype block_types[] = {dtype::q4_0, dtype::q4_1, dtype::q5_0,
                                  dtype::q5_1, dtype::q8_0, dtype::q4_k,
@@ -28,13 +28,6 @@ constexpr dtype all_types[] = {dtype::f32,  dtype::f16,  dtype::bf16,
                                dtype::q5_1, dtype::q8_0, dtype::q4_k,
                                dtype::q5_k, dtype::q6_k};
 
-floats random_floats(uint64_t seed, size_t n, float scale = 1) {
-  auto xs = floats(n);
-  for (auto i = size_t{0}; i < n; ++i)
-    xs[i] = scale * static_cast<float>(2 * random_unit(seed, i) - 1);
-  return xs;
-}
-
 std::vector<const kernels*> all_kernels() {
   auto found = std::vector<const kernels*>{};
   for (auto set : {instruction_set::portable, instruction_set::avx2,
@@ -42,11 +35,6 @@ std::vector<const kernels*> all_kernels() {
     if (auto* k = kernels_for(set))
       found.push_back(k);
   return found;
-}
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size()
-         && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 // Rows of w encoded one after the other, behind one byte of misalignment, as

@@ -8,12 +8,13 @@
 
 #include "core/base/random.hpp"
 #include "core/tensor/quant.hpp"
+#include "tests/support/core/floats.hpp"
 
 using namespace troupe;
+using namespace troupe::testing;
 
 namespace {
 
-using floats = std::vector<float>;
 using matrix =
     Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -21,13 +22,6 @@ constexpr dtype all_types[] = {dtype::f32,  dtype::f16,  dtype::bf16,
                                dtype::q4_0, dtype::q4_1, dtype::q5_0,
                                dtype::q5_1, dtype::q8_0, dtype::q4_k,
                                dtype::q5_k, dtype::q6_k};
-
-floats random_floats(uint64_t seed, size_t n) {
-  auto xs = floats(n);
-  for (auto i = size_t{0}; i < n; ++i)
-    xs[i] = static_cast<float>(2 * random_unit(seed, i) - 1);
-  return xs;
-}
 
 struct weights {
   weights(dtype t, uint32_t rows, uint32_t cols, uint64_t seed) {
@@ -46,10 +40,6 @@ struct weights {
   std::vector<std::byte> bytes;
   matrix values;
 };
-
-bool same_bits(const float* a, const float* b, size_t n) {
-  return std::memcmp(a, b, n * sizeof(float)) == 0;
-}
 
 } // namespace
 
@@ -98,17 +88,17 @@ BOOST_AUTO_TEST_CASE(maps_of_one_call_do_not_disturb_each_other) {
                         linear{e.view, nullptr, ye.data(), true}});
       auto one = floats(m * 70);
       matmul(c, x.data(), m, std::array{linear{a.view, nullptr, one.data()}});
-      BOOST_TEST(same_bits(ya.data(), one.data(), one.size()));
+      BOOST_TEST(same_bits(ya, one));
       one.assign(m * 200, 0);
       matmul(c, x.data(), m, std::array{linear{b.view, nullptr, one.data()}});
       for (auto i = 0u; i < one.size(); ++i)
         one[i] += bias[i % 200];
-      BOOST_TEST(same_bits(yb.data(), one.data(), one.size()));
+      BOOST_TEST(same_bits(yb, one));
       one.assign(m * 3, 0);
       matmul(c, x.data(), m, std::array{linear{e.view, nullptr, one.data()}});
       for (auto& v : one)
         v += 1;
-      BOOST_TEST(same_bits(ye.data(), one.data(), one.size()));
+      BOOST_TEST(same_bits(ye, one));
     }
 }
 
@@ -130,8 +120,9 @@ BOOST_AUTO_TEST_CASE(a_row_is_the_same_alone_and_among_others) {
           auto y = floats(m * n);
           matmul(c, x.data() + first * k, m,
                  std::array{linear{w.view, nullptr, y.data()}});
-          BOOST_TEST(same_bits(y.data(), want.data() + first * n, m * n),
-                     to_string(t) << " " << m << " from " << first);
+          BOOST_TEST(
+              same_bits({y.data(), m * n}, {want.data() + first * n, m * n}),
+              to_string(t) << " " << m << " from " << first);
         }
     }
   }
@@ -150,7 +141,7 @@ BOOST_AUTO_TEST_CASE(scratch_for_wide_matrices_does_for_narrow_ones) {
       auto y = floats(size_t{8} * 40), one = floats(40);
       matmul(c, x.data(), 8, std::array{linear{w.view, nullptr, y.data()}});
       matmul(c, x.data(), 1, std::array{linear{w.view, nullptr, one.data()}});
-      BOOST_TEST(same_bits(y.data(), one.data(), one.size()));
+      BOOST_TEST(same_bits({y.data(), one.size()}, one));
     }
   }
 }
