@@ -37,8 +37,7 @@ uint32_t default_blocks(const model& m, uint32_t max_batch) {
 
 } // namespace
 
-// -- generation
-// ----------------------------------------------------------------
+// -- generation --------------------------------------------------------------
 
 namespace {
 
@@ -122,8 +121,7 @@ completion collect(generation& g) {
   return all;
 }
 
-// -- runtime
-// -------------------------------------------------------------------
+// -- runtime -----------------------------------------------------------------
 
 struct runtime::impl {
   explicit impl(runtime_options o) : options(std::move(o)) {}

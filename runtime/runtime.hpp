@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,8 +31,6 @@ struct runtime_options {
   /// keeps the quality of the weights, i8 is faster with long prompts and many
   /// requests.
   activation_type activations = activation_type::i16;
-  /// How long destruction waits for nodes to end.
-  duration shutdown_deadline = std::chrono::seconds{10};
 };
 
 /// One request under way: pull its events until they end. Movable; dropping it
@@ -89,7 +86,8 @@ public:
 
   runtime(runtime&&) noexcept;
   runtime& operator=(runtime&&) noexcept;
-  /// Cancels what is under way, and waits for it within the deadline.
+  /// Ends what is under way, each request in one finish_event, and waits for
+  /// the steps that nodes are in.
   ~runtime();
 
   /// Starts a request; `request.request` is ignored. Errors: invalid_argument,

@@ -61,8 +61,7 @@ prefix truncate(std::span<const float> weights, const sampling_params& p) {
 
 } // namespace
 
-// -- penalties and biases
-// ------------------------------------------------------
+// -- penalties and biases ----------------------------------------------------
 
 void fused_sampler::penalise_repetition(std::span<const token_id> prompt,
                                         std::span<const token_id> generated,
@@ -133,8 +132,7 @@ result<std::span<const float>> fused_sampler::adjust(
   return std::span<const float>{logits_};
 }
 
-// -- selection
-// -----------------------------------------------------------------
+// -- selection ---------------------------------------------------------------
 
 result<float> fused_sampler::scan(std::span<const float>& logits) {
   if (!scan_maxima(logits, maxima_))
@@ -216,8 +214,7 @@ float fused_sampler::nucleus_bound(float top_p, double total) {
   return bound;
 }
 
-// -- drawing
-// -------------------------------------------------------------------
+// -- drawing -----------------------------------------------------------------
 
 token_id fused_sampler::draw_selected(const sampling_params& p, float max,
                                       double unit) {
@@ -274,8 +271,7 @@ token_id fused_sampler::draw_weighted(double total, double unit) const {
   return static_cast<token_id>(chosen);
 }
 
-// -- all together
-// --------------------------------------------------------------
+// -- all together ------------------------------------------------------------
 
 result<void> fused_sampler::report(std::span<const float> logits,
                                    const sampling_params& p, sampled& out) {

@@ -52,8 +52,7 @@ std::string dump(const nlohmann::ordered_json& j) {
   return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// -- what to run
-// ---------------------------------------------------------------
+// -- what to run -------------------------------------------------------------
 
 result<std::vector<token_id>> encode_prompt(const runtime& rt,
                                             const run_options& o,
@@ -98,8 +97,7 @@ result<void> parse_bias(const std::vector<std::string>& texts,
   return {};
 }
 
-// -- what comes out
-// ------------------------------------------------------------
+// -- what comes out ----------------------------------------------------------
 
 std::string as_json(const completion& c, const generation& g) {
   auto j = nlohmann::ordered_json{};
@@ -189,8 +187,7 @@ private:
   bool headed_;
 };
 
-// -- the command
-// ---------------------------------------------------------------
+// -- the command -------------------------------------------------------------
 
 int run(run_options& o) {
   // Before any thread starts.
@@ -246,6 +243,8 @@ int run(run_options& o) {
   for (auto& [text, g] : all) {
     auto c = out.print(g, text);
     code = code == exit_ok ? c : code;
+    if (!write({})) // nobody takes the others either
+      break;
   }
   interrupts.on_interrupt(nullptr);
   return code;

@@ -45,8 +45,7 @@ std::vector<json> lines(const std::string& out) {
 
 BOOST_AUTO_TEST_SUITE(command_line)
 
-// -- usage
-// ---------------------------------------------------------------------
+// -- usage -------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(help_teaches_and_succeeds) {
   auto r = call({"--help"});
@@ -79,8 +78,7 @@ BOOST_AUTO_TEST_CASE(usage_errors_exit_with_2_and_keep_stdout_clean) {
   }
 }
 
-// -- bad input
-// -----------------------------------------------------------------
+// -- bad input ---------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(bad_model_files_are_one_line_that_names_them) {
   auto dir = temp_dir{};
@@ -128,10 +126,12 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error) {
   auto r = call({"run", "--prompt", "Once upon a time"}, o);
   BOOST_TEST(r.code == 1);
   BOOST_TEST(r.err.find("standard output: No space left") != std::string::npos);
+  r = call({"run", "--prompt", "Once", "--prompt", "One day", "--json"}, o);
+  BOOST_TEST(r.code == 1);
+  BOOST_TEST(std::count(r.err.begin(), r.err.end(), '\n') == 1);
 }
 
-// -- what it prints
-// ------------------------------------------------------------
+// -- what it prints ----------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(tokenize_and_detokenize_are_inverse) {
   auto text = std::string{"It's 347 + 285,\n\t naïve café 🙂!"};
@@ -201,8 +201,7 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_answer_where_it_is) {
   BOOST_TEST(r.err.find("cancelled") != std::string::npos);
 }
 
-// -- one seed, one answer
-// ------------------------------------------------------
+// -- one seed, one answer ----------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
   auto base = std::vector<std::string>{"run", "--seed", "7",  "--temperature",

@@ -257,8 +257,7 @@ BOOST_AUTO_TEST_CASE(a_vocabulary_of_one) {
   BOOST_TEST(got.top.size() == 1u);
 }
 
-// -- penalties by hand
-// ---------------------------------------------------------
+// -- penalties by hand -------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(repetition_divides_positive_and_multiplies_negative) {
   auto p = with([](auto& p) {
@@ -332,8 +331,7 @@ BOOST_AUTO_TEST_CASE(biases_add_up_and_bans_hold) {
   BOOST_TEST(sample(logits, ban).id == 1);
 }
 
-// -- what cannot be, or hardly
-// ---------------------------------------------------
+// -- what cannot be, or hardly -----------------------------------------------
 
 BOOST_AUTO_TEST_CASE(nothing_possible_is_an_error) {
   auto logits = std::vector<float>{1.f, 2.f};
@@ -417,8 +415,7 @@ BOOST_AUTO_TEST_CASE(ids_out_of_range_are_refused) {
   }
 }
 
-// -- randomness
-// ------------------------------------------------------------------
+// -- randomness --------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(seed_and_position_decide_and_nothing_else_does) {
   auto logits = random_logits(400, 1, 1);
@@ -453,8 +450,7 @@ BOOST_AUTO_TEST_CASE(seed_and_position_decide_and_nothing_else_does) {
   BOOST_TEST(differ > 80);
 }
 
-// -- log-probabilities
-// -------------------------------------------------------------
+// -- log-probabilities -------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(logprobs_are_the_model_s_own) {
   auto logits = random_logits(777, 4);
