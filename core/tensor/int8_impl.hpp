@@ -142,6 +142,11 @@ inline void dot_group(const std::byte* q, const int8_t* x,
   }
 }
 
+// Bytes of weights between what is multiplied and what is fetched meanwhile: a
+// slice. While several rows pass by a slice, memory would idle otherwise. Past
+// the last panel there is nothing to fetch, which does no harm.
+constexpr auto fetch_ahead = size_t{16} * 1024;
+
 // What the sums of a tile start with: what is in y, or zeros; and a bias.
 struct beginning {
   bool add;
@@ -152,7 +157,7 @@ struct beginning {
 template <class W, bool Wide, int M>
 void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
           uint32_t row, uint32_t first, uint32_t last, beginning begin,
-          float* y, size_t y_stride) {
+          bool fetch, float* y, size_t y_stride) {
   using group = typename group_of<Wide>::type;
   constexpr auto step = sizeof(group);
   auto* x = reinterpret_cast<const group*>(rows.group(row, first));
@@ -171,6 +176,10 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
                         load(begin.bias + strip * strip_outputs + v * lanes));
   auto* w = panel + size_t{first} * W::bytes;
   for (auto g = first; g < last; ++g, w += W::bytes, x += rows.height) {
+    if (fetch)
+#pragma GCC unroll 32
+      for (auto i = 0; i < W::bytes; i += 64)
+        __builtin_prefetch(w + fetch_ahead + i, 0, 2);
     auto* q = w + 64 + strip * strip_outputs * 4;
     ints sum[M][tile_vectors];
     if constexpr (Wide) {
@@ -218,15 +227,16 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
 template <class W, bool Wide, int M = tile_rows>
 void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
              uint32_t row, uint32_t first, uint32_t last, beginning begin,
-             float* y, size_t y_stride) {
+             bool fetch, float* y, size_t y_stride) {
   if (m == M) {
     for (auto strip = 0u; strip < panel_outputs / strip_outputs; ++strip)
       tile<W, Wide, M>(panel, strip, rows, row, first, last, begin,
-                       y + strip * strip_outputs, y_stride);
+                       fetch && strip == 0, y + strip * strip_outputs,
+                       y_stride);
     return;
   }
   if constexpr (M > 1)
-    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, begin, y,
+    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, begin, fetch, y,
                             y_stride);
 }
 
@@ -240,6 +250,7 @@ void multiply_panel(const std::byte* panel, const quantised_rows& rows,
                     uint32_t row, uint32_t end, beginning begin, float* y,
                     size_t y_stride) {
   auto once = end - row <= tile_rows && end - row <= rows.height;
+  auto fetch = end - row > 2; // fewer rows wait for memory all the time
   auto slice = once ? rows.groups : slice_groups;
   for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
     auto left = rows.groups - first;
@@ -249,7 +260,7 @@ void multiply_panel(const std::byte* panel, const quantised_rows& rows,
       m = rows.height - r % rows.height;
       m = m < tile_rows ? m : tile_rows;
       m = m < end - r ? m : end - r;
-      tile_of<W, Wide>(m, panel, rows, r, first, last, begin,
+      tile_of<W, Wide>(m, panel, rows, r, first, last, begin, fetch && r == row,
                        y + (r - row) * y_stride, y_stride);
     }
     begin = {true, nullptr};
