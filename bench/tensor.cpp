@@ -128,7 +128,6 @@ constexpr auto i8 = static_cast<int64_t>(activation_type::i8);
 
 void shapes(benchmark::internal::Benchmark* b) {
   constexpr auto q8 = static_cast<int64_t>(dtype::q8_0);
-  constexpr auto q4 = static_cast<int64_t>(dtype::q4_0);
   b->ArgNames({"dtype", "activations", "threads", "n", "k", "m"})
       ->UseRealTime()
       ->MeasureProcessCPUTime();
@@ -139,12 +138,14 @@ void shapes(benchmark::internal::Benchmark* b) {
       for (auto m : {1, 8, 64, 512})
         for (auto a : {f32, i16, i8})
           b->Args({q8, a, threads, n, k, m});
-  for (auto m : {1, 8, 64, 512}) {
-    for (auto a : {f32, i16, i8})
-      b->Args({q4, a, 2, 2048, 2048, m});
-    for (auto t : {dtype::f32, dtype::f16, dtype::bf16})
-      b->Args({static_cast<int64_t>(t), f32, 2, 2048, 2048, m});
-  }
+  auto types = {dtype::q4_0, dtype::q4_1, dtype::q5_0, dtype::q5_1, dtype::q4_k,
+                dtype::q5_k, dtype::q6_k, dtype::f16,  dtype::bf16, dtype::f32};
+  for (auto threads : {1, 2})
+    for (auto m : {1, 8, 64, 512})
+      for (auto t : types)
+        for (auto a : {f32, i16, i8})
+          if (a == f32 || packed_matrix::supports(t))
+            b->Args({static_cast<int64_t>(t), a, threads, 2048, 2048, m});
 }
 
 BENCHMARK(multiply)->Apply(shapes);

@@ -66,7 +66,10 @@ inline void quantise_group(const float* x, std::byte* to) {
     q[i] = as_int - 0x4b400000;
   }
   auto sum = int32_t{0};
-  for (auto i = 0; i < 32; ++i)
+  for (auto i = 0; i < 16; ++i)
+    sum += q[i];
+  out->first = sum * -32;
+  for (auto i = 16; i < 32; ++i)
     sum += q[i];
   out->start[0] = sum * -128;
   out->start[1] = sum * -8;
@@ -224,6 +227,16 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
       store(y + r * y_stride + v * lanes, out[r][v]);
 }
 
+} // namespace
+
+} // namespace troupe
+
+#include "core/tensor/int8_levels_impl.hpp"
+
+namespace troupe {
+
+namespace {
+
 template <class W, bool Wide, int M = tile_rows>
 void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
              uint32_t row, uint32_t first, uint32_t last, beginning begin,
@@ -312,13 +325,34 @@ void multiply_panels(const int8_block& b) {
   }
 }
 
+template <class W>
+void multiply_as(const int8_block& b) {
+  b.x->wide ? multiply_panels<W, true>(b) : multiply_panels<W, false>(b);
+}
+
 void multiply(const int8_block& b) {
-  if (b.type == dtype::q8_0)
-    b.x->wide ? multiply_panels<of_q8_0, true>(b)
-              : multiply_panels<of_q8_0, false>(b);
-  else
-    b.x->wide ? multiply_panels<of_q4_0, true>(b)
-              : multiply_panels<of_q4_0, false>(b);
+  switch (b.type) {
+  case dtype::q8_0:
+    return multiply_as<of_q8_0>(b);
+  case dtype::q4_0:
+    return multiply_as<of_q4_0>(b);
+  case dtype::q4_1:
+    return multiply_as<of_q4_1>(b);
+  case dtype::q5_0:
+    return multiply_as<of_q5_0>(b);
+  case dtype::q5_1:
+    return multiply_as<of_q5_1>(b);
+  case dtype::q4_k:
+    return multiply_as<of_q4_k>(b);
+  case dtype::q5_k:
+    return multiply_as<of_q5_k>(b);
+  case dtype::q6_k:
+    return multiply_as<of_q6_k>(b);
+  case dtype::f32:
+  case dtype::f16:
+  case dtype::bf16:
+    return; // not for these kernels
+  }
 }
 
 } // namespace
