@@ -150,6 +150,13 @@ inline void dot_group(const std::byte* q, const int8_t* x,
 // the last panel there is nothing to fetch, which does no harm.
 constexpr auto fetch_ahead = size_t{16} * 1024;
 
+template <int Bytes>
+inline void fetch_weights(const std::byte* at) {
+#pragma GCC unroll 32
+  for (auto i = 0; i < Bytes; i += 64)
+    __builtin_prefetch(at + fetch_ahead + i, 0, 2);
+}
+
 // What the sums of a tile start with: what is in y, or zeros; and a bias.
 struct beginning {
   bool add;
@@ -180,9 +187,7 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
   auto* w = panel + size_t{first} * W::bytes;
   for (auto g = first; g < last; ++g, w += W::bytes, x += rows.height) {
     if (fetch)
-#pragma GCC unroll 32
-      for (auto i = 0; i < W::bytes; i += 64)
-        __builtin_prefetch(w + fetch_ahead + i, 0, 2);
+      fetch_weights<W::bytes>(w);
     auto* q = w + 64 + strip * strip_outputs * 4;
     ints sum[M][tile_vectors];
     if constexpr (Wide) {

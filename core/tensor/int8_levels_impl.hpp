@@ -269,10 +269,7 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
         out[r][v] = add(out[r][v], load(begin.bias + from + v * lanes));
   for (auto g = first; g < last; ++g, x += rows.height) {
     if (fetch)
-#pragma GCC unroll 32
-      for (auto i = 0; i < W::bytes; i += 64)
-        __builtin_prefetch(panel + size_t{g} * W::bytes + fetch_ahead + i, 0,
-                           2);
+      fetch_weights<W::bytes>(panel + size_t{g} * W::bytes);
     auto w = W{panel, g, from};
     add_part<W, Wide, 0>(w, x, out);
     if constexpr (W::parts == 2)
