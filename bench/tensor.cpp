@@ -3,9 +3,9 @@
 
 #include <array>
 #include <benchmark/benchmark.h>
-#include <immintrin.h>
 #include <vector>
 
+#include "bench/peak.hpp"
 #include "core/tensor/matmul.hpp"
 #include "tests/core/engine/random_model.hpp"
 
@@ -14,64 +14,29 @@ namespace {
 using namespace troupe;
 using counter = benchmark::Counter;
 
-double runs(const benchmark::State& state) {
-  return static_cast<double>(state.iterations());
-}
-
 // -- peaks --------------------------------------------------------------------
-
-constexpr auto dots_of_task = 1 << 16;
-
-// 16 independent sums: enough to hide the latency of each.
-__attribute__((target("avx512f,avx512vnni"))) void dots_512(int* out) {
-  __m512i sum[16];
-  for (auto i = 0; i < 16; ++i)
-    sum[i] = _mm512_set1_epi32(i);
-  auto w = _mm512_set1_epi32(*out);
-  for (auto n = 0; n < dots_of_task; n += 16)
-    for (auto& s : sum)
-      s = _mm512_dpbusd_epi32(s, w, w);
-  for (auto i = 1; i < 16; ++i)
-    sum[0] = _mm512_add_epi32(sum[0], sum[i]);
-  __builtin_memcpy(out, sum, 4);
-}
 
 // args: threads
 void peak_int8(benchmark::State& state) {
-  if (int8_kernels_for(int8_instruction_set::avx512_vnni) == nullptr) {
+  if (!bench::has_vnni()) {
     state.SkipWithError("no AVX-512 VNNI");
     return;
   }
   auto pool = thread_pool{static_cast<unsigned>(state.range(0))};
-  auto tasks = 4 * pool.size();
+  auto ops = 0.0;
   for (auto _ : state)
-    pool.run(tasks, [](uint32_t, unsigned) {
-      auto x = 1;
-      benchmark::DoNotOptimize(x);
-      dots_512(&x);
-      benchmark::DoNotOptimize(x);
-    });
-  state.counters["OP/s"] =
-      counter(runs(state) * tasks * dots_of_task * 128.0, counter::kIsRate);
+    ops += bench::run_dots(pool);
+  state.counters["OP/s"] = counter(ops, counter::kIsRate);
 }
 
-// args: threads; far more than any cache of a few cores holds.
+// args: threads
 void peak_read(benchmark::State& state) {
-  constexpr auto task_words = size_t{1} << 17;
-  auto words = std::vector<uint64_t>(size_t{1} << 27, 1);
+  auto words = bench::words_to_read();
   auto pool = thread_pool{static_cast<unsigned>(state.range(0))};
+  auto bytes = 0.0;
   for (auto _ : state)
-    pool.run(static_cast<uint32_t>(words.size() / task_words),
-             [&](uint32_t task, unsigned) {
-               auto* at = words.data() + task * task_words;
-               uint64_t sum[32] = {};
-               for (auto i = size_t{0}; i < task_words; i += 32)
-                 for (auto j = size_t{0}; j < 32; ++j)
-                   sum[j] += at[i + j];
-               benchmark::DoNotOptimize(sum);
-             });
-  state.counters["B/s"] = counter(
-      runs(state) * 8.0 * static_cast<double>(words.size()), counter::kIsRate);
+    bytes += bench::run_reads(pool, words);
+  state.counters["B/s"] = counter(bytes, counter::kIsRate);
 }
 
 BENCHMARK(peak_int8)
@@ -116,10 +81,8 @@ void multiply(benchmark::State& state) {
     matmul(c, x.data(), m, std::array{linear{w, nullptr, y.data()}});
     benchmark::ClobberMemory();
   }
-  state.counters["OP/s"] =
-      counter(runs(state) * 2.0 * m * n * k, counter::kIsRate);
-  state.counters["weights B/s"] = counter(
-      runs(state) * static_cast<double>(bytes.size()), counter::kIsRate);
+  bench::count(state, threads, 2.0 * m * n * k,
+               static_cast<double>(bytes.size()));
 }
 
 constexpr auto f32 = static_cast<int64_t>(activation_type::f32);
