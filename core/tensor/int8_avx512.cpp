@@ -113,6 +113,8 @@ inline ints dot(ints sum, weights w, inputs x) {
 
 } // namespace troupe
 
+#include "core/tensor/quantise_avx512.hpp"
+#define TROUPE_QUANTISE_FOUR
 #include "core/tensor/int8_impl.hpp"
 
 namespace troupe {

@@ -88,7 +88,13 @@ void quantise(const float* x, uint32_t row, const quantised_rows& to) {
   x += size_t{row} * to.groups * 32;
   auto* out = to.group(row, 0);
   auto step = to.height * to.group_bytes();
-  for (auto g = uint32_t{0}; g < to.groups; ++g, x += 32, out += step)
+  auto g = uint32_t{0};
+#ifdef TROUPE_QUANTISE_FOUR
+  if (!to.wide)
+    for (; g + 4 <= to.groups; g += 4, x += 4 * 32, out += 4 * step)
+      quantise_four(x, out, step, least_magnitude);
+#endif
+  for (; g < to.groups; ++g, x += 32, out += step)
     to.wide ? quantise_group<true>(x, out) : quantise_group<false>(x, out);
 }
 
