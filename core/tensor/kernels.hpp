@@ -54,6 +54,12 @@ struct kernels {
   /// gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + e^-x).
   void (*swiglu)(float* gate, const float* up, size_t n);
 
+  /// The same with gelu(x) = x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+  void (*geglu)(float* gate, const float* up, size_t n);
+
+  /// x[i] = cap * tanh(x[i] / cap).
+  void (*softcap)(float* x, float cap, size_t n);
+
   /// Rounds to float16, to nearest even.
   void (*to_f16)(const float* in, uint32_t n, std::byte* out);
 

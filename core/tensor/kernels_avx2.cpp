@@ -158,7 +158,6 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels avx2_kernels;
-const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu,
-                           to_f16, transpose,  attend};
+const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu, geglu, softcap, to_f16, transpose,  attend};
 
 } // namespace troupe

@@ -378,26 +378,58 @@ inline vec exponential(vec x) {
   return mul(y, power_of_two(t));
 }
 
-inline vec gated(vec gate, vec up) {
-  auto e = exponential(sub(zero(), gate));
-  return mul(div(gate, add(splat(1.f), e)), up);
+// g / (1 + e^-t) * up: what gates with t of g multiply.
+inline vec gated(vec g, vec t, vec up) {
+  auto e = exponential(sub(zero(), t));
+  return mul(div(g, add(splat(1.f), e)), up);
+}
+
+inline vec silu_gated(vec g, vec up) {
+  return gated(g, g, up);
+}
+
+// (1 + tanh(u)) / 2 = 1 / (1 + e^-2u); here 2 sqrt(2/pi) comes first.
+inline vec gelu_gated(vec g, vec up) {
+  auto u = fma(mul(g, g), splat(0.0713548163f), splat(1.5957691216f));
+  return gated(g, mul(g, u), up);
+}
+
+// tanh(x) = 1 - 2 / (1 + e^2x), to about 1e-7 of 1.
+inline vec capped(vec x, float cap) {
+  auto e = exponential(mul(x, splat(2.f / cap)));
+  auto t = sub(splat(1.f), div(splat(2.f), add(splat(1.f), e)));
+  return mul(t, splat(cap));
+}
+
+// x[i] = f(x[i], y[i]); y may be x.
+template <class F>
+inline void each_of(float* x, const float* y, size_t n, F f) {
+  auto i = size_t{0};
+  for (; i + 16 <= n; i += 16)
+    store(x + i, f(load(x + i), load(y + i)));
+  if (i < n) {
+    float a[16] = {};
+    float b[16] = {};
+    for (auto j = size_t{0}; i + j < n; ++j) {
+      a[j] = x[i + j];
+      b[j] = y[i + j];
+    }
+    store(a, f(load(a), load(b)));
+    for (auto j = size_t{0}; i + j < n; ++j)
+      x[i + j] = a[j];
+  }
 }
 
 void swiglu(float* gate, const float* up, size_t n) {
-  auto i = size_t{0};
-  for (; i + 16 <= n; i += 16)
-    store(gate + i, gated(load(gate + i), load(up + i)));
-  if (i < n) {
-    float g[16] = {};
-    float u[16] = {};
-    for (auto j = size_t{0}; i + j < n; ++j) {
-      g[j] = gate[i + j];
-      u[j] = up[i + j];
-    }
-    store(g, gated(load(g), load(u)));
-    for (auto j = size_t{0}; i + j < n; ++j)
-      gate[i + j] = g[j];
-  }
+  each_of(gate, up, n, silu_gated);
+}
+
+void geglu(float* gate, const float* up, size_t n) {
+  each_of(gate, up, n, gelu_gated);
+}
+
+void softcap(float* x, float cap, size_t n) {
+  each_of(x, x, n, [cap](vec a, vec) { return capped(a, cap); });
 }
 
 void to_f16(const float* in, uint32_t n, std::byte* out) {

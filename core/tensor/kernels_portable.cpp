@@ -170,7 +170,6 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels portable_kernels;
-const kernels portable_kernels{"portable", dequantize, multiply, swiglu,
-                               to_f16,     transpose,  attend};
+const kernels portable_kernels{"portable", dequantize, multiply, swiglu, geglu, softcap, to_f16,     transpose,  attend};
 
 } // namespace troupe
