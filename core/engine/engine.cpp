@@ -30,9 +30,9 @@ uint32_t widest(const hparams& p) {
 }
 
 size_t scratch_floats(const hparams& p) {
-  return std::max(
-      matmul_scratch_floats(widest(p)),
-      dense_attention::scratch_floats(p.heads, p.kv_heads, p.head_dim));
+  return std::max(matmul_scratch_floats(widest(p)),
+                  dense_attention::scratch_floats(p.heads, p.kv_heads,
+                                                  p.head_dim, p.head_dim));
 }
 
 // Not initialised, so that what a model never uses never becomes resident.
@@ -236,7 +236,7 @@ std::span<const float> engine::impl::logits() {
 }
 
 kv_layout kv_layout_of(const hparams& p, kv_dtype t) {
-  return {p.layers, p.kv_heads, p.head_dim, t};
+  return {p.layers, p.kv_heads, p.head_dim, p.head_dim, t};
 }
 
 // -- engine -------------------------------------------------------------------
