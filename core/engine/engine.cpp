@@ -176,7 +176,7 @@ std::span<const float> engine::impl::logits() {
     rms_norm(x.row(rows.wanted[i]), w->output_norm.data(), p.hidden, p.norm_eps,
              normed.row(i));
   matmul(c, normed, n, std::array{linear{w->output, nullptr, out}});
-  auto all = std::span<float>{out, size_t{n} * p.vocab};
+  auto all = std::span<float>{out.row(0), size_t{n} * p.vocab};
   if (p.logit_softcap != 0.f)
     cap(all);
   return all;

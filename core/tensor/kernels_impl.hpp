@@ -442,11 +442,17 @@ void to_f16(const float* in, uint32_t n, std::byte* out) {
 
 // -- attention ----------------------------------------------------------------
 
+// x, but `fill` in the lanes outside of [r.begin, r.end).
+inline vec keep_range(vec x, token_range r, float fill) {
+  x = keep(x, r.end, fill);
+  return r.begin == 0 ? x : keep_from(x, r.begin, fill);
+}
+
 // Scores of Q queries against 16 keys, softmax weights into p, and what the
 // sums so far have to be multiplied by into `fade`.
 template <int Q>
 void score(const attention_state& s, uint32_t first, const float* keys,
-           const uint32_t* seen, float* fade) {
+           const token_range* seen, float* fade) {
   const float* q[Q];
   vec chain[Q][4];
   for (auto i = 0; i < Q; ++i) {
@@ -469,11 +475,13 @@ void score(const attention_state& s, uint32_t first, const float* keys,
   for (auto i = 0; i < Q; ++i) {
     auto at = first + i;
     auto x = add(add(chain[i][0], chain[i][1]), add(chain[i][2], chain[i][3]));
+    if (s.softcap != 0)
+      x = capped(x, s.softcap);
     auto before = s.largest[at];
-    auto now = largest(keep(x, seen[at], before));
+    auto now = largest(keep_range(x, seen[at], before));
     now = before > now ? before : now;
     auto p = exponential(sub(x, splat(now)));
-    p = keep(p, seen[at], 0.f);
+    p = keep_range(p, seen[at], 0.f);
     store(s.p + size_t{16} * at, p);
     // Multiplying by one where the maximum stays is exact.
     fade[i] = 1.f;
@@ -488,7 +496,7 @@ void score(const attention_state& s, uint32_t first, const float* keys,
 
 template <int Q>
 void weigh(const attention_state& s, uint32_t first, const float* values,
-           uint32_t tokens, const float* fade) {
+           token_range seen, const float* fade) {
   const float* p[Q];
   for (auto i = 0; i < Q; ++i)
     p[i] = s.p + (first + i) * size_t{16};
@@ -499,9 +507,9 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
       for (auto h = 0; h < 2; ++h)
         sum[i][h] = mul(load(s.sum + (first + i) * s.stride + d + 16 * h),
                         splat(fade[i]));
-    for (auto j = size_t{0}; j < tokens; ++j) {
-      auto a = load(values + j * s.stride + d);
-      auto b = load(values + j * s.stride + d + 16);
+    for (auto j = size_t{seen.begin}; j < seen.end; ++j) {
+      auto a = load(values + j * s.value_stride + d);
+      auto b = load(values + j * s.value_stride + d + 16);
       for (auto i = 0; i < Q; ++i) {
         sum[i][0] = fma(splat(p[i][j]), a, sum[i][0]);
         sum[i][1] = fma(splat(p[i][j]), b, sum[i][1]);
@@ -515,8 +523,8 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
     for (auto i = 0; i < Q; ++i) {
       auto* to = s.sum + (first + i) * s.stride + d;
       auto sum = mul(load(to), splat(fade[i]));
-      for (auto j = size_t{0}; j < tokens; ++j)
-        sum = fma(splat(p[i][j]), load(values + j * s.stride + d), sum);
+      for (auto j = size_t{seen.begin}; j < seen.end; ++j)
+        sum = fma(splat(p[i][j]), load(values + j * s.value_stride + d), sum);
       store(to, sum);
     }
   }
@@ -524,19 +532,20 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
 
 template <int Q>
 void attend_some(const attention_state& s, uint32_t first, const float* keys,
-                 const float* values, const uint32_t* seen) {
+                 const float* values, const token_range* seen) {
   float fade[Q];
   score<Q>(s, first, keys, seen, fade);
-  weigh<Q>(s, first, values, attention_block, fade);
+  weigh<Q>(s, first, values, {0, attention_block}, fade);
 }
 
 void attend(const attention_state& s, const float* keys, const float* values,
-            const uint32_t* seen) {
+            const token_range* seen) {
   constexpr auto q = tile_queries;
   for (auto i = uint32_t{0}; i < s.queries;) {
     auto together = uint32_t{0};
     while (together < q && i + together < s.queries
-           && seen[i + together] == attention_block)
+           && seen[i + together].begin == 0
+           && seen[i + together].end == attention_block)
       ++together;
     if (together == q) {
       attend_some<q>(s, i, keys, values, seen);
@@ -545,9 +554,9 @@ void attend(const attention_state& s, const float* keys, const float* values,
       attend_some<2>(s, i, keys, values, seen);
       i += 2;
     } else {
-      // Not even a weight of zero may meet a value beyond what is seen: it
+      // Not even a weight of zero may meet a value that is not seen: it
       // would turn an infinity into a NaN, and -0 into 0.
-      if (seen[i] > 0) {
+      if (seen[i].begin < seen[i].end) {
         float fade;
         score<1>(s, i, keys, seen, &fade);
         weigh<1>(s, i, values, seen[i], &fade);

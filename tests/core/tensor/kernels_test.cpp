@@ -313,20 +313,21 @@ struct attention_case {
     auto largest = floats(n, std::numeric_limits<float>::lowest());
     auto weight = floats(n);
     auto p = floats(n * 16);
-    auto s = attention_state{n,
-                             dim,
-                             stride,
-                             q.data() + first * dim,
-                             sum.data(),
-                             largest.data(),
-                             weight.data(),
-                             p.data()};
+    auto s = attention_state{};
+    s.queries = n;
+    s.dim = dim;
+    s.stride = s.value_stride = stride;
+    s.q = q.data() + first * dim;
+    s.sum = sum.data();
+    s.largest = largest.data();
+    s.weight = weight.data();
+    s.p = p.data();
     for (auto b = 0u; b < 2; ++b) {
-      auto seen = std::vector<uint32_t>(n);
+      auto seen = std::vector<token_range>(n);
       for (auto i = 0u; i < n; ++i)
-        seen[i] = total[first + i] <= 16 * b
-                      ? 0
-                      : std::min(16u, total[first + i] - 16 * b);
+        seen[i].end = total[first + i] <= 16 * b
+                          ? 0
+                          : std::min(16u, total[first + i] - 16 * b);
       k.attend(s, keys.data() + b * 16 * dim, values.data() + b * 16 * stride,
                seen.data());
     }
