@@ -175,12 +175,13 @@ void refuse_foreign(json_fields& config) {
 
 } // namespace
 
-result<hf_config> read_hf_config(const_bytes text, const std::string& path) {
+result<hf_model_config> read_hf_config(const_bytes text,
+                                       const std::string& path) {
   auto json = parse_json_object(text, path, bounds);
   if (!json)
     return json.failure();
   auto config = json_fields{*json, path};
-  auto out = hf_config{};
+  auto out = hf_model_config{};
   out.arch = read_architecture(config);
   if (config.failed())
     return config.failure();

@@ -35,7 +35,7 @@ struct hf_architecture {
 };
 
 /// What config.json says about a model.
-struct hf_config {
+struct hf_model_config {
   const hf_architecture* arch = nullptr;
   hparams params;
   bool qkv_bias = false;
@@ -48,6 +48,7 @@ struct hf_config {
 /// Reads the text of a config.json, within the bounds of read_hparams. Errors
 /// start with `path`: bad_file, or unsupported for what would change the
 /// computation in a way that this build does not implement.
-result<hf_config> read_hf_config(const_bytes text, const std::string& path);
+result<hf_model_config> read_hf_config(const_bytes text,
+                                       const std::string& path);
 
 } // namespace troupe

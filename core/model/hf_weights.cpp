@@ -12,7 +12,7 @@ matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
   return {all.type, n, all.cols, all.row(first)};
 }
 
-void read_attention(hf_tensors& from, const hf_config& config,
+void read_attention(hf_tensors& from, const hf_model_config& config,
                     const std::string& at, layer_weights& l) {
   auto& p = config.params;
   auto q = p.heads * p.head_dim;
@@ -40,7 +40,7 @@ void read_attention(hf_tensors& from, const hf_config& config,
   }
 }
 
-void read_feed_forward(hf_tensors& from, const hf_config& config,
+void read_feed_forward(hf_tensors& from, const hf_model_config& config,
                        const std::string& at, layer_weights& l) {
   auto& p = config.params;
   if (config.arch->fused) {
@@ -54,7 +54,7 @@ void read_feed_forward(hf_tensors& from, const hf_config& config,
   l.down = from.matrix(at + "down_proj.weight", p.hidden, p.ffn);
 }
 
-layer_weights read_layer(hf_tensors& from, const hf_config& config,
+layer_weights read_layer(hf_tensors& from, const hf_model_config& config,
                          uint32_t number) {
   auto at = "model.layers." + std::to_string(number) + ".";
   auto hidden = config.params.hidden;
@@ -69,7 +69,7 @@ layer_weights read_layer(hf_tensors& from, const hf_config& config,
 } // namespace
 
 result<model_weights> read_hf_weights(const hf_directory& dir,
-                                      const hf_config& config) {
+                                      const hf_model_config& config) {
   auto& p = config.params;
   auto from = hf_tensors{dir};
   auto w = model_weights{};

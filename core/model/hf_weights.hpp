@@ -11,6 +11,6 @@ namespace troupe {
 /// for is there, in the right shape and a type that this build computes with,
 /// and no tensor of the model's own would be ignored. Errors name the file.
 result<model_weights> read_hf_weights(const hf_directory& dir,
-                                      const hf_config& config);
+                                      const hf_model_config& config);
 
 } // namespace troupe

@@ -21,7 +21,7 @@ void check(const error& e) {
 
 // Of the seeds: a layer of 8 values, 2 heads of 4 and 1 KV head, 12 in the
 // feed-forward, 10 tokens.
-hf_config config_of_seeds() {
+hf_model_config config_of_seeds() {
   constexpr auto text = std::string_view{
       R"({"model_type": "llama", "vocab_size": 10, "hidden_size": 8,
       "max_position_embeddings": 32, "num_hidden_layers": 1,

@@ -13,14 +13,14 @@ namespace {
 
 using changes = std::vector<std::pair<std::string_view, std::string_view>>;
 
-result<hf_config> read(const std::string& text) {
+result<hf_model_config> read(const std::string& text) {
   return read_hf_config(std::as_bytes(std::span{text}), "config.json");
 }
 
 std::string tiny(const changes& put, std::string architecture = "llama") {
   auto o = tiny_model_options{};
   o.architecture = std::move(architecture);
-  auto f = hf_files{};
+  auto f = hf_model_files{};
   // As much of it as config.json needs.
   f.config = tiny_hf_model(o).config;
   for (auto& [key, value] : put)
@@ -28,7 +28,8 @@ std::string tiny(const changes& put, std::string architecture = "llama") {
   return f.config_text();
 }
 
-hf_config accepted(const changes& put, std::string architecture = "llama") {
+hf_model_config accepted(const changes& put,
+                         std::string architecture = "llama") {
   auto c = read(tiny(put, std::move(architecture)));
   BOOST_REQUIRE_MESSAGE(c.ok(), (c.ok() ? "" : c.failure().message));
   return *c;

@@ -16,20 +16,20 @@ using namespace troupe::testing;
 
 namespace {
 
-result<std::shared_ptr<const model>> load(const hf_files& f) {
+result<std::shared_ptr<const model>> load(const hf_model_files& f) {
   auto dir = temp_dir{};
   f.write(dir.path());
   return load_with_numbered_tokens(dir.path()); // the mapping lives on
 }
 
-std::shared_ptr<const model> loaded(const hf_files& f) {
+std::shared_ptr<const model> loaded(const hf_model_files& f) {
   auto m = load(f);
   BOOST_REQUIRE_MESSAGE(m.ok(), (m.ok() ? "" : m.failure().message));
   return *m;
 }
 
 // The message without the directory, whose name is by chance.
-std::string refusal(const hf_files& f) {
+std::string refusal(const hf_model_files& f) {
   auto m = load(f);
   if (m)
     return "";

@@ -118,19 +118,19 @@ byte_vector safetensors_writer::bytes() const {
   return out;
 }
 
-void hf_files::put(std::string_view key, std::string_view value) {
+void hf_model_files::put(std::string_view key, std::string_view value) {
   config += config.empty() ? "{" : ", ";
   config += "\"" + std::string{key} + "\": " + std::string{value};
 }
 
-void hf_files::write(const std::string& dir) const {
+void hf_model_files::write(const std::string& dir) const {
   auto text = config_text();
   write_file(dir + "/config.json", std::as_bytes(std::span{text}));
   write_file(dir + "/model.safetensors", weights.bytes());
 }
 
-hf_files tiny_hf_model(const tiny_model_options& o) {
-  auto f = hf_files{};
+hf_model_files tiny_hf_model(const tiny_model_options& o) {
+  auto f = hf_model_files{};
   auto n = [](auto x) { return std::to_string(x); };
   f.put("model_type", "\"" + o.architecture + "\"");
   f.put("architectures", "[\"" + class_of(o.architecture) + "\"]");

@@ -38,7 +38,7 @@ public:
 };
 
 /// A Hugging Face model in memory, to be tampered with.
-struct hf_files {
+struct hf_model_files {
   std::string config; ///< of one object, without the last brace
   safetensors_writer weights;
 
@@ -52,7 +52,7 @@ struct hf_files {
 
 /// The model of tiny_model_file as transformers would save it. Of llama the
 /// rows of Q and K are put in that library's order.
-hf_files tiny_hf_model(const tiny_model_options& options = {});
+hf_model_files tiny_hf_model(const tiny_model_options& options = {});
 
 /// As many tokens as there are, each "<N>".
 vocabulary numbered_tokens(uint32_t n);
