@@ -6,14 +6,22 @@ namespace {
 
 using nlohmann::json;
 
-// The largest tokenizers have 35 MB and 2 million values.
-constexpr auto most_bytes = size_t{96} << 20;
-constexpr auto most_values = size_t{12} << 20;
-constexpr auto most_depth = size_t{64};
-
 // Counts what a text would become, before any of it is made.
 class counter : public nlohmann::json_sax<json> {
 public:
+  explicit counter(const json_bounds& most) : most_(most) {}
+
+  size_t failed_at() const { return failed_at_; }
+
+  /// Why there is too much of it, or nothing.
+  std::string too_much() const {
+    if (depth_ > most_.depth)
+      return "is nested more than " + std::to_string(most_.depth) + " deep";
+    if (values_ > most_.values)
+      return "has more than " + std::to_string(most_.values) + " values";
+    return {};
+  }
+
   bool null() override { return count(); }
   bool boolean(bool) override { return count(); }
   bool number_integer(number_integer_t) override { return count(); }
@@ -30,38 +38,45 @@ public:
   bool end_array() override { return end(); }
   bool parse_error(size_t at, const std::string&,
                    const nlohmann::detail::exception&) override {
-    reason = "is no JSON at byte " + std::to_string(at);
+    failed_at_ = at;
     return false;
   }
 
-  std::string reason = "has more values, or deeper ones, than is reasonable";
-
 private:
-  bool count() { return ++values_ <= most_values; }
-  bool begin() { return ++depth_ <= most_depth && count(); }
+  bool count() { return ++values_ <= most_.values; }
+  bool begin() { return ++depth_ <= most_.depth && count(); }
   bool end() {
     --depth_;
     return true;
   }
 
+  const json_bounds& most_;
   size_t values_ = 0;
   size_t depth_ = 0;
+  size_t failed_at_ = 0;
 };
 
 } // namespace
 
-result<json> parse_object(std::string_view text, const std::string& name) {
-  auto bad = [&](const std::string& reason) {
-    return fail(errc::bad_file, name + ": " + reason);
+result<json> parse_object(std::string_view text, const std::string& name,
+                          const json_bounds& bounds) {
+  auto refuse = [&](errc code, const std::string& reason) {
+    return fail(code, name + ": " + reason);
   };
-  if (text.size() > most_bytes)
-    return bad("is larger than " + std::to_string(most_bytes) + " bytes");
-  auto count = counter{};
-  if (!json::sax_parse(text.begin(), text.end(), &count))
-    return bad(count.reason);
+  if (text.size() > bounds.bytes)
+    return refuse(errc::unsupported, "has " + std::to_string(text.size())
+                                         + " bytes, more than "
+                                         + std::to_string(bounds.bytes));
+  auto count = counter{bounds};
+  if (!json::sax_parse(text.begin(), text.end(), &count)) {
+    if (auto reason = count.too_much(); !reason.empty())
+      return refuse(errc::unsupported, reason);
+    return refuse(errc::bad_file,
+                  "is not JSON, at byte " + std::to_string(count.failed_at()));
+  }
   auto parsed = json::parse(text.begin(), text.end(), nullptr, false);
   if (!parsed.is_object())
-    return bad("is no JSON object");
+    return refuse(errc::bad_file, "is not a JSON object");
   return parsed;
 }
 
