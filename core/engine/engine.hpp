@@ -20,7 +20,7 @@ struct engine_options {
   uint32_t max_tokens_per_step = 256;
   /// Null: the fastest that this processor can run. All give the same bits.
   const kernels* use = nullptr;
-  /// What activations are rounded to before they meet quantised weights. i16
+  /// What activations are rounded to before they meet packed weights. i16
   /// is as good as f32 and several times as fast; i8 is faster still where
   /// many rows are computed at once, and what it costs is up to the model.
   activation_type activations = activation_type::i16;

@@ -83,9 +83,9 @@ void tile_of(uint32_t m, const std::byte* w, const uint32_t* x, uint32_t height,
     tile_of<Parts, M - 1>(m, w, x, height, pairs, begin, y, y_stride);
 }
 
-// A slice of a panel stays in L1 while rows pass by; what it adds up to so far
+// A slice of a panel stays near while rows pass by; what it adds up to so far
 // waits in y, where it loses nothing.
-constexpr auto slice_pairs = uint32_t{128};
+constexpr auto slice_pairs = uint32_t{256};
 
 // Rows [row, end) of a panel; y: of row `row`.
 template <uint32_t Parts>

@@ -45,7 +45,8 @@ uint32_t block_values(dtype t);
 uint32_t block_bytes(dtype t);
 
 /// What the inputs of a product with a packed matrix are rounded to, each row
-/// and group of 32 inputs with its own scale.
+/// and group of 32 inputs with its own scale; if the matrix is bf16, to one
+/// bfloat16 (i8) or the sum of two (i16).
 enum class activation_type : uint8_t {
   /// Nothing: packed matrices are not used.
   f32,
