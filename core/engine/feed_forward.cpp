@@ -46,8 +46,9 @@ void feed_forward::run_experts(compute& c, const layer_weights& w,
       continue;
     auto* from = x;
     if (n < tokens) { // otherwise it has all rows, in their order
-      for (auto i = uint32_t{0}; i < n; ++i)
+      for_rows(c, n, [&](uint32_t i, unsigned) {
         std::copy_n(x + mine[i].row * hidden, hidden, gathered_.row(i));
+      });
       from = gathered_;
     }
     run_one(c, w.experts[expert], from, n, result_, false);

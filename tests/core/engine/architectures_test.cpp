@@ -5,6 +5,7 @@
 
 #include "core/tensor/kernels.hpp"
 #include "tests/core/engine/engine_fixture.hpp"
+#include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
@@ -217,6 +218,48 @@ BOOST_AUTO_TEST_CASE(chunks_company_threads_and_kernels_do_not_matter) {
             }
         }
       }
+}
+
+// Whole files, so that what keys and tensors mean is part of it.
+BOOST_AUTO_TEST_CASE(files_agree_with_the_reference) {
+  auto check = [](const testing::tiny_model_options& o) {
+    auto m = testing::tiny_model(o);
+    BOOST_TEST_CONTEXT(o.architecture) {
+      // Logits of a deviation of 3, where experts' choices hang by a thread.
+      check_against_reference(
+          *m, m, 10 * tolerance(kv_dtype::f32, activation_type::f32),
+          30 * tolerance(kv_dtype::f16, activation_type::f32));
+    }
+    auto e = engine{m, {1, 64}};
+    return alone(e, kv_dtype::f16, text(3, 37, m->params.vocab));
+  };
+  auto o = testing::tiny_model_options{};
+  o.experts = 4;
+  check(o);
+  o.architecture = "qwen3moe";
+  o.qk_norm = true;
+  o.head_dim = 32;
+  check(o);
+  o = {};
+  o.architecture = "deepseek2";
+  o.latent = true;
+  o.experts = 6;
+  o.shared_experts = 2;
+  o.router_bias = true;
+  auto whole = check(o);
+  o.split = true;
+  BOOST_TEST(same_bits(check(o), whole));
+  o.q_rank = 48;
+  check(o);
+  o = {};
+  o.post_norms = true;
+  o.tied = true;
+  o.layers = 3;
+  o.architecture = "gemma2";
+  check(o);
+  o.architecture = "gemma3";
+  o.qk_norm = true;
+  check(o);
 }
 
 // The reference takes as given what a window is.

@@ -244,6 +244,39 @@ BOOST_AUTO_TEST_CASE(swiglu_agrees_with_libm_and_among_forms) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(geglu_and_softcap_agree_with_libm_and_among_forms) {
+  auto pi = std::acos(-1.0);
+  for (auto n : {1u, 15u, 16u, 17u, 33u, 768u}) {
+    auto gate = random_floats(n, n, 6.f);
+    auto up = random_floats(n + 1, n);
+    if (n > 600) { // values where the exponential is clamped
+      gate[0] = 0.f;
+      gate[1] = 500.f;
+      gate[2] = -500.f;
+    }
+    auto gated = gate;
+    auto capped = gate;
+    auto& plain = *kernels_for(instruction_set::portable);
+    plain.geglu(gated.data(), up.data(), n);
+    plain.softcap(capped.data(), 3.f, n);
+    for (auto i = 0u; i < n; ++i) {
+      auto g = static_cast<double>(gate[i]);
+      auto u = std::sqrt(2 / pi) * (g + 0.044715 * g * g * g);
+      BOOST_TEST(std::abs(gated[i] - g / 2 * (1 + std::tanh(u)) * up[i])
+                 <= 1e-6 * (1 + std::abs(g)));
+      BOOST_TEST(std::abs(capped[i] - 3 * std::tanh(g / 3)) <= 2e-6);
+    }
+    for (auto* k : all_kernels()) {
+      auto x = gate;
+      k->geglu(x.data(), up.data(), n);
+      BOOST_TEST(same_bits(x, gated), k->name << " " << n);
+      x = gate;
+      k->softcap(x.data(), 3.f, n);
+      BOOST_TEST(same_bits(x, capped), k->name << " " << n);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(swiglu_passes_a_nan_on) {
   for (auto* k : all_kernels()) {
     auto gate = floats{1, std::numeric_limits<float>::quiet_NaN(), 3};
