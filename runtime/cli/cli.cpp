@@ -114,13 +114,30 @@ int write_all(std::string_view text) {
 CLI::Option* add_kv_option(CLI::App* sub, std::string& value) {
   return sub
       ->add_option("--kv", value,
-                   "how keys and values are stored: f16, or f32 for exact "
-                   "comparisons")
-      ->check(CLI::IsMember({"f16", "f32"}));
+                   "how keys and values are stored: f16, i8 in half the "
+                   "memory, or f32 for exact comparisons")
+      ->check(CLI::IsMember({"f16", "f32", "i8"}));
 }
 
 kv_dtype parse_kv(const std::string& value) {
+  if (value == "i8")
+    return kv_dtype::i8;
   return value == "f32" ? kv_dtype::f32 : kv_dtype::f16;
+}
+
+CLI::Option* add_activations_option(CLI::App* sub, std::string& value) {
+  return sub
+      ->add_option("--activations", value,
+                   "what activations are rounded to before they meet "
+                   "quantised weights: i8 is fastest, i16 as good as f32")
+      ->check(CLI::IsMember({"i8", "i16", "f32"}))
+      ->capture_default_str();
+}
+
+activation_type parse_activations(const std::string& value) {
+  if (value == "f32")
+    return activation_type::f32;
+  return value == "i16" ? activation_type::i16 : activation_type::i8;
 }
 
 std::string json_number(float x) {

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/core/hf_writer.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
 
@@ -50,7 +51,8 @@ BOOST_AUTO_TEST_SUITE(command_line)
 BOOST_AUTO_TEST_CASE(help_teaches_and_succeeds) {
   auto r = call({"--help"});
   BOOST_TEST(r.code == 0);
-  for (auto* word : {"run", "tokenize", "detokenize", "logits", "inspect"}) {
+  for (auto* word :
+       {"run", "tokenize", "detokenize", "logits", "inspect", "bench"}) {
     BOOST_TEST(r.out.find(word) != std::string::npos);
     auto sub = call({word, "--help"});
     BOOST_TEST(sub.code == 0);
@@ -66,6 +68,9 @@ BOOST_AUTO_TEST_CASE(usage_errors_exit_with_2_and_keep_stdout_clean) {
       {"run", "--prompt", "x", "--temperature", "warm"},
       {"run", "--prompt", "x", "--threads", "0"},
       {"run", "--prompt", "x", "--kv", "f8"},
+      {"run", "--prompt", "x", "--activations", "i4"},
+      {"bench"},
+      {"bench", "throughput", "--batch", "0"},
       {"detokenize"},
       {"logits"},
       {"inspect"}};
@@ -167,6 +172,37 @@ BOOST_AUTO_TEST_CASE(run_prints_the_promised_fields) {
   BOOST_TEST(j["logprobs"][0]["top"][0]["id"] == j["tokens"][0]);
 }
 
+BOOST_AUTO_TEST_CASE(a_hugging_face_directory_serves_what_its_gguf_does) {
+  auto o = tiny_model_options{};
+  o.architecture = "qwen2";
+  o.qkv_bias = true;
+  auto dir = temp_dir{};
+  write_tiny_model(dir.file("tiny.gguf"), o);
+  tiny_hf_model(o).write(dir.path());
+  write_hf_tokenizer(dir.path(), tiny_model(o)->vocab);
+  auto run = [&](const std::string& model) {
+    auto r = call({"run", "--model", model, "--chat", "Hello there!", "--json",
+                   "--max-tokens", "16", "--seed", "5"});
+    BOOST_TEST_INFO(r.err);
+    BOOST_REQUIRE(r.code == 0);
+    return json::parse(r.out);
+  };
+  auto from_gguf = run(dir.file("tiny.gguf"));
+  auto from_directory = run(dir.path());
+  BOOST_TEST(from_directory["prompt_tokens"] == from_gguf["prompt_tokens"]);
+  BOOST_TEST(from_directory["tokens"] == from_gguf["tokens"]);
+  BOOST_TEST(from_directory["text"] == from_gguf["text"]);
+  auto ids = [&](const std::string& model) {
+    auto r = call({"tokenize", "--model", model, "--text", "the thing\n"});
+    BOOST_TEST(r.code == 0);
+    return r.out;
+  };
+  BOOST_TEST(ids(dir.path()) == ids(dir.file("tiny.gguf")));
+  auto seen = call({"inspect", dir.path()});
+  BOOST_TEST(seen.code == 0);
+  BOOST_TEST(seen.out.find("qwen2") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(streamed_text_equals_the_json_text) {
   auto args = std::vector<std::string>{"run", "--chat", "List four animals.",
                                        "--seed", "3"};
@@ -246,5 +282,29 @@ BOOST_AUTO_TEST_CASE(a_run_needs_less_than_120_mb) {
   BOOST_TEST(r.peak_kb < 120 * 1000);
 }
 #endif
+
+// -- bench -------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(bench_counts_what_it_was_asked_for) {
+  // 40 tokens do not fit into a chunk, and two prompts share one.
+  auto r = call({"bench", "throughput", "--model", demo, "--prompt-tokens",
+                 "40", "--gen-tokens", "3", "--batch", "3", "--chunk", "64",
+                 "--runs", "2", "--threads", "2", "--json"});
+  BOOST_TEST(r.code == 0);
+  BOOST_TEST_INFO(r.err);
+  auto out = lines(r.out).at(0);
+  BOOST_TEST(out["batch"] == 3);
+  BOOST_TEST(out["prefill_runs"].size() == 2u);
+  BOOST_TEST(out["decode_runs"].size() == 2u);
+  BOOST_TEST(out["prefill_tokens_per_s"].get<double>() > 0);
+  BOOST_TEST(out["decode_tokens_per_s"].get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(bench_refuses_what_does_not_fit_the_context) {
+  auto args = std::vector<std::string>{
+      "bench",           "throughput", "--model",      demo,
+      "--prompt-tokens", "2048",       "--gen-tokens", "1"};
+  fails_with(call(args), "the context of");
+}
 
 BOOST_AUTO_TEST_SUITE_END()

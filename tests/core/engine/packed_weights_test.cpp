@@ -15,11 +15,11 @@ std::shared_ptr<const model> model_of(dtype t) {
   auto p = hparams{};
   p.vocab = 40;
   p.context = 16;
-  p.hidden = 64;
+  p.hidden = block_values(t) == 256 ? 256 : 64;
   p.layers = 2;
   p.heads = p.kv_heads = 2;
-  p.head_dim = 32;
-  p.ffn = 96;
+  p.head_dim = p.hidden / 2;
+  p.ffn = block_values(t) == 256 ? 512 : 96;
   p.rope_dim = 32;
   auto o = test::random_model_options{};
   o.type = t;
@@ -32,7 +32,8 @@ BOOST_AUTO_TEST_SUITE(engine_packed_weights)
 
 BOOST_AUTO_TEST_CASE(all_quantised_matrices_are_packed) {
   auto pool = thread_pool{2};
-  for (auto t : {dtype::q8_0, dtype::q4_0}) {
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                 dtype::q5_1, dtype::q4_k, dtype::q5_k, dtype::q6_k}) {
     auto m = model_of(t);
     auto p = packed_weights::of(m, pool);
     auto bytes = size_t{0};

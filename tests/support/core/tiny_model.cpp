@@ -138,7 +138,7 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
   f.put_u32(at + "embedding_length", o.hidden);
   f.put_u32(at + "feed_forward_length", o.ffn);
   f.put_u32(at + "attention.head_count", o.heads);
-  f.put_u32(at + "attention.head_count_kv", o.kv_heads);
+  f.put_u32(at + "attention.head_count_kv", o.latent ? 1 : o.kv_heads);
   if (o.latent) {
     f.put_u32(at + "attention.key_length", o.head_dim);
     f.put_u32(at + "attention.value_length", latent_values);
