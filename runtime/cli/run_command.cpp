@@ -24,7 +24,7 @@ struct run_options {
   generate_request request;
   std::vector<std::string> bias;
   unsigned threads = 0;
-  std::string topology = "1x1";
+  std::string topology = "1";
   std::string kv;
   bool no_parse_special = false;
   bool fast = false;
@@ -107,6 +107,7 @@ std::string as_json(const completion& c, const generation& g) {
   j["finish_reason"] = name_of(c.end.reason);
   auto ttft = g.time_to_first_token();
   auto tpot = g.time_per_output_token();
+  j["cached_tokens"] = c.end.cached_tokens;
   j["ttft_ms"] = ttft ? nlohmann::ordered_json(to_ms(*ttft)) : nullptr;
   j["tpot_ms"] = tpot ? nlohmann::ordered_json(to_ms(*tpot)) : nullptr;
   if (c.end.reason == finish_reason::error)
@@ -334,8 +335,8 @@ Examples:
       ->check(CLI::Range(1, 256))
       ->group(group);
   sub->add_option("--topology", o->topology,
-                  "nodes of this process: PREFILLxDECODE, such as 2x3, or a "
-                  "JSON file")
+                  "nodes of this process: how many that prefill and decode, or "
+                  "PREFILLxDECODE, such as 2x3, or a JSON file")
       ->capture_default_str()
       ->group(group);
   add_kv_option(sub, o->kv)->group(group);

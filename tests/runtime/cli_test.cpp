@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
                      + std::to_string(5 * i) + "?");
   }
   for (auto* threads : {"1", "2"})
-    for (auto* nodes : {"1x1", "2x3"}) {
+    for (auto* nodes : {"1", "1x1", "2x3"}) {
       auto one =
           with({"--chat", question, "--threads", threads, "--topology", nodes});
       BOOST_TEST(one.at(0)["tokens"] == alone["tokens"]);

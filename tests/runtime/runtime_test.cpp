@@ -18,8 +18,9 @@ struct opened {
     o.model = dir.file("tiny.gguf");
     o.threads = 1;
     o.nodes = std::move(nodes);
-    for (auto& n : o.nodes.decode)
-      n.blocks = blocks;
+    for (auto* role : {&o.nodes.decode, &o.nodes.mixed})
+      for (auto& n : *role)
+        n.blocks = blocks;
     auto r = runtime::open(o);
     BOOST_REQUIRE_MESSAGE(r.ok(), (r.ok() ? "" : r.failure().message));
     rt.emplace(std::move(*r));
@@ -118,7 +119,8 @@ BOOST_AUTO_TEST_CASE(many_threads_get_the_answers_that_one_gets) {
       expected.push_back(run(*alone.rt, request_of(seed, 9 + seed, 40)).tokens);
   }
   // Too few blocks for all: some wait.
-  auto nodes = topology{std::vector<node_plan>(2), std::vector<node_plan>(3)};
+  auto nodes =
+      topology{std::vector<node_plan>(2), std::vector<node_plan>(3), {}};
   auto o = opened{nodes, 12};
   auto answers = std::vector<std::vector<token_id>>(expected.size());
   auto threads = std::vector<std::thread>{};
@@ -165,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_generation_may_outlive_its_runtime) {
 }
 
 BOOST_AUTO_TEST_CASE(more_than_a_node_can_ever_hold_is_an_error) {
-  auto o = opened{{}, 2};
+  auto o = opened{{{}, {}, std::vector<node_plan>(1)}, 2};
   auto c = run(*o.rt, request_of(1, 40, 10));
   BOOST_TEST((c.end.reason == finish_reason::error));
   BOOST_TEST((c.end.code == errc::no_free_blocks));
