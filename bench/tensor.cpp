@@ -3,9 +3,9 @@
 
 #include <array>
 #include <benchmark/benchmark.h>
-#include <immintrin.h>
 #include <vector>
 
+#include "bench/peak.hpp"
 #include "core/tensor/matmul.hpp"
 #include "tests/core/engine/random_model.hpp"
 
@@ -14,64 +14,29 @@ namespace {
 using namespace troupe;
 using counter = benchmark::Counter;
 
-double runs(const benchmark::State& state) {
-  return static_cast<double>(state.iterations());
-}
-
 // -- peaks --------------------------------------------------------------------
-
-constexpr auto dots_of_task = 1 << 16;
-
-// 16 independent sums: enough to hide the latency of each.
-__attribute__((target("avx512f,avx512vnni"))) void dots_512(int* out) {
-  __m512i sum[16];
-  for (auto i = 0; i < 16; ++i)
-    sum[i] = _mm512_set1_epi32(i);
-  auto w = _mm512_set1_epi32(*out);
-  for (auto n = 0; n < dots_of_task; n += 16)
-    for (auto& s : sum)
-      s = _mm512_dpbusd_epi32(s, w, w);
-  for (auto i = 1; i < 16; ++i)
-    sum[0] = _mm512_add_epi32(sum[0], sum[i]);
-  __builtin_memcpy(out, sum, 4);
-}
 
 // args: threads
 void peak_int8(benchmark::State& state) {
-  if (int8_kernels_for(int8_instruction_set::avx512_vnni) == nullptr) {
+  if (!bench::has_vnni()) {
     state.SkipWithError("no AVX-512 VNNI");
     return;
   }
   auto pool = thread_pool{static_cast<unsigned>(state.range(0))};
-  auto tasks = 4 * pool.size();
+  auto ops = 0.0;
   for (auto _ : state)
-    pool.run(tasks, [](uint32_t, unsigned) {
-      auto x = 1;
-      benchmark::DoNotOptimize(x);
-      dots_512(&x);
-      benchmark::DoNotOptimize(x);
-    });
-  state.counters["OP/s"] =
-      counter(runs(state) * tasks * dots_of_task * 128.0, counter::kIsRate);
+    ops += bench::run_dots(pool);
+  state.counters["OP/s"] = counter(ops, counter::kIsRate);
 }
 
-// args: threads; far more than any cache of a few cores holds.
+// args: threads
 void peak_read(benchmark::State& state) {
-  constexpr auto task_words = size_t{1} << 17;
-  auto words = std::vector<uint64_t>(size_t{1} << 27, 1);
+  auto words = bench::words_to_read();
   auto pool = thread_pool{static_cast<unsigned>(state.range(0))};
+  auto bytes = 0.0;
   for (auto _ : state)
-    pool.run(static_cast<uint32_t>(words.size() / task_words),
-             [&](uint32_t task, unsigned) {
-               auto* at = words.data() + task * task_words;
-               uint64_t sum[32] = {};
-               for (auto i = size_t{0}; i < task_words; i += 32)
-                 for (auto j = size_t{0}; j < 32; ++j)
-                   sum[j] += at[i + j];
-               benchmark::DoNotOptimize(sum);
-             });
-  state.counters["B/s"] = counter(
-      runs(state) * 8.0 * static_cast<double>(words.size()), counter::kIsRate);
+    bytes += bench::run_reads(pool, words);
+  state.counters["B/s"] = counter(bytes, counter::kIsRate);
 }
 
 BENCHMARK(peak_int8)
@@ -116,10 +81,8 @@ void multiply(benchmark::State& state) {
     matmul(c, x.data(), m, std::array{linear{w, nullptr, y.data()}});
     benchmark::ClobberMemory();
   }
-  state.counters["OP/s"] =
-      counter(runs(state) * 2.0 * m * n * k, counter::kIsRate);
-  state.counters["weights B/s"] = counter(
-      runs(state) * static_cast<double>(bytes.size()), counter::kIsRate);
+  bench::count(state, threads, 2.0 * m * n * k,
+               static_cast<double>(bytes.size()));
 }
 
 constexpr auto f32 = static_cast<int64_t>(activation_type::f32);
@@ -128,7 +91,6 @@ constexpr auto i8 = static_cast<int64_t>(activation_type::i8);
 
 void shapes(benchmark::internal::Benchmark* b) {
   constexpr auto q8 = static_cast<int64_t>(dtype::q8_0);
-  constexpr auto q4 = static_cast<int64_t>(dtype::q4_0);
   b->ArgNames({"dtype", "activations", "threads", "n", "k", "m"})
       ->UseRealTime()
       ->MeasureProcessCPUTime();
@@ -139,12 +101,14 @@ void shapes(benchmark::internal::Benchmark* b) {
       for (auto m : {1, 8, 64, 512})
         for (auto a : {f32, i16, i8})
           b->Args({q8, a, threads, n, k, m});
-  for (auto m : {1, 8, 64, 512}) {
-    for (auto a : {f32, i16, i8})
-      b->Args({q4, a, 2, 2048, 2048, m});
-    for (auto t : {dtype::f32, dtype::f16, dtype::bf16})
-      b->Args({static_cast<int64_t>(t), f32, 2, 2048, 2048, m});
-  }
+  auto types = {dtype::q4_0, dtype::q4_1, dtype::q5_0, dtype::q5_1, dtype::q4_k,
+                dtype::q5_k, dtype::q6_k, dtype::f16,  dtype::bf16, dtype::f32};
+  for (auto threads : {1, 2})
+    for (auto m : {1, 8, 64, 512})
+      for (auto t : types)
+        for (auto a : {f32, i16, i8})
+          if (a == f32 || packed_matrix::supports(t))
+            b->Args({static_cast<int64_t>(t), a, threads, 2048, 2048, m});
 }
 
 BENCHMARK(multiply)->Apply(shapes);

@@ -16,6 +16,11 @@ static_assert(attention_block == kv_block_tokens);
 /// Query vectors of a tile: enough to be worth expanding a KV block for.
 constexpr uint32_t tile_queries = 16;
 
+/// Heads and tokens of a tile: heads that share a KV head, for some tokens.
+uint32_t heads_of_tile(uint32_t group) {
+  return std::min(group, tile_queries);
+}
+
 uint32_t tokens_of_tile(uint32_t group) {
   return std::max(tile_queries / group, 1u);
 }
@@ -36,14 +41,14 @@ dense_attention::dense_attention(uint32_t heads, uint32_t max_tokens)
 }
 
 size_t dense_attention::scratch_floats(uint32_t heads, uint32_t kv_heads,
-                                       uint32_t head_dim) {
+                                       uint32_t k_dim, uint32_t value_dim) {
   auto group = heads / kv_heads;
-  auto queries = size_t{tokens_of_tile(group)} * group;
+  auto queries = size_t{tokens_of_tile(group)} * heads_of_tile(group);
+  static_assert(sizeof(token_range) == 2 * sizeof(float));
   // Expanded rows, keys and values of a block; q, sum, largest, weight, p, and
-  // how much each query sees.
-  return 2 * attention_block * padded(head_dim)
-         + size_t{attention_block} * head_dim
-         + queries * (head_dim + padded(head_dim) + 3 + attention_block);
+  // what each query sees.
+  return attention_block * (padded(k_dim) + padded(value_dim) + k_dim)
+         + queries * (k_dim + padded(value_dim) + 4 + attention_block);
 }
 
 void dense_attention::plan(std::span<const attention_rows> rows,
@@ -60,12 +65,9 @@ void dense_attention::plan(std::span<const attention_rows> rows,
 
 void dense_attention::write(compute& c, uint32_t layer, const float* k,
                             const float* v) {
-  auto dim = layout_.head_dim;
-  auto width = size_t{layout_.kv_heads} * dim;
-  auto row_bytes = size_t{dim} * value_bytes(layout_.dtype);
-  auto store = [&](const float* from, std::byte* to) {
+  auto store = [&](const float* from, uint32_t dim, std::byte* to) {
     if (layout_.dtype == kv_dtype::f32)
-      std::memcpy(to, from, row_bytes);
+      std::memcpy(to, from, dim * sizeof(float));
     else
       c.fast.to_f16(from, dim, to);
   };
@@ -74,75 +76,100 @@ void dense_attention::write(compute& c, uint32_t layer, const float* k,
     for (auto i = uint32_t{0}; i < t.tokens; ++i) {
       auto position = t.position + i;
       auto* block = t.table->block(position / kv_block_tokens);
-      auto at = position % kv_block_tokens * row_bytes;
-      for (auto h = uint32_t{0}; h < layout_.kv_heads; ++h) {
-        auto from = (t.row + i) * width + size_t{h} * dim;
-        store(k + from, block + layout_.k_offset(layer, h) + at);
-        store(v + from, block + layout_.v_offset(layer, h) + at);
+      auto at = position % kv_block_tokens * size_t{value_bytes(layout_.dtype)};
+      auto head = size_t{t.row + i} * layout_.kv_heads;
+      for (auto h = uint32_t{0}; h < layout_.kv_heads; ++h, ++head) {
+        store(k + head * layout_.k_dim, layout_.k_dim,
+              block + layout_.k_offset(layer, h) + at * layout_.k_dim);
+        if (layout_.v_dim > 0)
+          store(v + head * layout_.v_dim, layout_.v_dim,
+                block + layout_.v_offset(layer, h) + at * layout_.v_dim);
       }
     }
   };
   c.pool.run(static_cast<uint32_t>(tiles_.size()), write_tile);
 }
 
+struct dense_attention::task {
+  unsigned worker;
+  uint32_t layer;
+  const tile& rows;
+  uint32_t kv_head;
+  uint32_t head;  ///< the first one
+  uint32_t heads; ///< that share kv_head
+  const float* q;
+  float* out;
+  const attention_options& options;
+};
+
 void dense_attention::attend(compute& c, uint32_t layer, const float* q,
-                             float* out) {
+                             float* out, const attention_options& options) {
   auto tiles = static_cast<uint32_t>(tiles_.size());
+  auto group = heads_ / layout_.kv_heads;
+  auto heads = heads_of_tile(group);
+  auto parts = (group + heads - 1) / heads;
   // A sequence's late tiles see the most: they go first, so that threads
   // finish together.
-  c.pool.run(tiles * layout_.kv_heads, [&](uint32_t task, unsigned worker) {
-    auto& t = tiles_[tiles - 1 - task / layout_.kv_heads];
-    attend_tile(c, worker, layer, t, task % layout_.kv_heads, q, out);
+  auto of_tile = layout_.kv_heads * parts;
+  c.pool.run(tiles * of_tile, [&](uint32_t i, unsigned worker) {
+    auto& rows = tiles_[tiles - 1 - i / of_tile];
+    auto kv_head = i % of_tile / parts;
+    auto first = i % parts * heads;
+    attend_tile(c, {worker, layer, rows, kv_head, kv_head * group + first,
+                    std::min(heads, group - first), q, out, options});
   });
 }
 
-void dense_attention::attend_tile(compute& c, unsigned worker, uint32_t layer,
-                                  const tile& t, uint32_t kv_head,
-                                  const float* q, float* out) const {
-  auto dim = layout_.head_dim;
-  auto stride = padded(dim);
-  auto group = heads_ / layout_.kv_heads;
-  auto queries = t.tokens * group;
-  auto width = size_t{heads_} * dim;
-  auto* free = c.scratch(worker);
+void dense_attention::attend_tile(compute& c, const task& t) const {
+  auto k_dim = layout_.k_dim;
+  auto value_dim = layout_.v_dim > 0 ? layout_.v_dim : t.options.value_dim;
+  auto k_stride = padded(k_dim);
+  auto v_stride = padded(value_dim);
+  auto queries = t.rows.tokens * t.heads;
+  auto* free = c.scratch(t.worker);
   auto take = [&free](size_t n) {
     auto* p = free;
     free += n;
     return p;
   };
-  auto* rows = take(attention_block * stride);
-  auto* values = take(attention_block * stride);
-  auto* keys = take(attention_block * dim);
-  auto* scaled = take(queries * size_t{dim});
+  auto* rows = take(attention_block * k_stride);
+  auto* values = take(attention_block * v_stride);
+  auto* keys = take(size_t{attention_block} * k_dim);
+  auto* scaled = take(queries * size_t{k_dim});
   auto s = attention_state{};
   s.queries = queries;
-  s.dim = dim;
-  s.stride = stride;
+  s.dim = k_dim;
+  s.stride = v_stride;
+  s.value_stride = layout_.v_dim > 0 ? v_stride : k_stride;
+  s.softcap = t.options.softcap;
   s.q = scaled;
-  s.sum = take(queries * stride);
+  s.sum = take(queries * v_stride);
   s.largest = take(queries);
   s.weight = take(queries);
   s.p = take(queries * size_t{attention_block});
-  static_assert(sizeof(uint32_t) == sizeof(float));
-  auto* seen = reinterpret_cast<uint32_t*>(take(queries));
-  std::uninitialized_fill_n(seen, queries, 0u);
+  auto* seen = reinterpret_cast<token_range*>(take(2 * size_t{queries}));
+  std::uninitialized_default_construct_n(seen, queries);
 
-  // Query i is head i % group of token i / group.
-  auto scale = 1.f / std::sqrt(static_cast<float>(dim));
+  // Query i is head i % heads of token i / heads.
+  auto scale = t.options.scale != 0
+                   ? t.options.scale
+                   : 1.f / std::sqrt(static_cast<float>(k_dim));
   for (auto i = uint32_t{0}; i < queries; ++i) {
-    auto* from = q + (t.row + i / group) * width
-                 + (size_t{kv_head} * group + i % group) * dim;
-    for (auto d = uint32_t{0}; d < dim; ++d)
-      scaled[size_t{i} * dim + d] = from[d] * scale;
+    auto row = size_t{t.rows.row} + i / t.heads;
+    auto* from = t.q + (row * heads_ + t.head + i % t.heads) * k_dim;
+    for (auto d = uint32_t{0}; d < k_dim; ++d)
+      scaled[size_t{i} * k_dim + d] = from[d] * scale;
   }
-  std::fill_n(s.sum, queries * stride, 0.f);
+  std::fill_n(s.sum, queries * v_stride, 0.f);
   std::fill_n(s.largest, queries, std::numeric_limits<float>::lowest());
   std::fill_n(s.weight, queries, 0.f);
-  std::fill_n(values, attention_block * stride, 0.f);
+  std::fill_n(rows, attention_block * k_stride, 0.f);
+  std::fill_n(values, attention_block * v_stride, 0.f);
 
   auto type = stored_type(layout_.dtype);
-  auto row_bytes = size_t{dim} * value_bytes(layout_.dtype);
-  auto expand = [&](const std::byte* from, float* to) {
+  auto expand = [&](const std::byte* from, uint32_t dim, float* to) {
+    auto stride = padded(dim);
+    auto row_bytes = size_t{dim} * value_bytes(layout_.dtype);
     if (stride == dim)
       return c.fast.dequantize(type, from, attention_block * dim, to);
     for (auto i = size_t{0}; i < attention_block; ++i)
@@ -152,32 +179,38 @@ void dense_attention::attend_tile(compute& c, unsigned worker, uint32_t layer,
     for (auto i = size_t{0}; i < n; i += 64)
       __builtin_prefetch(p + i);
   };
-  auto head_bytes = layout_.head_bytes();
-  auto blocks = kv_layout::blocks_for(t.position + t.tokens);
-  for (auto b = uint32_t{0}; b < blocks; ++b) {
+  auto first_seen = [&](uint32_t position) {
+    auto window = t.options.window;
+    return window == 0 || position < window ? 0 : position - window + 1;
+  };
+  auto blocks = kv_layout::blocks_for(t.rows.position + t.rows.tokens);
+  auto b = first_seen(t.rows.position) / kv_block_tokens;
+  for (; b < blocks; ++b) {
     auto first = b * kv_block_tokens;
+    auto within = [first](uint32_t position) {
+      return std::clamp(position, first, first + kv_block_tokens) - first;
+    };
     for (auto i = uint32_t{0}; i < queries; ++i) {
-      auto position = t.position + i / group;
-      seen[i] = position < first
-                    ? 0
-                    : std::min(position - first + 1, kv_block_tokens);
+      auto position = t.rows.position + i / t.heads;
+      seen[i] = {within(first_seen(position)), within(position + 1)};
     }
-    auto* block = t.table->block(b);
+    auto* block = t.rows.table->block(b);
     if (b + 1 < blocks) { // a jump that no hardware prefetcher foresees
-      auto* next = t.table->block(b + 1);
-      prefetch(next + layout_.k_offset(layer, kv_head), head_bytes);
-      prefetch(next + layout_.v_offset(layer, kv_head), head_bytes);
+      auto* next = t.rows.table->block(b + 1);
+      prefetch(next + layout_.k_offset(t.layer, t.kv_head), layout_.k_bytes());
+      prefetch(next + layout_.v_offset(t.layer, t.kv_head), layout_.v_bytes());
     }
-    expand(block + layout_.k_offset(layer, kv_head), rows);
-    c.fast.transpose(rows, stride, dim, keys);
-    expand(block + layout_.v_offset(layer, kv_head), values);
-    c.fast.attend(s, keys, values, seen);
+    expand(block + layout_.k_offset(t.layer, t.kv_head), k_dim, rows);
+    c.fast.transpose(rows, k_stride, k_dim, keys);
+    if (layout_.v_dim > 0)
+      expand(block + layout_.v_offset(t.layer, t.kv_head), value_dim, values);
+    c.fast.attend(s, keys, layout_.v_dim > 0 ? values : rows, seen);
   }
   for (auto i = uint32_t{0}; i < queries; ++i) {
-    auto* to = out + (t.row + i / group) * width
-               + (size_t{kv_head} * group + i % group) * dim;
-    for (auto d = uint32_t{0}; d < dim; ++d)
-      to[d] = s.sum[i * stride + d] / s.weight[i];
+    auto row = size_t{t.rows.row} + i / t.heads;
+    auto* to = t.out + (row * heads_ + t.head + i % t.heads) * value_dim;
+    for (auto d = uint32_t{0}; d < value_dim; ++d)
+      to[d] = s.sum[i * v_stride + d] / s.weight[i];
   }
 }
 

@@ -46,9 +46,14 @@ packed_weights::of(const std::shared_ptr<const model>& m, thread_pool& pool) {
       return p;
   std::erase_if(r.packed, [](auto& entry) { return entry.second.expired(); });
   auto p = std::shared_ptr<packed_weights>{new packed_weights{m}};
-  for (auto& l : p->w_.layers)
-    for (auto* w : {&l.wq, &l.wk, &l.wv, &l.wo, &l.gate, &l.up, &l.down})
+  for (auto& l : p->w_.layers) {
+    for (auto* w : {&l.wq, &l.wk, &l.wv, &l.wo, &l.wq_a, &l.wkv_a, &l.gate,
+                    &l.up, &l.down})
       p->pack(*w, pool);
+    for (auto& e : l.experts)
+      for (auto* w : {&e.gate, &e.up, &e.down})
+        p->pack(*w, pool);
+  }
   p->pack(p->w_.output, pool);
   r.packed[m.get()] = p;
   return p;

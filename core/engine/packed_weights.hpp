@@ -10,7 +10,8 @@
 namespace troupe {
 
 /// The weights of a model with its quantised matrices packed; the others are
-/// those of the model. All engines of a process that want a model's packed
+/// those of the model, and so are a router's and those of single heads, which
+/// are small and meet activations that are not rounded. All engines of a process that want a model's packed
 /// weights share them, as they share the model.
 class packed_weights {
 public:

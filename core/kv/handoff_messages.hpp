@@ -30,7 +30,7 @@ struct kv_digest {
 /// What the protocol and the bytes of a block mean; peers of another version
 /// refuse. Goes up with kv_block_tokens, the order of values in a block, or
 /// the meaning of a message.
-inline constexpr uint32_t kv_handoff_version = 1;
+inline constexpr uint32_t kv_handoff_version = 2;
 
 /// Source -> destination: may I send this sequence?
 struct kv_offer {
@@ -46,7 +46,8 @@ struct kv_offer {
   uint32_t max_blocks = 0;
   auto fields() {
     return std::tie(seq, epoch, version, model, layout.layers, layout.kv_heads,
-                    layout.head_dim, layout.dtype, blocks, max_blocks);
+                    layout.k_dim, layout.v_dim, layout.dtype, blocks,
+                    max_blocks);
   }
 };
 

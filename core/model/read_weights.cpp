@@ -1,109 +1,12 @@
 #include <algorithm>
-#include <cmath>
 
 #include "core/model/read_parts.hpp"
-#include "core/tensor/quant.hpp"
+#include "core/model/tensor_reader.hpp"
+#include "core/model/up_projection.hpp"
 
 namespace troupe {
 
 namespace {
-
-// Starts of names that belong to the architectures of this build; a tensor of
-// such a name that nothing asked for would change the model's results. Others
-// are extra heads and the like.
-constexpr auto own_names = std::to_array<std::string_view>(
-    {"blk.", "output", "token_", "rope_", "position_"});
-
-// Left by old converters; rope.freq_base says the same.
-constexpr auto needless = std::string_view{".attn_rot_embd"};
-
-constexpr auto encodings = std::string_view{
-    "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K"};
-
-// Looks up tensors; after the first error the rest is skipped and what is
-// handed out is empty.
-class tensor_reader {
-public:
-  explicit tensor_reader(const gguf_file& file) : file_(file) {
-    used_.resize(file.tensors().size());
-  }
-
-  bool failed() const { return static_cast<bool>(error_); }
-  const error& failure() const { return error_; }
-
-  void stop(errc code, const std::string& reason) {
-    if (!failed())
-      error_ = file_.complain(code, reason);
-  }
-
-  bool has(std::string_view name) const { return file_.find_tensor(name); }
-
-  /// [rows, cols].
-  matrix_view matrix(const std::string& name, uint32_t rows, uint32_t cols) {
-    auto shape = std::to_string(cols) + " x " + std::to_string(rows);
-    auto tensor = take(name, shape, rows, cols);
-    if (!tensor)
-      return {};
-    return {*as_dtype(tensor->type), rows, cols, tensor->data.data()};
-  }
-
-  /// [size], finite.
-  std::vector<float> vector(const std::string& name, uint32_t size) {
-    auto tensor = take(name, std::to_string(size), 1, size);
-    if (!tensor)
-      return {};
-    auto out = std::vector<float>(size);
-    dequantize_row(*as_dtype(tensor->type), tensor->data.data(), size,
-                   out.data());
-    if (!std::all_of(out.begin(), out.end(),
-                     [](float x) { return std::isfinite(x); }))
-      stop(errc::bad_file, "tensor " + name + " has infinities or NaN");
-    return out;
-  }
-
-  void refuse_unused() {
-    for (auto i = size_t{0}; i < used_.size(); ++i) {
-      auto name = file_.tensors()[i].name;
-      auto own = std::any_of(own_names.begin(), own_names.end(),
-                             [&](auto s) { return name.starts_with(s); });
-      if (own && !used_[i] && name.find(needless) == name.npos)
-        stop(errc::unsupported, "tensor " + printable(name)
-                                    + " has no place in this architecture as "
-                                      "this build implements it");
-    }
-  }
-
-private:
-  const gguf_tensor* take(const std::string& name, const std::string& shape,
-                          uint64_t rows, uint64_t cols) {
-    if (failed())
-      return nullptr;
-    auto tensor = file_.find_tensor(name);
-    if (!tensor) {
-      stop(errc::bad_file, "tensor " + name + " is missing, expected " + shape);
-      return nullptr;
-    }
-    used_[static_cast<size_t>(tensor - file_.tensors().data())] = true;
-    // Sizes of 1 beyond the rows mean nothing.
-    if (tensor->cols() != cols || tensor->shape[1] != rows
-        || tensor->rows() != rows) {
-      stop(errc::bad_file, "tensor " + name + " has shape "
-                               + tensor->shape_name() + ", expected " + shape);
-      return nullptr;
-    }
-    if (!as_dtype(tensor->type)) {
-      stop(errc::unsupported, "tensor " + name + " has type "
-                                  + tensor_type_name(tensor->type)
-                                  + ", expected " + std::string{encodings});
-      return nullptr;
-    }
-    return tensor;
-  }
-
-  const gguf_file& file_;
-  std::vector<bool> used_;
-  error error_;
-};
 
 matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
   if (all.empty()) // it could not be read
@@ -111,50 +14,142 @@ matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
   return {all.type, n, all.cols, all.row(first)};
 }
 
-layer_weights read_layer(tensor_reader& from, const architecture& arch,
-                         const hparams& p, uint32_t number) {
-  auto at = "blk." + std::to_string(number) + ".";
-  auto q = p.heads * p.head_dim;
-  auto kv = p.kv_heads * p.head_dim;
-  auto l = layer_weights{};
-  l.attn_norm = from.vector(at + "attn_norm.weight", p.hidden);
-  if (arch.fused) {
-    auto all = from.matrix(at + "attn_qkv.weight", q + 2 * kv, p.hidden);
-    l.wq = rows_of(all, 0, q);
-    l.wk = rows_of(all, q, kv);
-    l.wv = rows_of(all, q + kv, kv);
-  } else {
-    l.wq = from.matrix(at + "attn_q.weight", q, p.hidden);
-    l.wk = from.matrix(at + "attn_k.weight", kv, p.hidden);
-    l.wv = from.matrix(at + "attn_v.weight", kv, p.hidden);
+// Reads one layer; the names of its tensors start with "blk.N.".
+class layer_reader {
+public:
+  layer_reader(tensor_reader& from, const architecture& arch, const hparams& p,
+               uint32_t number)
+      : from_(from), arch_(arch), p_(p), number_(number),
+        at_("blk." + std::to_string(number) + ".") {}
+
+  void read(model_weights& w) {
+    auto l = layer_weights{};
+    l.attn_norm = vector("attn_norm.weight", p_.hidden);
+    if (arch_.latent)
+      latent_attention(w, l);
+    else
+      attention(l);
+    l.wo = matrix("attn_output.weight", p_.hidden,
+                  p_.heads * p_.values_of_head());
+    l.ffn_norm = vector("ffn_norm.weight", p_.hidden);
+    if (p_.has_experts(number_))
+      experts(l);
+    else
+      feed_forward(l);
+    if (arch_.post_norms) {
+      l.attn_post_norm = vector("post_attention_norm.weight", p_.hidden);
+      l.ffn_post_norm = vector("post_ffw_norm.weight", p_.hidden);
+    }
+    w.layers.push_back(std::move(l));
   }
-  l.wo = from.matrix(at + "attn_output.weight", p.hidden, q);
-  auto biased =
-      arch.qkv_bias == presence::always
-      || (arch.qkv_bias == presence::maybe
-          && (from.has(at + "attn_q.bias") || from.has(at + "attn_k.bias")
-              || from.has(at + "attn_v.bias")));
-  if (biased) {
-    l.bq = from.vector(at + "attn_q.bias", q);
-    l.bk = from.vector(at + "attn_k.bias", kv);
-    l.bv = from.vector(at + "attn_v.bias", kv);
+
+private:
+  bool has(std::string_view name) const {
+    return from_.has(at_ + std::string{name});
   }
-  if (arch.qk_norm == presence::always) {
-    l.q_norm = from.vector(at + "attn_q_norm.weight", p.head_dim);
-    l.k_norm = from.vector(at + "attn_k_norm.weight", p.head_dim);
+  matrix_view matrix(std::string_view name, uint32_t rows, uint32_t cols) {
+    return from_.matrix(at_ + std::string{name}, rows, cols);
   }
-  l.ffn_norm = from.vector(at + "ffn_norm.weight", p.hidden);
-  if (arch.fused) {
-    auto both = from.matrix(at + "ffn_up.weight", 2 * p.ffn, p.hidden);
-    l.gate = rows_of(both, 0, p.ffn);
-    l.up = rows_of(both, p.ffn, p.ffn);
-  } else {
-    l.gate = from.matrix(at + "ffn_gate.weight", p.ffn, p.hidden);
-    l.up = from.matrix(at + "ffn_up.weight", p.ffn, p.hidden);
+  std::vector<matrix_view> matrices(std::string_view name, uint32_t n,
+                                    uint32_t rows, uint32_t cols) {
+    return from_.matrices(at_ + std::string{name}, n, rows, cols);
   }
-  l.down = from.matrix(at + "ffn_down.weight", p.hidden, p.ffn);
-  return l;
-}
+  std::vector<float> vector(std::string_view name, uint32_t size) {
+    return from_.vector(at_ + std::string{name}, size);
+  }
+
+  void attention(layer_weights& l) {
+    auto q = p_.heads * p_.head_dim;
+    auto k = p_.kv_heads * p_.head_dim;
+    auto v = p_.kv_heads * p_.values_of_head();
+    if (arch_.fused) {
+      auto all = matrix("attn_qkv.weight", q + k + v, p_.hidden);
+      l.wq = rows_of(all, 0, q);
+      l.wk = rows_of(all, q, k);
+      l.wv = rows_of(all, q + k, v);
+    } else {
+      l.wq = matrix("attn_q.weight", q, p_.hidden);
+      l.wk = matrix("attn_k.weight", k, p_.hidden);
+      l.wv = matrix("attn_v.weight", v, p_.hidden);
+    }
+    auto biased = arch_.qkv_bias == presence::always
+                  || (arch_.qkv_bias == presence::maybe
+                      && (has("attn_q.bias") || has("attn_k.bias")
+                          || has("attn_v.bias")));
+    if (biased) {
+      l.bq = vector("attn_q.bias", q);
+      l.bk = vector("attn_k.bias", k);
+      l.bv = vector("attn_v.bias", v);
+    }
+    if (arch_.qk_norm == presence::always) {
+      l.q_norm = vector("attn_q_norm.weight", p_.head_dim);
+      l.k_norm = vector("attn_k_norm.weight", p_.head_dim);
+    }
+  }
+
+  void latent_attention(model_weights& w, layer_weights& l) {
+    auto q = p_.heads * p_.head_dim;
+    auto rank = p_.mla.kv_rank;
+    auto plain = p_.head_dim - p_.rope_dim;
+    if (p_.mla.q_rank > 0) {
+      l.wq_a = matrix("attn_q_a.weight", p_.mla.q_rank, p_.hidden);
+      l.q_a_norm = vector("attn_q_a_norm.weight", p_.mla.q_rank);
+      l.wq = matrix("attn_q_b.weight", q, p_.mla.q_rank);
+    } else {
+      l.wq = matrix("attn_q.weight", q, p_.hidden);
+    }
+    l.wkv_a = matrix("attn_kv_a_mqa.weight", rank + p_.rope_dim, p_.hidden);
+    l.kv_a_norm = vector("attn_kv_a_norm.weight", rank);
+    if (has("attn_k_b.weight") || has("attn_v_b.weight")) {
+      l.wk_b = matrices("attn_k_b.weight", p_.heads, rank, plain);
+      l.wv_b = matrices("attn_v_b.weight", p_.heads, p_.value_dim, rank);
+      from_.ignore(at_ + "attn_kv_b.weight");
+    } else {
+      auto both =
+          matrix("attn_kv_b.weight", p_.heads * (plain + p_.value_dim), rank);
+      if (!both.empty())
+        split_up_projection(p_, both, w, l);
+    }
+  }
+
+  void feed_forward(layer_weights& l) {
+    if (arch_.fused) {
+      auto both = matrix("ffn_up.weight", 2 * p_.ffn, p_.hidden);
+      l.gate = rows_of(both, 0, p_.ffn);
+      l.up = rows_of(both, p_.ffn, p_.ffn);
+    } else {
+      l.gate = matrix("ffn_gate.weight", p_.ffn, p_.hidden);
+      l.up = matrix("ffn_up.weight", p_.ffn, p_.hidden);
+    }
+    l.down = matrix("ffn_down.weight", p_.hidden, p_.ffn);
+  }
+
+  void experts(layer_weights& l) {
+    auto& e = p_.experts;
+    l.router = matrix("ffn_gate_inp.weight", e.count, p_.hidden);
+    if (has("exp_probs_b.bias"))
+      l.router_bias = vector("exp_probs_b.bias", e.count);
+    auto gates = matrices("ffn_gate_exps.weight", e.count, e.ffn, p_.hidden);
+    auto ups = matrices("ffn_up_exps.weight", e.count, e.ffn, p_.hidden);
+    auto downs = matrices("ffn_down_exps.weight", e.count, p_.hidden, e.ffn);
+    if (from_.failed())
+      return;
+    for (auto i = uint32_t{0}; i < e.count; ++i)
+      l.experts.push_back({gates[i], ups[i], downs[i]});
+    if (e.shared > 0) {
+      auto width = e.shared * e.ffn;
+      l.gate = matrix("ffn_gate_shexp.weight", width, p_.hidden);
+      l.up = matrix("ffn_up_shexp.weight", width, p_.hidden);
+      l.down = matrix("ffn_down_shexp.weight", p_.hidden, width);
+    }
+  }
+
+  tensor_reader& from_;
+  const architecture& arch_;
+  const hparams& p_;
+  uint32_t number_;
+  std::string at_;
+};
 
 } // namespace
 
@@ -164,7 +159,7 @@ result<model_weights> read_weights(const gguf_file& file,
   auto w = model_weights{};
   w.embedding = from.matrix("token_embd.weight", p.vocab, p.hidden);
   for (auto i = 0u; i < p.layers && !from.failed(); ++i)
-    w.layers.push_back(read_layer(from, arch, p, i));
+    layer_reader{from, arch, p, i}.read(w);
   w.output_norm = from.vector("output_norm.weight", p.hidden);
   w.output = from.has("output.weight")
                  ? from.matrix("output.weight", p.vocab, p.hidden)

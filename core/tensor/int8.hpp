@@ -15,7 +15,8 @@ struct quantised_group {
   /// What the unsigned weights of a q8_0 and a q4_0 matrix add to a dot product
   /// too much, negated.
   int32_t start[2];
-  int32_t unused;
+  /// The sum of the first 16 values, times -32.
+  int32_t first;
   int8_t low[32];
 };
 struct wide_quantised_group : quantised_group {

@@ -72,6 +72,31 @@ inline ints load_nibbles(const std::byte* p) {
   return _mm512_and_si512(both, _mm512_set1_epi8(15));
 }
 
+// low | bytes at p, shifted up (or down, if negative), & mask
+template <int Up>
+inline ints with_bits(ints low, const std::byte* p, char mask) {
+  auto bits = _mm512_loadu_si512(p);
+  if (Up >= 0)
+    bits = _mm512_slli_epi16(bits, Up >= 0 ? Up : 0);
+  else
+    bits = _mm512_srli_epi16(bits, Up >= 0 ? 0 : -Up);
+  return _mm512_ternarylogic_epi32(low, bits, _mm512_set1_epi8(mask), 0xf8);
+}
+template <int N>
+inline ints shift_right(ints a) {
+  return _mm512_srai_epi32(a, N);
+}
+inline ints add(ints a, ints b) {
+  return _mm512_add_epi32(a, b);
+}
+inline ints sub(ints a, ints b) {
+  return _mm512_sub_epi32(a, b);
+}
+inline floats load_small(const std::byte* p) {
+  auto q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
+}
+
 inline weights as_weights(ints w) {
   return w;
 }
@@ -88,6 +113,8 @@ inline ints dot(ints sum, weights w, inputs x) {
 
 } // namespace troupe
 
+#include "core/tensor/quantise_avx512.hpp"
+#define TROUPE_QUANTISE_FOUR
 #include "core/tensor/int8_impl.hpp"
 
 namespace troupe {

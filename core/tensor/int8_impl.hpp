@@ -66,7 +66,10 @@ inline void quantise_group(const float* x, std::byte* to) {
     q[i] = as_int - 0x4b400000;
   }
   auto sum = int32_t{0};
-  for (auto i = 0; i < 32; ++i)
+  for (auto i = 0; i < 16; ++i)
+    sum += q[i];
+  out->first = sum * -32;
+  for (auto i = 16; i < 32; ++i)
     sum += q[i];
   out->start[0] = sum * -128;
   out->start[1] = sum * -8;
@@ -85,7 +88,13 @@ void quantise(const float* x, uint32_t row, const quantised_rows& to) {
   x += size_t{row} * to.groups * 32;
   auto* out = to.group(row, 0);
   auto step = to.height * to.group_bytes();
-  for (auto g = uint32_t{0}; g < to.groups; ++g, x += 32, out += step)
+  auto g = uint32_t{0};
+#ifdef TROUPE_QUANTISE_FOUR
+  if (!to.wide)
+    for (; g + 4 <= to.groups; g += 4, x += 4 * 32, out += 4 * step)
+      quantise_four(x, out, step, least_magnitude);
+#endif
+  for (; g < to.groups; ++g, x += 32, out += step)
     to.wide ? quantise_group<true>(x, out) : quantise_group<false>(x, out);
 }
 
@@ -142,6 +151,18 @@ inline void dot_group(const std::byte* q, const int8_t* x,
   }
 }
 
+// Bytes of weights between what is multiplied and what is fetched meanwhile: a
+// slice. While several rows pass by a slice, memory would idle otherwise. Past
+// the last panel there is nothing to fetch, which does no harm.
+constexpr auto fetch_ahead = size_t{16} * 1024;
+
+template <int Bytes>
+inline void fetch_weights(const std::byte* at) {
+#pragma GCC unroll 32
+  for (auto i = 0; i < Bytes; i += 64)
+    __builtin_prefetch(at + fetch_ahead + i, 0, 2);
+}
+
 // What the sums of a tile start with: what is in y, or zeros; and a bias.
 struct beginning {
   bool add;
@@ -152,7 +173,7 @@ struct beginning {
 template <class W, bool Wide, int M>
 void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
           uint32_t row, uint32_t first, uint32_t last, beginning begin,
-          float* y, size_t y_stride) {
+          bool fetch, float* y, size_t y_stride) {
   using group = typename group_of<Wide>::type;
   constexpr auto step = sizeof(group);
   auto* x = reinterpret_cast<const group*>(rows.group(row, first));
@@ -171,6 +192,8 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
                         load(begin.bias + strip * strip_outputs + v * lanes));
   auto* w = panel + size_t{first} * W::bytes;
   for (auto g = first; g < last; ++g, w += W::bytes, x += rows.height) {
+    if (fetch)
+      fetch_weights<W::bytes>(w);
     auto* q = w + 64 + strip * strip_outputs * 4;
     ints sum[M][tile_vectors];
     if constexpr (Wide) {
@@ -215,18 +238,29 @@ void tile(const std::byte* panel, uint32_t strip, const quantised_rows& rows,
       store(y + r * y_stride + v * lanes, out[r][v]);
 }
 
+} // namespace
+
+} // namespace troupe
+
+#include "core/tensor/int8_levels_impl.hpp"
+
+namespace troupe {
+
+namespace {
+
 template <class W, bool Wide, int M = tile_rows>
 void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
              uint32_t row, uint32_t first, uint32_t last, beginning begin,
-             float* y, size_t y_stride) {
+             bool fetch, float* y, size_t y_stride) {
   if (m == M) {
     for (auto strip = 0u; strip < panel_outputs / strip_outputs; ++strip)
       tile<W, Wide, M>(panel, strip, rows, row, first, last, begin,
-                       y + strip * strip_outputs, y_stride);
+                       fetch && strip == 0, y + strip * strip_outputs,
+                       y_stride);
     return;
   }
   if constexpr (M > 1)
-    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, begin, y,
+    tile_of<W, Wide, M - 1>(m, panel, rows, row, first, last, begin, fetch, y,
                             y_stride);
 }
 
@@ -240,6 +274,7 @@ void multiply_panel(const std::byte* panel, const quantised_rows& rows,
                     uint32_t row, uint32_t end, beginning begin, float* y,
                     size_t y_stride) {
   auto once = end - row <= tile_rows && end - row <= rows.height;
+  auto fetch = end - row > 2; // fewer rows wait for memory all the time
   auto slice = once ? rows.groups : slice_groups;
   for (auto first = uint32_t{0}; first < rows.groups; first += slice) {
     auto left = rows.groups - first;
@@ -249,7 +284,7 @@ void multiply_panel(const std::byte* panel, const quantised_rows& rows,
       m = rows.height - r % rows.height;
       m = m < tile_rows ? m : tile_rows;
       m = m < end - r ? m : end - r;
-      tile_of<W, Wide>(m, panel, rows, r, first, last, begin,
+      tile_of<W, Wide>(m, panel, rows, r, first, last, begin, fetch && r == row,
                        y + (r - row) * y_stride, y_stride);
     }
     begin = {true, nullptr};
@@ -301,13 +336,34 @@ void multiply_panels(const int8_block& b) {
   }
 }
 
+template <class W>
+void multiply_as(const int8_block& b) {
+  b.x->wide ? multiply_panels<W, true>(b) : multiply_panels<W, false>(b);
+}
+
 void multiply(const int8_block& b) {
-  if (b.type == dtype::q8_0)
-    b.x->wide ? multiply_panels<of_q8_0, true>(b)
-              : multiply_panels<of_q8_0, false>(b);
-  else
-    b.x->wide ? multiply_panels<of_q4_0, true>(b)
-              : multiply_panels<of_q4_0, false>(b);
+  switch (b.type) {
+  case dtype::q8_0:
+    return multiply_as<of_q8_0>(b);
+  case dtype::q4_0:
+    return multiply_as<of_q4_0>(b);
+  case dtype::q4_1:
+    return multiply_as<of_q4_1>(b);
+  case dtype::q5_0:
+    return multiply_as<of_q5_0>(b);
+  case dtype::q5_1:
+    return multiply_as<of_q5_1>(b);
+  case dtype::q4_k:
+    return multiply_as<of_q4_k>(b);
+  case dtype::q5_k:
+    return multiply_as<of_q5_k>(b);
+  case dtype::q6_k:
+    return multiply_as<of_q6_k>(b);
+  case dtype::f32:
+  case dtype::f16:
+  case dtype::bf16:
+    return; // not for these kernels
+  }
 }
 
 } // namespace

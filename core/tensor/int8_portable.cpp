@@ -84,6 +84,31 @@ inline ints load_nibbles(const std::byte* p) {
   });
 }
 
+// low | bytes at p, shifted up (or down, if negative), & mask
+template <int Up>
+inline ints with_bits(const ints& low, const std::byte* p, char mask) {
+  return each<ints>([&](int i) {
+    auto bits = load_unaligned<uint32_t>(p + 4 * i);
+    bits = Up >= 0 ? bits << (Up >= 0 ? Up : 0) : bits >> (Up >= 0 ? 0 : -Up);
+    bits &= 0x01010101u * static_cast<unsigned char>(mask);
+    return low.v[i] | static_cast<int32_t>(bits);
+  });
+}
+template <int N>
+inline ints shift_right(const ints& a) {
+  return each<ints>([&](int i) { return a.v[i] >> N; });
+}
+inline ints add(const ints& a, const ints& b) {
+  return each<ints>([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline ints sub(const ints& a, const ints& b) {
+  return each<ints>([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline floats load_small(const std::byte* p) {
+  return each<floats>(
+      [p](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
+}
+
 inline weights as_weights(const ints& w) {
   return {w};
 }

@@ -63,6 +63,30 @@ inline ints load_nibbles(const std::byte* p) {
     both = _mm256_srli_epi16(both, 4);
   return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
+// low | bytes at p, shifted up (or down, if negative), & mask
+template <int Up>
+inline ints with_bits(ints low, const std::byte* p, char mask) {
+  auto bits = load_bytes(p);
+  if (Up >= 0)
+    bits = _mm256_slli_epi16(bits, Up >= 0 ? Up : 0);
+  else
+    bits = _mm256_srli_epi16(bits, Up >= 0 ? 0 : -Up);
+  return _mm256_or_si256(low, _mm256_and_si256(bits, _mm256_set1_epi8(mask)));
+}
+template <int N>
+inline ints shift_right(ints a) {
+  return _mm256_srai_epi32(a, N);
+}
+inline ints add(ints a, ints b) {
+  return _mm256_add_epi32(a, b);
+}
+inline ints sub(ints a, ints b) {
+  return _mm256_sub_epi32(a, b);
+}
+inline floats load_small(const std::byte* p) {
+  auto q = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q));
+}
 inline ints splat_four(const int8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, sizeof(four));

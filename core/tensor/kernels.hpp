@@ -31,13 +31,21 @@ inline constexpr uint32_t attention_block = 16;
 /// Gimelshein, "Online normalizer calculation for softmax", 2018).
 struct attention_state {
   uint32_t queries = 0;
-  uint32_t dim = 0;
-  size_t stride = 0; ///< of `sum` and of the values: dim rounded up to 16
+  uint32_t dim = 0;        ///< of queries and keys
+  size_t stride = 0;       ///< of `sum`: the values' dimension rounded up to 16
+  size_t value_stride = 0; ///< of the values: at least `stride`
+  float softcap = 0;       ///< not 0: scores become cap * tanh(score / cap)
   const float* q = nullptr; ///< [queries, dim], scaled
   float* sum = nullptr;     ///< [queries, stride]
   float* largest = nullptr; ///< [queries]
   float* weight = nullptr;  ///< [queries], the softmax's denominator
   float* p = nullptr;       ///< [queries, 16], scratch
+};
+
+/// The tokens of a block that a query sees: [begin, end).
+struct token_range {
+  uint32_t begin = 0;
+  uint32_t end = 0;
 };
 
 /// The loops that have a form for each instruction set. All forms give the
@@ -54,6 +62,12 @@ struct kernels {
   /// gate[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + e^-x).
   void (*swiglu)(float* gate, const float* up, size_t n);
 
+  /// The same with gelu(x) = x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2.
+  void (*geglu)(float* gate, const float* up, size_t n);
+
+  /// x[i] = cap * tanh(x[i] / cap).
+  void (*softcap)(float* x, float cap, size_t n);
+
   /// Rounds to float16, to nearest even.
   void (*to_f16)(const float* in, uint32_t n, std::byte* out);
 
@@ -61,10 +75,9 @@ struct kernels {
   void (*transpose)(const float* in, size_t stride, uint32_t dim, float* out);
 
   /// Takes in a block of tokens: `keys`: [dim, 16], `values`: [16, stride].
-  /// Query i sees the first seen[i] <= 16 of them; what lies beyond does not
-  /// influence it.
+  /// Query i sees those of seen[i]; the others do not influence it.
   void (*attend)(const attention_state& s, const float* keys,
-                 const float* values, const uint32_t* seen);
+                 const float* values, const token_range* seen);
 };
 
 enum class instruction_set { portable, avx2, avx512 };

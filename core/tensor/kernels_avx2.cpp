@@ -59,6 +59,18 @@ inline vec keep(vec a, uint32_t n, float fill) {
                            _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, hi)))};
 }
 
+// The lanes from `n` on.
+inline vec keep_from(vec a, uint32_t n, float fill) {
+  auto last = _mm256_set1_epi32(static_cast<int>(n) - 1);
+  auto lo = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  auto hi = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
+  auto other = _mm256_set1_ps(fill);
+  return {_mm256_blendv_ps(other, a.lo,
+                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(lo, last))),
+          _mm256_blendv_ps(other, a.hi,
+                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(hi, last)))};
+}
+
 inline __m256 power_of_two(__m256 t) {
   auto n = _mm256_add_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(127));
   return _mm256_castsi256_ps(_mm256_slli_epi32(n, 23));
@@ -158,7 +170,6 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels avx2_kernels;
-const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu,
-                           to_f16, transpose,  attend};
+const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu, geglu, softcap, to_f16, transpose,  attend};
 
 } // namespace troupe

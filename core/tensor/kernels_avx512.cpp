@@ -55,6 +55,11 @@ inline vec keep(vec a, uint32_t n, float fill) {
   auto mask = static_cast<__mmask16>((1u << n) - 1);
   return _mm512_mask_blend_ps(mask, splat(fill), a);
 }
+// The lanes from `n` on.
+inline vec keep_from(vec a, uint32_t n, float fill) {
+  auto mask = static_cast<__mmask16>((1u << n) - 1);
+  return _mm512_mask_blend_ps(mask, a, splat(fill));
+}
 inline vec power_of_two(vec t) {
   auto n = _mm512_add_epi32(_mm512_castps_si512(t), _mm512_set1_epi32(127));
   return _mm512_castsi512_ps(_mm512_slli_epi32(n, 23));
@@ -150,7 +155,6 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels avx512_kernels;
-const kernels avx512_kernels{"avx512", dequantize, multiply, swiglu,
-                             to_f16,   transpose,  attend};
+const kernels avx512_kernels{"avx512", dequantize, multiply, swiglu, geglu, softcap, to_f16,   transpose,  attend};
 
 } // namespace troupe

@@ -378,26 +378,58 @@ inline vec exponential(vec x) {
   return mul(y, power_of_two(t));
 }
 
-inline vec gated(vec gate, vec up) {
-  auto e = exponential(sub(zero(), gate));
-  return mul(div(gate, add(splat(1.f), e)), up);
+// g / (1 + e^-t) * up: what gates with t of g multiply.
+inline vec gated(vec g, vec t, vec up) {
+  auto e = exponential(sub(zero(), t));
+  return mul(div(g, add(splat(1.f), e)), up);
+}
+
+inline vec silu_gated(vec g, vec up) {
+  return gated(g, g, up);
+}
+
+// (1 + tanh(u)) / 2 = 1 / (1 + e^-2u); here 2 sqrt(2/pi) comes first.
+inline vec gelu_gated(vec g, vec up) {
+  auto u = fma(mul(g, g), splat(0.0713548163f), splat(1.5957691216f));
+  return gated(g, mul(g, u), up);
+}
+
+// tanh(x) = 1 - 2 / (1 + e^2x), to about 1e-7 of 1.
+inline vec capped(vec x, float cap) {
+  auto e = exponential(mul(x, splat(2.f / cap)));
+  auto t = sub(splat(1.f), div(splat(2.f), add(splat(1.f), e)));
+  return mul(t, splat(cap));
+}
+
+// x[i] = f(x[i], y[i]); y may be x.
+template <class F>
+inline void each_of(float* x, const float* y, size_t n, F f) {
+  auto i = size_t{0};
+  for (; i + 16 <= n; i += 16)
+    store(x + i, f(load(x + i), load(y + i)));
+  if (i < n) {
+    float a[16] = {};
+    float b[16] = {};
+    for (auto j = size_t{0}; i + j < n; ++j) {
+      a[j] = x[i + j];
+      b[j] = y[i + j];
+    }
+    store(a, f(load(a), load(b)));
+    for (auto j = size_t{0}; i + j < n; ++j)
+      x[i + j] = a[j];
+  }
 }
 
 void swiglu(float* gate, const float* up, size_t n) {
-  auto i = size_t{0};
-  for (; i + 16 <= n; i += 16)
-    store(gate + i, gated(load(gate + i), load(up + i)));
-  if (i < n) {
-    float g[16] = {};
-    float u[16] = {};
-    for (auto j = size_t{0}; i + j < n; ++j) {
-      g[j] = gate[i + j];
-      u[j] = up[i + j];
-    }
-    store(g, gated(load(g), load(u)));
-    for (auto j = size_t{0}; i + j < n; ++j)
-      gate[i + j] = g[j];
-  }
+  each_of(gate, up, n, silu_gated);
+}
+
+void geglu(float* gate, const float* up, size_t n) {
+  each_of(gate, up, n, gelu_gated);
+}
+
+void softcap(float* x, float cap, size_t n) {
+  each_of(x, x, n, [cap](vec a, vec) { return capped(a, cap); });
 }
 
 void to_f16(const float* in, uint32_t n, std::byte* out) {
@@ -410,11 +442,17 @@ void to_f16(const float* in, uint32_t n, std::byte* out) {
 
 // -- attention ----------------------------------------------------------------
 
+// x, but `fill` in the lanes outside of [r.begin, r.end).
+inline vec keep_range(vec x, token_range r, float fill) {
+  x = keep(x, r.end, fill);
+  return r.begin == 0 ? x : keep_from(x, r.begin, fill);
+}
+
 // Scores of Q queries against 16 keys, softmax weights into p, and what the
 // sums so far have to be multiplied by into `fade`.
 template <int Q>
 void score(const attention_state& s, uint32_t first, const float* keys,
-           const uint32_t* seen, float* fade) {
+           const token_range* seen, float* fade) {
   const float* q[Q];
   vec chain[Q][4];
   for (auto i = 0; i < Q; ++i) {
@@ -437,11 +475,13 @@ void score(const attention_state& s, uint32_t first, const float* keys,
   for (auto i = 0; i < Q; ++i) {
     auto at = first + i;
     auto x = add(add(chain[i][0], chain[i][1]), add(chain[i][2], chain[i][3]));
+    if (s.softcap != 0)
+      x = capped(x, s.softcap);
     auto before = s.largest[at];
-    auto now = largest(keep(x, seen[at], before));
+    auto now = largest(keep_range(x, seen[at], before));
     now = before > now ? before : now;
     auto p = exponential(sub(x, splat(now)));
-    p = keep(p, seen[at], 0.f);
+    p = keep_range(p, seen[at], 0.f);
     store(s.p + size_t{16} * at, p);
     // Multiplying by one where the maximum stays is exact.
     fade[i] = 1.f;
@@ -456,7 +496,7 @@ void score(const attention_state& s, uint32_t first, const float* keys,
 
 template <int Q>
 void weigh(const attention_state& s, uint32_t first, const float* values,
-           uint32_t tokens, const float* fade) {
+           token_range seen, const float* fade) {
   const float* p[Q];
   for (auto i = 0; i < Q; ++i)
     p[i] = s.p + (first + i) * size_t{16};
@@ -467,9 +507,9 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
       for (auto h = 0; h < 2; ++h)
         sum[i][h] = mul(load(s.sum + (first + i) * s.stride + d + 16 * h),
                         splat(fade[i]));
-    for (auto j = size_t{0}; j < tokens; ++j) {
-      auto a = load(values + j * s.stride + d);
-      auto b = load(values + j * s.stride + d + 16);
+    for (auto j = size_t{seen.begin}; j < seen.end; ++j) {
+      auto a = load(values + j * s.value_stride + d);
+      auto b = load(values + j * s.value_stride + d + 16);
       for (auto i = 0; i < Q; ++i) {
         sum[i][0] = fma(splat(p[i][j]), a, sum[i][0]);
         sum[i][1] = fma(splat(p[i][j]), b, sum[i][1]);
@@ -483,8 +523,8 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
     for (auto i = 0; i < Q; ++i) {
       auto* to = s.sum + (first + i) * s.stride + d;
       auto sum = mul(load(to), splat(fade[i]));
-      for (auto j = size_t{0}; j < tokens; ++j)
-        sum = fma(splat(p[i][j]), load(values + j * s.stride + d), sum);
+      for (auto j = size_t{seen.begin}; j < seen.end; ++j)
+        sum = fma(splat(p[i][j]), load(values + j * s.value_stride + d), sum);
       store(to, sum);
     }
   }
@@ -492,19 +532,20 @@ void weigh(const attention_state& s, uint32_t first, const float* values,
 
 template <int Q>
 void attend_some(const attention_state& s, uint32_t first, const float* keys,
-                 const float* values, const uint32_t* seen) {
+                 const float* values, const token_range* seen) {
   float fade[Q];
   score<Q>(s, first, keys, seen, fade);
-  weigh<Q>(s, first, values, attention_block, fade);
+  weigh<Q>(s, first, values, {0, attention_block}, fade);
 }
 
 void attend(const attention_state& s, const float* keys, const float* values,
-            const uint32_t* seen) {
+            const token_range* seen) {
   constexpr auto q = tile_queries;
   for (auto i = uint32_t{0}; i < s.queries;) {
     auto together = uint32_t{0};
     while (together < q && i + together < s.queries
-           && seen[i + together] == attention_block)
+           && seen[i + together].begin == 0
+           && seen[i + together].end == attention_block)
       ++together;
     if (together == q) {
       attend_some<q>(s, i, keys, values, seen);
@@ -513,9 +554,9 @@ void attend(const attention_state& s, const float* keys, const float* values,
       attend_some<2>(s, i, keys, values, seen);
       i += 2;
     } else {
-      // Not even a weight of zero may meet a value beyond what is seen: it
+      // Not even a weight of zero may meet a value that is not seen: it
       // would turn an infinity into a NaN, and -0 into 0.
-      if (seen[i] > 0) {
+      if (seen[i].begin < seen[i].end) {
         float fade;
         score<1>(s, i, keys, seen, &fade);
         weigh<1>(s, i, values, seen[i], &fade);

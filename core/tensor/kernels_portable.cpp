@@ -65,6 +65,10 @@ vec keep(const vec& a, uint32_t n, float fill) {
   return each(
       [&](int i) { return static_cast<uint32_t>(i) < n ? a.v[i] : fill; });
 }
+vec keep_from(const vec& a, uint32_t n, float fill) {
+  return each(
+      [&](int i) { return static_cast<uint32_t>(i) < n ? fill : a.v[i]; });
+}
 vec power_of_two(const vec& t) {
   return each([&](int i) {
     return std::bit_cast<float>((std::bit_cast<uint32_t>(t.v[i]) + 127) << 23);
@@ -170,7 +174,6 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels portable_kernels;
-const kernels portable_kernels{"portable", dequantize, multiply, swiglu,
-                               to_f16,     transpose,  attend};
+const kernels portable_kernels{"portable", dequantize, multiply, swiglu, geglu, softcap, to_f16,     transpose,  attend};
 
 } // namespace troupe

@@ -45,7 +45,7 @@ constexpr size_t task_bytes = 256 * 1024;
 constexpr uint32_t tasks_of_thread = 4;
 
 // Values that one thread quantises faster than it wakes another.
-constexpr size_t quantise_alone = 8 * 1024;
+constexpr size_t quantise_alone = 16 * 1024;
 
 uint32_t panels_of_task(const packed_matrix& w, unsigned threads) {
   auto most =
@@ -56,12 +56,18 @@ uint32_t panels_of_task(const packed_matrix& w, unsigned threads) {
 
 quantised_rows quantise(compute& c, const float* x, uint32_t m, uint32_t k) {
   auto rows = c.rounded(m, k);
-  auto one = [&](uint32_t row, unsigned) { c.int8.quantise(x, row, rows); };
+  // Rows of a tile share cache lines.
+  auto tiles = (m + rows.height - 1) / rows.height;
+  auto one = [&](uint32_t tile, unsigned) {
+    auto end = std::min((tile + 1) * rows.height, m);
+    for (auto row = tile * rows.height; row < end; ++row)
+      c.int8.quantise(x, row, rows);
+  };
   if (size_t{m} * k <= quantise_alone)
-    for (auto row = uint32_t{0}; row < m; ++row)
-      one(row, 0);
+    for (auto tile = uint32_t{0}; tile < tiles; ++tile)
+      one(tile, 0);
   else
-    c.pool.run(m, one);
+    c.pool.run(tiles, one);
   return rows;
 }
 

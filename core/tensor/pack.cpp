@@ -8,43 +8,16 @@
 
 #include <sys/mman.h>
 
-#include "core/base/bytes.hpp"
+#include "core/tensor/pack_block.hpp"
 
 namespace troupe {
 
 namespace {
 
-constexpr auto scale_bytes = size_t{panel_outputs} * 2;
-
 // Large matrices go to large pages: a step reads each of them once, and would
 // otherwise wait for the page table again and again.
 constexpr auto large_page = size_t{2} << 20;
 constexpr auto cache_line = size_t{64};
-
-void store_four(uint32_t four, std::byte* to) {
-  std::memcpy(to, &four, sizeof(four));
-}
-
-// Writes output `o` of a group, from the block of 32 weights that holds it.
-void pack_q8_0(const std::byte* block, uint32_t o, std::byte* group) {
-  std::memcpy(group + size_t{2} * o, block, 2);
-  auto* to = group + scale_bytes + size_t{4} * o;
-  for (auto i = 0u; i < 8; ++i)
-    store_four(load_unaligned<uint32_t>(block + 2 + 4 * i) ^ 0x80808080u,
-               to + i * 4 * panel_outputs); // + 128
-}
-
-// A block's byte i holds input i in its low nibble and 16 + i in its high one.
-void pack_q4_0(const std::byte* block, uint32_t o, std::byte* group) {
-  std::memcpy(group + size_t{2} * o, block, 2);
-  auto four = [block](uint32_t i) {
-    auto both = load_unaligned<uint32_t>(block + 2 + 4 * (i % 4));
-    return both >> (i < 4 ? 0 : 4) & 0x0f0f0f0fu;
-  };
-  auto* to = group + scale_bytes + size_t{4} * o;
-  for (auto i = 0u; i < 4; ++i)
-    store_four(four(2 * i) | four(2 * i + 1) << 4, to + i * 4 * panel_outputs);
-}
 
 } // namespace
 
@@ -53,11 +26,14 @@ void packed_matrix::release::operator()(std::byte* p) const {
 }
 
 bool packed_matrix::supports(dtype t) {
-  return t == dtype::q8_0 || t == dtype::q4_0;
+  return packer_of(t) != nullptr;
 }
 
-size_t packed_matrix::group_bytes(dtype t) {
-  return scale_bytes + (t == dtype::q8_0 ? 1024 : 512);
+size_t packed_matrix::block_bytes(dtype t) {
+  auto of_output = troupe::block_bytes(t);
+  if (t == dtype::q4_k || t == dtype::q5_k)
+    of_output += 4; // sixteen times 6 bits become bytes
+  return size_t{panel_outputs} * of_output;
 }
 
 packed_matrix packed_matrix::room_for(const matrix_view& w) {
@@ -83,9 +59,10 @@ packed_matrix::packed_matrix(const matrix_view& w) {
 }
 
 void packed_matrix::fill(const matrix_view& w, uint32_t first, uint32_t last) {
-  auto* pack = type_ == dtype::q8_0 ? pack_q8_0 : pack_q4_0;
-  auto step = block_bytes(type_);
-  auto stride = group_bytes(type_);
+  auto* pack = packer_of(type_);
+  auto step = troupe::block_bytes(type_);
+  auto stride = block_bytes(type_);
+  auto blocks = size_t{cols_} / block_values(type_);
   for (auto p = first; p < last; ++p) {
     auto* to = data_.get() + p * panel_bytes();
     auto outputs = std::min(panel_outputs, rows_ - p * panel_outputs);
@@ -93,8 +70,8 @@ void packed_matrix::fill(const matrix_view& w, uint32_t first, uint32_t last) {
       std::memset(to, 0, panel_bytes());
     for (auto o = 0u; o < outputs; ++o) {
       auto* from = w.row(p * panel_outputs + o);
-      for (auto g = size_t{0}; g < cols_ / group_inputs; ++g)
-        pack(from + g * step, o, to + g * stride);
+      for (auto b = size_t{0}; b < blocks; ++b)
+        pack(from + b * step, o, to + b * stride);
     }
   }
 }

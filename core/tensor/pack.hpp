@@ -15,13 +15,26 @@ inline constexpr uint32_t panel_outputs = 32;
 inline constexpr uint32_t group_inputs = 32;
 
 /// A quantised matrix [n, k] rearranged for dot products of four bytes at a
-/// time. Panel p holds outputs 32 p and on (zeros beyond n), as k / 32 groups
-/// one after another: the 32 float16 scales of the outputs, then the weights,
-/// all made unsigned by adding `offset()`:
-/// - q8_0, 1024 bytes: [8][32][4]; byte [i][o][j] is output o, input 4 i + j.
-/// - q4_0, 512 bytes: [4][32][4]; of byte [i][o][j] the low nibble is input
-///   8 i + j, the high one input 8 i + 4 + j.
-/// It takes the room of what it was made from.
+/// time. Panel p holds outputs 32 p and on (zeros beyond n), block after block;
+/// of each block first what its levels are multiplied by, then the levels of
+/// its groups of 32 inputs, all unsigned. [32] is one for each output:
+/// - q8_0: float16 d [32]; 1024 bytes [8][32][4]: byte [i][o][j] is 128 + q of
+///   output o, input 4 i + j.
+/// - q4_0: d [32]; nibbles, 512 bytes [4][32][4]: of byte [i][o][j] the low one
+///   is input 8 i + j, the high one input 8 i + 4 + j.
+/// - q4_1: d [32], m [32]; nibbles.
+/// - q5_0: d [32]; nibbles; fifth bits, 128 bytes [32][4]: bit i of byte [o][j]
+///   is of input 4 i + j.
+/// - q5_1: d [32], m [32]; nibbles; fifth bits.
+/// - q4_k: d [32], e [32]; of each of eight groups a byte s [32], a byte m
+/// [32],
+///   nibbles.
+/// - q5_k: the same with fifth bits after a group's nibbles.
+/// - q6_k: d [32]; of each of eight groups int8 s [2][32] of 16 inputs each,
+///   nibbles, upper bits, 256 bytes [2][32][4]: bits 2 i and on of byte
+///   [h][o][j] are of input 16 h + 4 i + j.
+/// It takes the room of what it was made from; of q4_k and q5_k a few per cent
+/// more.
 class packed_matrix {
 public:
   /// Whether a matrix of this type can be packed.
@@ -39,9 +52,10 @@ public:
     return (rows_ + panel_outputs - 1) / panel_outputs;
   }
 
-  static size_t group_bytes(dtype t);
+  /// Bytes that block_values(t) inputs of a panel take.
+  static size_t block_bytes(dtype t);
   size_t panel_bytes() const {
-    return cols_ / group_inputs * group_bytes(type_);
+    return cols_ / block_values(type_) * block_bytes(type_);
   }
   const std::byte* panel(uint32_t p) const {
     return data_.get() + p * panel_bytes();

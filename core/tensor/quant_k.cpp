@@ -19,10 +19,6 @@ constexpr auto groups = block / group;
 constexpr auto part = 16; // the same in q6_k
 constexpr auto parts = block / part;
 
-float load_half(const std::byte* from) {
-  return f16_to_f32(load_unaligned<uint16_t>(from));
-}
-
 // Returns what reading it will give.
 float store_half(float x, std::byte* to) {
   auto h = f32_to_f16(x);
@@ -66,20 +62,31 @@ void store_steps(const step (&steps)[groups], std::byte* to) {
 // Byte 32 (i / 2) + j of the nibbles holds value j of group i in its low
 // nibble if i is even, else in its high one; bit i of byte j of `fifth` is the
 // fifth bit of that value.
-void decode_steps(const std::byte* from, const std::byte* fifth,
-                  const std::byte* nibbles, float* out) {
-  auto d = load_half(from);
-  auto e = load_half(from + 2);
+q45_k_parts split_steps(const std::byte* from, const std::byte* fifth,
+                        const std::byte* nibbles) {
+  q45_k_parts to;
+  to.d = load_unaligned<uint16_t>(from);
+  to.e = load_unaligned<uint16_t>(from + 2);
   for (auto i = 0; i < groups; ++i) {
     auto s = load_step(from + 4, i);
-    auto scale = d * static_cast<float>(s.scale);
-    auto min = e * static_cast<float>(s.min);
+    to.scale[i] = static_cast<uint8_t>(s.scale);
+    to.min[i] = static_cast<uint8_t>(s.min);
     for (auto j = 0; j < group; ++j) {
       auto q = number(nibbles[i / 2 * group + j]) >> i % 2 * 4 & 15;
       if (fifth != nullptr)
         q |= (number(fifth[j]) >> i & 1) << 4;
-      out[i * group + j] = scale * static_cast<float>(q) - min;
+      to.level[i * group + j] = static_cast<uint8_t>(q);
     }
+  }
+  return to;
+}
+
+void decode(const q45_k_parts& b, float* out) {
+  for (auto i = 0; i < groups; ++i) {
+    auto scale = f16_to_f32(b.d) * static_cast<float>(b.scale[i]);
+    auto min = f16_to_f32(b.e) * static_cast<float>(b.min[i]);
+    for (auto j = i * group; j < (i + 1) * group; ++j)
+      out[j] = scale * static_cast<float>(b.level[j]) - min;
   }
 }
 
@@ -304,23 +311,40 @@ float best_scale(const float* x, const float* weight) {
 
 // -- blocks -------------------------------------------------------------------
 
-void decode_q4_k(const std::byte* from, float* out) {
-  decode_steps(from, nullptr, from + 16, out);
+q45_k_parts split_q4_k(const std::byte* from) {
+  return split_steps(from, nullptr, from + 16);
 }
 
-void decode_q5_k(const std::byte* from, float* out) {
-  decode_steps(from, from + 16, from + 48, out);
+q45_k_parts split_q5_k(const std::byte* from) {
+  return split_steps(from, from + 16, from + 48);
 }
 
-void decode_q6_k(const std::byte* from, float* out) {
-  auto d = load_half(from + q6_d);
+q6_k_parts split_q6_k(const std::byte* from) {
+  q6_k_parts to;
+  to.d = load_unaligned<uint16_t>(from + q6_d);
+  std::memcpy(to.scale, from + q6_scales, sizeof(to.scale));
   for (auto i = 0; i < block; ++i) {
     auto at = place{i};
     auto q = (number(from[at.low]) >> at.low_shift & 15)
              | (number(from[q6_high + at.high]) >> at.high_shift & 3) << 4;
-    auto scale = static_cast<int8_t>(from[q6_scales + i / part]);
-    out[i] = d * static_cast<float>(scale) * static_cast<float>(q - 32);
+    to.level[i] = static_cast<uint8_t>(q);
   }
+  return to;
+}
+
+void decode_q4_k(const std::byte* from, float* out) {
+  decode(split_q4_k(from), out);
+}
+
+void decode_q5_k(const std::byte* from, float* out) {
+  decode(split_q5_k(from), out);
+}
+
+void decode_q6_k(const std::byte* from, float* out) {
+  auto b = split_q6_k(from);
+  for (auto i = 0; i < block; ++i)
+    out[i] = f16_to_f32(b.d) * static_cast<float>(b.scale[i / part])
+             * static_cast<float>(b.level[i] - 32);
 }
 
 void encode_q4_k(const float* in, std::byte* to) {

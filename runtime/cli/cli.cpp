@@ -123,6 +123,21 @@ kv_dtype parse_kv(const std::string& value) {
   return value == "f32" ? kv_dtype::f32 : kv_dtype::f16;
 }
 
+CLI::Option* add_activations_option(CLI::App* sub, std::string& value) {
+  return sub
+      ->add_option("--activations", value,
+                   "what activations are rounded to before they meet "
+                   "quantised weights: i8 is fastest, i16 as good as f32")
+      ->check(CLI::IsMember({"i8", "i16", "f32"}))
+      ->capture_default_str();
+}
+
+activation_type parse_activations(const std::string& value) {
+  if (value == "f32")
+    return activation_type::f32;
+  return value == "i16" ? activation_type::i16 : activation_type::i8;
+}
+
 std::string json_number(float x) {
   if (!std::isfinite(x))
     return "null";

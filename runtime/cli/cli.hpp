@@ -10,6 +10,7 @@
 
 #include "core/base/result.hpp"
 #include "core/kv/layout.hpp"
+#include "core/tensor/matrix.hpp"
 
 namespace troupe::cli {
 
@@ -30,6 +31,7 @@ void add_detokenize(CLI::App& app, action& chosen);
 void add_logits(CLI::App& app, action& chosen);
 void add_inspect(CLI::App& app, action& chosen);
 void add_quantize(CLI::App& app, action& chosen);
+void add_bench(CLI::App& app, action& chosen);
 
 /// "troupe: REASON" on stderr; returns exit_failed.
 int report(const error& e);
@@ -56,6 +58,11 @@ int write_all(std::string_view text);
 /// `--kv`: how KV is stored.
 CLI::Option* add_kv_option(CLI::App* sub, std::string& value);
 kv_dtype parse_kv(const std::string& value);
+
+/// `--activations`: what they are rounded to before they meet quantised
+/// weights. `value` is the default.
+CLI::Option* add_activations_option(CLI::App* sub, std::string& value);
+activation_type parse_activations(const std::string& value);
 
 /// A float in as few digits as tell it apart from all others; null for what
 /// JSON has no number for.

@@ -22,7 +22,7 @@ struct logits_options {
   std::string ids;
   std::string kv = "f32";
   unsigned threads = 0;
-  bool fast = false;
+  std::string activations = "i16";
   bool json = false;
 };
 
@@ -135,7 +135,7 @@ int logits(const logits_options& o) {
                      ? o.threads
                      : std::max(1u, std::thread::hardware_concurrency());
   auto e = evaluate(*weights, *ids, parse_kv(o.kv), threads,
-                    o.fast ? activation_type::i8 : activation_type::i16);
+                    parse_activations(o.activations));
   if (!e)
     return report(e.failure());
   if (o.json)
@@ -160,8 +160,7 @@ mean negative log-likelihood of all ids but the first, given those before them.
   add_kv_option(sub, o->kv)->capture_default_str();
   sub->add_option("--threads", o->threads, "threads; default: all cores")
       ->check(CLI::Range(1, 256));
-  sub->add_flag("--fast", o->fast,
-                "8 instead of 16 bits of activations: faster, less exact");
+  add_activations_option(sub, o->activations);
   sub->add_flag("--json", o->json, "print one JSON object");
   sub->callback([o, &chosen] { chosen = [o] { return logits(*o); }; });
 }

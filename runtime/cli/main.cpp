@@ -20,6 +20,7 @@ Examples:
   troupe tokenize --model F.gguf --text "Hello, world!" --json
   troupe inspect F.gguf
   troupe quantize F.gguf F-q4_k.gguf --type q4_k
+  troupe bench throughput --model F.gguf --batch 8
 
 Data goes to standard output, talk to standard error.
 Exit status: 0 success, 1 failure, 2 usage, 130 interrupted.
@@ -43,6 +44,7 @@ int main(int argc, char** argv) {
   add_logits(app, chosen);
   add_inspect(app, chosen);
   add_quantize(app, chosen);
+  add_bench(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

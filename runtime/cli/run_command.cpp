@@ -27,7 +27,7 @@ struct run_options {
   std::string topology = "1";
   std::string kv;
   bool no_parse_special = false;
-  bool fast = false;
+  std::string activations = "i8";
   bool json = false;
   bool quiet = false;
 };
@@ -208,8 +208,7 @@ int run(run_options& o) {
   opts.model = o.model;
   opts.nodes = std::move(*nodes);
   opts.threads = o.threads;
-  if (o.fast)
-    opts.activations = activation_type::i8;
+  opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
     opts.kv = parse_kv(o.kv);
   auto rt = runtime::open(std::move(opts));
@@ -342,8 +341,7 @@ Examples:
   add_kv_option(sub, o->kv)->group(group);
   sub->add_flag("--no-parse-special", o->no_parse_special,
                 "read \"<|im_end|>\" and the like in --prompt as plain text");
-  sub->add_flag("--fast", o->fast,
-                "8 instead of 16 bits of activations: faster, less exact");
+  add_activations_option(sub, o->activations);
   sub->add_flag("--json", o->json, "print one JSON object per answer");
   sub->add_flag("-q,--quiet", o->quiet, "no summary on standard error");
   sub->callback([o, logprobs, &chosen] {

@@ -94,7 +94,7 @@ kv_offer some_offer() {
   o.seq = 1;
   o.epoch = 2;
   o.model = "digest";
-  o.layout = {2, 3, 4, kv_dtype::f32};
+  o.layout = {2, 3, 4, 5, kv_dtype::f32};
   o.blocks = 5;
   o.max_blocks = 6;
   return o;
@@ -155,7 +155,7 @@ BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(handoff_messages, fixture) {
   auto o = round_trip(some_offer());
-  BOOST_TEST((o.layout == kv_layout{2, 3, 4, kv_dtype::f32}));
+  BOOST_TEST((o.layout == kv_layout{2, 3, 4, 5, kv_dtype::f32}));
   BOOST_TEST(o.version == kv_handoff_version);
   trip(kv_grant{1, 2, 3});
   trip(kv_credit{1, 2, 3});
@@ -185,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(messages_with_handles, fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_chunk_by_reference_becomes_bytes, fixture) {
-  auto layout = kv_layout{3, 1, 4, kv_dtype::f16};
+  auto layout = kv_layout{3, 1, 4, 4, kv_dtype::f16};
   auto pool = block_pool{make_block_arena(layout), 2};
   auto leases = pool.take(2);
   auto c = kv_chunk{};

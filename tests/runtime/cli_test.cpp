@@ -50,7 +50,8 @@ BOOST_AUTO_TEST_SUITE(command_line)
 BOOST_AUTO_TEST_CASE(help_teaches_and_succeeds) {
   auto r = call({"--help"});
   BOOST_TEST(r.code == 0);
-  for (auto* word : {"run", "tokenize", "detokenize", "logits", "inspect"}) {
+  for (auto* word :
+       {"run", "tokenize", "detokenize", "logits", "inspect", "bench"}) {
     BOOST_TEST(r.out.find(word) != std::string::npos);
     auto sub = call({word, "--help"});
     BOOST_TEST(sub.code == 0);
@@ -66,6 +67,9 @@ BOOST_AUTO_TEST_CASE(usage_errors_exit_with_2_and_keep_stdout_clean) {
       {"run", "--prompt", "x", "--temperature", "warm"},
       {"run", "--prompt", "x", "--threads", "0"},
       {"run", "--prompt", "x", "--kv", "f8"},
+      {"run", "--prompt", "x", "--activations", "i4"},
+      {"bench"},
+      {"bench", "throughput", "--batch", "0"},
       {"detokenize"},
       {"logits"},
       {"inspect"}};
@@ -246,5 +250,29 @@ BOOST_AUTO_TEST_CASE(a_run_needs_less_than_120_mb) {
   BOOST_TEST(r.peak_kb < 120 * 1000);
 }
 #endif
+
+// -- bench -------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(bench_counts_what_it_was_asked_for) {
+  // 40 tokens do not fit into a chunk, and two prompts share one.
+  auto r = call({"bench", "throughput", "--model", demo, "--prompt-tokens",
+                 "40", "--gen-tokens", "3", "--batch", "3", "--chunk", "64",
+                 "--runs", "2", "--threads", "2", "--json"});
+  BOOST_TEST(r.code == 0);
+  BOOST_TEST_INFO(r.err);
+  auto out = lines(r.out).at(0);
+  BOOST_TEST(out["batch"] == 3);
+  BOOST_TEST(out["prefill_runs"].size() == 2u);
+  BOOST_TEST(out["decode_runs"].size() == 2u);
+  BOOST_TEST(out["prefill_tokens_per_s"].get<double>() > 0);
+  BOOST_TEST(out["decode_tokens_per_s"].get<double>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(bench_refuses_what_does_not_fit_the_context) {
+  auto args = std::vector<std::string>{
+      "bench",           "throughput", "--model",      demo,
+      "--prompt-tokens", "2048",       "--gen-tokens", "1"};
+  fails_with(call(args), "the context of");
+}
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -24,6 +24,8 @@ void check(const error& e) {
 // on them.
 unsigned touch(const matrix_view& m) {
   auto sum = 0u;
+  if (m.empty()) // the model has none
+    return sum;
   for (auto r : {0u, m.rows - 1})
     for (auto i = size_t{0}; i < m.row_bytes(); ++i)
       sum += std::to_integer<unsigned>(m.row(r)[i]);
@@ -67,9 +69,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   auto& w = (*m)->w;
   auto sum = touch(w.embedding) + touch(w.output);
-  for (auto& l : w.layers)
-    for (auto x : {&l.wq, &l.wk, &l.wv, &l.wo, &l.gate, &l.up, &l.down})
+  for (auto& l : w.layers) {
+    for (auto x : {&l.wq, &l.wk, &l.wv, &l.wo, &l.wq_a, &l.wkv_a, &l.gate,
+                   &l.up, &l.down, &l.router})
       sum += touch(*x);
+    for (auto heads : {&l.wk_b, &l.wv_b})
+      for (auto& x : *heads)
+        sum += touch(x);
+    for (auto& e : l.experts)
+      sum += touch(e.gate) + touch(e.up) + touch(e.down);
+  }
   [[maybe_unused]] static volatile unsigned sink;
   sink = sum;
   return 0;

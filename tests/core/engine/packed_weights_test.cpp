@@ -15,11 +15,11 @@ std::shared_ptr<const model> model_of(dtype t) {
   auto p = hparams{};
   p.vocab = 40;
   p.context = 16;
-  p.hidden = 64;
+  p.hidden = block_values(t) == 256 ? 256 : 64;
   p.layers = 2;
   p.heads = p.kv_heads = 2;
-  p.head_dim = 32;
-  p.ffn = 96;
+  p.head_dim = p.hidden / 2;
+  p.ffn = block_values(t) == 256 ? 512 : 96;
   p.rope_dim = 32;
   auto o = test::random_model_options{};
   o.type = t;
@@ -32,7 +32,8 @@ BOOST_AUTO_TEST_SUITE(engine_packed_weights)
 
 BOOST_AUTO_TEST_CASE(all_quantised_matrices_are_packed) {
   auto pool = thread_pool{2};
-  for (auto t : {dtype::q8_0, dtype::q4_0}) {
+  for (auto t : {dtype::q8_0, dtype::q4_0, dtype::q4_1, dtype::q5_0,
+                 dtype::q5_1, dtype::q4_k, dtype::q5_k, dtype::q6_k}) {
     auto m = model_of(t);
     auto p = packed_weights::of(m, pool);
     auto bytes = size_t{0};
@@ -63,6 +64,38 @@ BOOST_AUTO_TEST_CASE(all_quantised_matrices_are_packed) {
     // Rows of it are looked up one at a time.
     BOOST_TEST((p->w().embedding.packed == nullptr));
   }
+}
+
+BOOST_AUTO_TEST_CASE(experts_are_packed_but_not_what_chooses_them) {
+  auto pool = thread_pool{2};
+  auto p = hparams{};
+  p.vocab = 40;
+  p.hidden = 64;
+  p.layers = 1;
+  p.heads = p.kv_heads = 2;
+  p.head_dim = 64;
+  p.rope_dim = p.value_dim = 32;
+  p.mla = {32, 64};
+  p.experts.count = 3;
+  p.experts.ffn = 96;
+  auto o = test::random_model_options{};
+  o.type = dtype::q8_0;
+  auto packed = packed_weights::of(random_model::make(p, o), pool);
+  auto& l = packed->w().layers[0];
+  for (auto* w : {&l.wq_a, &l.wq, &l.wkv_a, &l.wo})
+    BOOST_TEST((w->packed != nullptr));
+  BOOST_REQUIRE(l.experts.size() == 3u);
+  for (auto& e : l.experts)
+    for (auto* w : {&e.gate, &e.up, &e.down}) {
+      BOOST_REQUIRE((w->packed != nullptr));
+      auto want = packed_matrix{{w->type, w->rows, w->cols, w->data}};
+      BOOST_REQUIRE(w->packed->bytes() == want.bytes());
+      BOOST_TEST(
+          std::memcmp(w->packed->panel(0), want.panel(0), want.bytes()) == 0);
+    }
+  BOOST_TEST((l.router.packed == nullptr));
+  BOOST_TEST((l.wk_b[1].packed == nullptr));
+  BOOST_TEST((l.wv_b[1].packed == nullptr));
 }
 
 BOOST_AUTO_TEST_CASE(other_matrices_are_left_alone) {

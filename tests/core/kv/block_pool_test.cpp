@@ -10,7 +10,7 @@ using namespace troupe;
 
 namespace {
 
-const auto layout = kv_layout{2, 1, 4, kv_dtype::f16};
+const auto layout = kv_layout{2, 1, 4, 4, kv_dtype::f16};
 
 struct fixture {
   std::shared_ptr<block_arena> arena = make_block_arena(layout);

@@ -13,7 +13,7 @@ namespace troupe::testing {
 
 using namespace std::chrono_literals;
 
-inline const auto layout = kv_layout{3, 1, 4, kv_dtype::f16};
+inline const auto layout = kv_layout{3, 1, 4, 4, kv_dtype::f16};
 inline const auto t0 = time_point{} + 1h;
 
 inline void paint(page_table& table, const kv_layout& l, uint64_t seed) {

@@ -18,11 +18,12 @@ BOOST_FIXTURE_TEST_CASE(offers_that_do_not_fit_are_refused, fixture) {
     BOOST_TEST(out.empty());
     BOOST_TEST(to.in_use() == 0u);
   };
-  refused([](kv_offer& o) { o.version = 2; }, errc::layout_mismatch);
+  refused([](kv_offer& o) { ++o.version; }, errc::layout_mismatch);
   refused([](kv_offer& o) { o.model = "other"; }, errc::layout_mismatch);
   refused([](kv_offer& o) { ++o.layout.layers; }, errc::layout_mismatch);
   refused([](kv_offer& o) { o.layout.kv_heads = 0; }, errc::layout_mismatch);
-  refused([](kv_offer& o) { o.layout.head_dim = ~0u; }, errc::layout_mismatch);
+  refused([](kv_offer& o) { o.layout.k_dim = ~0u; }, errc::layout_mismatch);
+  refused([](kv_offer& o) { o.layout.v_dim = 0; }, errc::layout_mismatch);
   refused([](kv_offer& o) { o.layout.dtype = kv_dtype::f32; },
           errc::layout_mismatch);
   refused([](kv_offer& o) { o.layout.dtype = kv_dtype{77}; },

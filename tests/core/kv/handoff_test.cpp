@@ -44,12 +44,12 @@ BOOST_FIXTURE_TEST_CASE(chunks_wait_for_the_grant_and_keep_the_window,
 }
 
 BOOST_FIXTURE_TEST_CASE(a_large_block_is_cut_into_chunks_by_layer, fixture) {
-  auto big = kv_layout{20, 8, 128, kv_dtype::f32};
+  auto big = kv_layout{20, 8, 128, 128, kv_dtype::f32};
   auto pool = block_pool{make_block_arena(big), 4};
   auto there = block_pool{make_block_arena(big), 4};
   auto t = page_table{};
   t.grow(pool, 32);
-  paint(t, {20, 8, 1, kv_dtype::f32}, 3); // a part of it is enough
+  paint(t, {20, 8, 1, 1, kv_dtype::f32}, 3); // a part of it is enough
   auto o = offer;
   o.layout = big;
   o.blocks = o.max_blocks = 2;

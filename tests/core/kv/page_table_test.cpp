@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include <set>
+#include <map>
 
 #include "core/kv/page_table.hpp"
 
@@ -9,7 +9,7 @@ using namespace troupe;
 namespace {
 
 struct fixture {
-  block_pool pool{make_block_arena({1, 1, 2, kv_dtype::f32}), 5};
+  block_pool pool{make_block_arena({1, 1, 2, 2, kv_dtype::f32}), 5};
   page_table table;
 };
 
@@ -25,20 +25,24 @@ BOOST_AUTO_TEST_CASE(blocks_for_rounds_up) {
 }
 
 BOOST_AUTO_TEST_CASE(offsets_of_a_layout_tile_a_block) {
-  auto l = kv_layout{3, 2, 8, kv_dtype::f16};
-  auto starts = std::set<size_t>{};
-  for (uint32_t layer = 0; layer < l.layers; ++layer)
-    for (uint32_t head = 0; head < l.kv_heads; ++head) {
-      starts.insert(l.k_offset(layer, head));
-      starts.insert(l.v_offset(layer, head));
+  for (auto v_dim : {8u, 5u, 0u})
+    for (auto t : {kv_dtype::f32, kv_dtype::f16}) {
+      auto l = kv_layout{3, 2, 8, v_dim, t};
+      auto sizes = std::map<size_t, size_t>{};
+      for (uint32_t layer = 0; layer < l.layers; ++layer)
+        for (uint32_t head = 0; head < l.kv_heads; ++head) {
+          sizes[l.k_offset(layer, head)] = l.k_bytes();
+          if (v_dim > 0)
+            sizes[l.v_offset(layer, head)] = l.v_bytes();
+        }
+      BOOST_TEST(sizes.size() == (v_dim > 0 ? 12u : 6u));
+      auto next = size_t{0};
+      for (auto [start, size] : sizes) {
+        BOOST_TEST(start == next);
+        next += size;
+      }
+      BOOST_TEST(next == l.block_bytes());
     }
-  BOOST_TEST(starts.size() == 12u);
-  auto next = size_t{0};
-  for (auto start : starts) {
-    BOOST_TEST(start == next);
-    next += l.head_bytes();
-  }
-  BOOST_TEST(next == l.block_bytes());
 }
 
 BOOST_FIXTURE_TEST_CASE(it_grows_by_whole_blocks, fixture) {

@@ -22,7 +22,7 @@ ids prompt(uint32_t tokens, token_id text = 0) {
 }
 
 struct fixture {
-  block_pool pool{make_block_arena({1, 1, 2, kv_dtype::f32}), 16};
+  block_pool pool{make_block_arena({1, 1, 2, 2, kv_dtype::f32}), 16};
   prefix_index index{16};
 
   // A sequence whose KV is computed: its blocks hold what `tokens` are.
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(colliding_digests_cost_hits_and_nothing_else) {
         return kv_digest{prefix_index::chain(d, b).low & 3, 0};
       }};
   for (auto d : digests) {
-    auto pool = block_pool{make_block_arena({1, 1, 2, kv_dtype::f32}), 16};
+    auto pool = block_pool{make_block_arena({1, 1, 2, 2, kv_dtype::f32}), 16};
     auto index = prefix_index{16, d};
     auto f = fixture{};
     for (uint32_t n = 0; n < 200; ++n) {
@@ -249,7 +249,7 @@ BOOST_AUTO_TEST_CASE(a_budget_bounds_it) {
 // A plain model: the index finds what a list of kept prompts says, as long as
 // nothing is evicted.
 BOOST_FIXTURE_TEST_CASE(it_agrees_with_a_plain_search, fixture) {
-  auto big = block_pool{make_block_arena({1, 1, 2, kv_dtype::f32}), 4000};
+  auto big = block_pool{make_block_arena({1, 1, 2, 2, kv_dtype::f32}), 4000};
   auto all = prefix_index{4000};
   auto kept = std::vector<ids>{};
   for (uint32_t n = 0; n < 300; ++n) {

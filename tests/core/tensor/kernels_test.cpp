@@ -244,6 +244,39 @@ BOOST_AUTO_TEST_CASE(swiglu_agrees_with_libm_and_among_forms) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(geglu_and_softcap_agree_with_libm_and_among_forms) {
+  auto pi = std::acos(-1.0);
+  for (auto n : {1u, 15u, 16u, 17u, 33u, 768u}) {
+    auto gate = random_floats(n, n, 6.f);
+    auto up = random_floats(n + 1, n);
+    if (n > 600) { // values where the exponential is clamped
+      gate[0] = 0.f;
+      gate[1] = 500.f;
+      gate[2] = -500.f;
+    }
+    auto gated = gate;
+    auto capped = gate;
+    auto& plain = *kernels_for(instruction_set::portable);
+    plain.geglu(gated.data(), up.data(), n);
+    plain.softcap(capped.data(), 3.f, n);
+    for (auto i = 0u; i < n; ++i) {
+      auto g = static_cast<double>(gate[i]);
+      auto u = std::sqrt(2 / pi) * (g + 0.044715 * g * g * g);
+      BOOST_TEST(std::abs(gated[i] - g / 2 * (1 + std::tanh(u)) * up[i])
+                 <= 1e-6 * (1 + std::abs(g)));
+      BOOST_TEST(std::abs(capped[i] - 3 * std::tanh(g / 3)) <= 2e-6);
+    }
+    for (auto* k : all_kernels()) {
+      auto x = gate;
+      k->geglu(x.data(), up.data(), n);
+      BOOST_TEST(same_bits(x, gated), k->name << " " << n);
+      x = gate;
+      k->softcap(x.data(), 3.f, n);
+      BOOST_TEST(same_bits(x, capped), k->name << " " << n);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(swiglu_passes_a_nan_on) {
   for (auto* k : all_kernels()) {
     auto gate = floats{1, std::numeric_limits<float>::quiet_NaN(), 3};
@@ -313,20 +346,21 @@ struct attention_case {
     auto largest = floats(n, std::numeric_limits<float>::lowest());
     auto weight = floats(n);
     auto p = floats(n * 16);
-    auto s = attention_state{n,
-                             dim,
-                             stride,
-                             q.data() + first * dim,
-                             sum.data(),
-                             largest.data(),
-                             weight.data(),
-                             p.data()};
+    auto s = attention_state{};
+    s.queries = n;
+    s.dim = dim;
+    s.stride = s.value_stride = stride;
+    s.q = q.data() + first * dim;
+    s.sum = sum.data();
+    s.largest = largest.data();
+    s.weight = weight.data();
+    s.p = p.data();
     for (auto b = 0u; b < 2; ++b) {
-      auto seen = std::vector<uint32_t>(n);
+      auto seen = std::vector<token_range>(n);
       for (auto i = 0u; i < n; ++i)
-        seen[i] = total[first + i] <= 16 * b
-                      ? 0
-                      : std::min(16u, total[first + i] - 16 * b);
+        seen[i].end = total[first + i] <= 16 * b
+                          ? 0
+                          : std::min(16u, total[first + i] - 16 * b);
       k.attend(s, keys.data() + b * 16 * dim, values.data() + b * 16 * stride,
                seen.data());
     }

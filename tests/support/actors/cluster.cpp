@@ -18,7 +18,8 @@ std::shared_ptr<const model> shared_tiny_model() {
 
 std::shared_ptr<block_arena> tiny_arena() {
   auto& p = shared_tiny_model()->params;
-  return make_block_arena({p.layers, p.kv_heads, p.head_dim, kv_dtype::f16});
+  return make_block_arena(
+      {p.layers, p.kv_heads, p.head_dim, p.head_dim, kv_dtype::f16});
 }
 
 node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,

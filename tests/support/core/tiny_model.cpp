@@ -47,6 +47,11 @@ constexpr auto merges = std::to_array<std::string_view>({
     "u s", "er s", "Ġ n", "o m",  "Ċ Ċ",
 });
 
+constexpr auto latent_rank = 32u;
+constexpr auto latent_rope = 8u;
+constexpr auto latent_values = 24u;
+constexpr auto expert_ffn = 32u;
+
 // Numbers of its own for each tensor, whatever the others are.
 class weight_source {
 public:
@@ -67,6 +72,32 @@ private:
   uint64_t seed_;
   uint32_t tensor_ = 0;
 };
+
+// What makes K and V of all heads; the same values, whole or split.
+void add_up_projection(gguf_writer& f, const std::string& at,
+                       const tiny_model_options& o, weight_source& random) {
+  auto plain = o.head_dim - latent_rope;
+  auto of_head = plain + latent_values;
+  auto deviation = 1 / std::sqrt(static_cast<float>(latent_rank));
+  auto both = random.take(size_t{o.heads} * of_head * latent_rank, 0.f,
+                          deviation);
+  if (!o.split)
+    return f.add_tensor(at + "attn_kv_b.weight",
+                        {latent_rank, o.heads * of_head}, o.type, both);
+  auto k = std::vector<float>{};
+  auto v = std::vector<float>{};
+  for (auto h = 0u; h < o.heads; ++h) {
+    auto* head = both.data() + size_t{h} * of_head * latent_rank;
+    for (auto r = 0u; r < latent_rank; ++r)
+      for (auto d = 0u; d < plain; ++d)
+        k.push_back(head[d * latent_rank + r]);
+    v.insert(v.end(), head + plain * latent_rank, head + of_head * latent_rank);
+  }
+  f.add_tensor(at + "attn_k_b.weight", {plain, latent_rank, o.heads}, o.type,
+               k);
+  f.add_tensor(at + "attn_v_b.weight", {latent_rank, latent_values, o.heads},
+               o.type, v);
+}
 
 } // namespace
 
@@ -107,13 +138,27 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
   f.put_u32(at + "embedding_length", o.hidden);
   f.put_u32(at + "feed_forward_length", o.ffn);
   f.put_u32(at + "attention.head_count", o.heads);
-  f.put_u32(at + "attention.head_count_kv", o.kv_heads);
-  if (o.heads * o.head_dim != o.hidden) {
+  f.put_u32(at + "attention.head_count_kv", o.latent ? 1 : o.kv_heads);
+  if (o.latent) {
+    f.put_u32(at + "attention.key_length", o.head_dim);
+    f.put_u32(at + "attention.value_length", latent_values);
+    f.put_u32(at + "attention.kv_lora_rank", latent_rank);
+    if (o.q_rank > 0)
+      f.put_u32(at + "attention.q_lora_rank", o.q_rank);
+  } else if (o.heads * o.head_dim != o.hidden) {
     f.put_u32(at + "attention.key_length", o.head_dim);
     f.put_u32(at + "attention.value_length", o.head_dim);
   }
   f.put_f32(at + "attention.layer_norm_rms_epsilon", 1e-5f);
-  f.put_u32(at + "rope.dimension_count", o.head_dim);
+  f.put_u32(at + "rope.dimension_count",
+            o.latent ? latent_rope : o.head_dim);
+  if (o.experts > 0) {
+    f.put_u32(at + "expert_count", o.experts);
+    f.put_u32(at + "expert_used_count", 2);
+    f.put_u32(at + "expert_feed_forward_length", expert_ffn);
+    f.put_u32(at + "expert_shared_count", o.shared_experts);
+    f.put_u32(at + "leading_dense_block_count", 1);
+  }
   f.put_f32(at + "rope.freq_base", 10000.f);
   f.put_u32(at + "vocab_size", tiny_vocab_size);
   add_tiny_vocabulary(f);
@@ -124,6 +169,12 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
     auto deviation = gain / std::sqrt(static_cast<float>(cols));
     f.add_tensor(name, {cols, rows}, o.type,
                  random.take(size_t{rows} * cols, 0.f, deviation));
+  };
+  auto cube = [&](const std::string& name, uint32_t n, uint32_t rows,
+                  uint32_t cols) {
+    f.add_tensor(name, {cols, rows, n}, o.type,
+                 random.take(size_t{n} * rows * cols, 0.f,
+                             1 / std::sqrt(static_cast<float>(cols))));
   };
   auto vector = [&](const std::string& name, uint32_t n, float mean,
                     float deviation) {
@@ -137,14 +188,27 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
   for (auto i = 0u; i < o.layers; ++i) {
     at = "blk." + std::to_string(i) + ".";
     vector(at + "attn_norm.weight", o.hidden, 1.f, 0.1f);
-    if (o.fused) {
+    if (o.latent) {
+      if (o.q_rank > 0) {
+        matrix(at + "attn_q_a.weight", o.q_rank, o.hidden, 1.f);
+        vector(at + "attn_q_a_norm.weight", o.q_rank, 1.f, 0.1f);
+        matrix(at + "attn_q_b.weight", q, o.q_rank, 1.5f);
+      } else {
+        matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
+      }
+      matrix(at + "attn_kv_a_mqa.weight", latent_rank + latent_rope, o.hidden,
+             1.f);
+      vector(at + "attn_kv_a_norm.weight", latent_rank, 1.f, 0.1f);
+      add_up_projection(f, at, o, random);
+    } else if (o.fused) {
       matrix(at + "attn_qkv.weight", q + 2 * kv, o.hidden, 1.5f);
     } else {
       matrix(at + "attn_q.weight", q, o.hidden, 1.5f);
       matrix(at + "attn_k.weight", kv, o.hidden, 1.5f);
       matrix(at + "attn_v.weight", kv, o.hidden, 1.f);
     }
-    matrix(at + "attn_output.weight", o.hidden, q, 1.f);
+    matrix(at + "attn_output.weight", o.hidden,
+           o.latent ? o.heads * latent_values : q, 1.f);
     if (o.qkv_bias) {
       vector(at + "attn_q.bias", q, 0.f, 0.3f);
       vector(at + "attn_k.bias", kv, 0.f, 0.3f);
@@ -155,6 +219,24 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
       vector(at + "attn_k_norm.weight", o.head_dim, 1.f, 0.2f);
     }
     vector(at + "ffn_norm.weight", o.hidden, 1.f, 0.1f);
+    if (o.post_norms) {
+      vector(at + "post_attention_norm.weight", o.hidden, 1.f, 0.1f);
+      vector(at + "post_ffw_norm.weight", o.hidden, 1.f, 0.1f);
+    }
+    if (o.experts > 0 && i > 0) {
+      matrix(at + "ffn_gate_inp.weight", o.experts, o.hidden, 1.f);
+      if (o.router_bias)
+        vector(at + "exp_probs_b.bias", o.experts, 0.f, 0.1f);
+      cube(at + "ffn_gate_exps.weight", o.experts, expert_ffn, o.hidden);
+      cube(at + "ffn_up_exps.weight", o.experts, expert_ffn, o.hidden);
+      cube(at + "ffn_down_exps.weight", o.experts, o.hidden, expert_ffn);
+      if (auto width = o.shared_experts * expert_ffn; width > 0) {
+        matrix(at + "ffn_gate_shexp.weight", width, o.hidden, 1.f);
+        matrix(at + "ffn_up_shexp.weight", width, o.hidden, 1.f);
+        matrix(at + "ffn_down_shexp.weight", o.hidden, width, 1.f);
+      }
+      continue;
+    }
     if (!o.fused)
       matrix(at + "ffn_gate.weight", o.ffn, o.hidden, 1.f);
     matrix(at + "ffn_up.weight", o.fused ? 2 * o.ffn : o.ffn, o.hidden, 1.f);

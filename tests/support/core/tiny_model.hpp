@@ -26,6 +26,16 @@ struct tiny_model_options {
   bool rope_factors = false; ///< rope_freqs.weight
   bool qk_norm = false;      ///< norms of the heads of Q and K
   bool fused = false;        ///< Q, K, V in one tensor, gate and up in one
+  bool post_norms = false;   ///< norms of what is added to the stream
+  /// Of which a token uses 2, 32 wide, in all layers but the first; 0: none.
+  uint32_t experts = 0;
+  uint32_t shared_experts = 0;
+  bool router_bias = false;
+  /// Latent attention: of the values of a head 8 have a position; those of V
+  /// are 24; 32 stored values have none.
+  bool latent = false;
+  bool split = false;  ///< attn_k_b and attn_v_b, not attn_kv_b
+  uint32_t q_rank = 0; ///< attn_q_a, attn_q_a_norm and attn_q_b, not attn_q
   std::string architecture = "llama";
 };
 
