@@ -184,7 +184,8 @@ void runtime::impl::start() {
     n.arena = arena;
     n.blocks = plan.blocks > 0 ? plan.blocks
                                : default_blocks(*weights, options.max_batch);
-    n.cached_blocks = plan.cache.value_or(default_cache(layout, n.blocks));
+    if (options.prefix_cache)
+      n.cached_blocks = plan.cache.value_or(default_cache(layout, n.blocks));
     n.threads = plan.threads > 0 ? plan.threads : options.threads;
     n.prefill_chunk = options.prefill_chunk;
     n.max_batch = options.max_batch;

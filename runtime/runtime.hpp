@@ -26,6 +26,9 @@ struct runtime_options {
   /// Tokens of one step that prefills, and of a mixed node's decoding rows
   /// together; rounded up to whole KV blocks.
   uint32_t prefill_chunk = 256;
+  /// Keep KV for prompts that begin alike. If not, nodes keep none, whatever
+  /// their plans say.
+  bool prefix_cache = true;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
   /// What activations are rounded to before they meet quantised weights: i8 is

@@ -87,11 +87,12 @@ bool prefix_index::admit(std::string_view salt,
   auto need = kv_layout::blocks_for(room);
   need -= std::min(need, table.blocks());
   auto lacking = need - std::min(need, pool.available());
-  if (lacking > reclaimable()) {
+  if (lacking > 0 && lacking > reclaimable()) {
     table.clear();
     return false;
   }
-  evict(lacking);
+  if (lacking > 0)
+    evict(lacking);
   return table.reserve(pool, room);
 }
 

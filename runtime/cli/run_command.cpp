@@ -27,6 +27,7 @@ struct run_options {
   std::string topology = "1";
   std::string kv;
   bool no_parse_special = false;
+  bool no_prefix_cache = false;
   std::string activations = "i8";
   bool json = false;
   bool quiet = false;
@@ -208,6 +209,7 @@ int run(run_options& o) {
   opts.model = o.model;
   opts.nodes = std::move(*nodes);
   opts.threads = o.threads;
+  opts.prefix_cache = !o.no_prefix_cache;
   opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
     opts.kv = parse_kv(o.kv);
@@ -339,6 +341,9 @@ Examples:
       ->capture_default_str()
       ->group(group);
   add_kv_option(sub, o->kv)->group(group);
+  sub->add_flag("--no-prefix-cache", o->no_prefix_cache,
+                "compute every prompt wholly, also what others began with")
+      ->group(group);
   sub->add_flag("--no-parse-special", o->no_parse_special,
                 "read \"<|im_end|>\" and the like in --prompt as plain text");
   add_activations_option(sub, o->activations);

@@ -150,6 +150,63 @@ BOOST_AUTO_TEST_CASE(under_pressure_answers_stay_exact) {
     }
 }
 
+// Not the tokens alone: the logits that they were drawn from.
+BOOST_AUTO_TEST_CASE(log_probabilities_are_the_same_bit_for_bit) {
+  auto answers = [](cluster_options o) {
+    auto c = cluster{o};
+    auto all = std::vector<std::pair<token_id, float>>{};
+    for (uint32_t n = 0; n < 12; ++n) {
+      auto r = request(n, 30 + 5 * n, 29 + n);
+      r.sampling.want_logprob = true;
+      r.sampling.logprobs = 3;
+      c.submit(r);
+      // Some leave on the way.
+      auto gone = request(50 + n, 90, 60, 30);
+      c.submit(gone);
+      c.sim.run(7 * n);
+      c.cancel(gone.request);
+      if (n % 3 == 2)
+        c.expect_idle();
+    }
+    c.expect_idle();
+    for (uint32_t n = 0; n < 12; ++n) {
+      auto& a = c.answer(request(n, 30 + 5 * n, 29 + n).request);
+      BOOST_REQUIRE_EQUAL(a.details.size(), 5u);
+      for (auto& d : a.details) {
+        all.emplace_back(d.id, d.logprob);
+        for (auto& t : d.top)
+          all.emplace_back(t.id, t.logprob);
+      }
+    }
+    BOOST_TEST((prefiller(c).hit_tokens > 0) == (o.cached_blocks > 0));
+    return all;
+  };
+  auto off = separate();
+  off.cached_blocks = 0;
+  auto expected = answers(off);
+  for (auto o : {separate(), separate(5), mixed(), mixed(5)}) {
+    BOOST_TEST((answers(o) == expected));
+    o.prefill_chunk = 48;
+    BOOST_TEST((answers(o) == expected));
+  }
+  off = mixed();
+  off.cached_blocks = 0;
+  BOOST_TEST((answers(off) == expected));
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_leaves_after_every_message) {
+  auto r = request(1, 90, 80);
+  for (auto& o : {separate(), mixed()})
+    at_every_message(
+        o, r, [&](cluster& c) { cached(c, request(2, 50, 40)); },
+        [](cluster& c) { c.sim.kill(c.client); },
+        [&](cluster& c) {
+          c.sim.drain();
+          c.client = c.sim.spawn(fake_client, c.heard);
+          BOOST_TEST(cached(c, request(4, 60, 40)) == 32u);
+        });
+}
+
 BOOST_AUTO_TEST_CASE(cancel_after_every_message) {
   auto r = request(1, 60, 40);
   for (uint64_t seed : {0, 1})

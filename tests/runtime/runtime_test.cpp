@@ -12,12 +12,13 @@ using namespace troupe;
 namespace {
 
 struct opened {
-  explicit opened(topology nodes = {}, uint32_t blocks = 0) {
+  explicit opened(topology nodes = {}, uint32_t blocks = 0, bool cache = true) {
     testing::write_tiny_model(dir.file("tiny.gguf"));
     auto o = runtime_options{};
     o.model = dir.file("tiny.gguf");
     o.threads = 1;
     o.nodes = std::move(nodes);
+    o.prefix_cache = cache;
     for (auto* role : {&o.nodes.decode, &o.nodes.mixed})
       for (auto& n : *role)
         n.blocks = blocks;
@@ -85,6 +86,21 @@ BOOST_AUTO_TEST_CASE(after_the_end_there_is_nothing) {
   BOOST_TEST(!g->next().has_value());
   BOOST_TEST(g->time_to_first_token().has_value());
   BOOST_TEST(g->time_per_output_token().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(kv_is_kept_unless_it_is_turned_off) {
+  auto plan = node_plan{};
+  plan.cache = 8;
+  for (auto& nodes : {topology{}, topology{{plan}, {{}}, {}}})
+    for (auto cache : {true, false}) {
+      auto o = opened{nodes, 0, cache};
+      auto first = run(*o.rt, request_of(1, 50, 5));
+      auto second = run(*o.rt, request_of(1, 50, 5));
+      BOOST_TEST(first.end.cached_tokens == 0u);
+      BOOST_TEST(second.end.cached_tokens == (cache ? 48u : 0u));
+      BOOST_TEST(second.tokens == first.tokens);
+      BOOST_TEST(comes_to_rest(*o.rt));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_run_is_refused_before_it_starts) {
