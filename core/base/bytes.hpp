@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 namespace troupe {
@@ -13,6 +14,10 @@ static_assert(std::endian::native == std::endian::little,
               "file formats and KV bytes are little-endian and used in place");
 
 using const_bytes = std::span<const std::byte>;
+
+inline std::string_view text_of(const_bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// Reads a trivially copyable value from possibly unaligned memory.
 /// REQUIRES: `from` points to at least `sizeof(T)` readable bytes.

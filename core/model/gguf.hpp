@@ -11,6 +11,7 @@
 #include "core/base/result.hpp"
 #include "core/model/gguf_type.hpp"
 #include "core/model/mapped_file.hpp"
+#include "core/model/model_file.hpp"
 
 namespace troupe {
 
@@ -59,7 +60,7 @@ struct gguf_tensor {
 ///
 /// Each error is one line, "PATH: reason". bad_file: the content contradicts
 /// the format; unsupported: another version or byte order, arrays of arrays.
-class gguf_file {
+class gguf_file : public model_file {
 public:
   /// Maps the file; io_error as well.
   static result<gguf_file> open(const std::string& path);
@@ -68,14 +69,12 @@ public:
   /// for the path in errors.
   static result<gguf_file> parse(const_bytes bytes, std::string name);
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const override { return path_; }
   uint32_t version() const { return version_; }
   uint32_t alignment() const { return alignment_; }
   const_bytes bytes() const { return bytes_; }
 
-  /// Lets go of the memory of a part of the file, which comes back from the
-  /// file if it is read again. Does nothing for a file parsed in memory.
-  void release(const_bytes part) const { map_.release(part); }
+  void release(const_bytes part) const override { map_.release(part); }
 
   /// Everything before the tensors' data, padding included.
   const_bytes header() const { return bytes_.first(data_start_); }

@@ -1,18 +1,11 @@
 #pragma once
 
 #include "core/model/architecture.hpp"
+#include "core/model/bounds.hpp"
 #include "core/model/hparams.hpp"
 #include "core/model/key_reader.hpp"
 
 namespace troupe {
-
-// Bounds that keep products of two numbers far from overflow.
-
-inline constexpr auto most_width = uint32_t{1} << 20; ///< hidden, ffn, heads…
-inline constexpr auto most_layers = uint32_t{4096};
-inline constexpr auto most_heads = uint32_t{65536};
-inline constexpr auto most_experts = uint32_t{4096};
-inline constexpr auto most_context = uint32_t{1} << 24;
 
 // The steps of read_hparams, in this order; errors are left in `keys`.
 

@@ -1,50 +1,24 @@
 #include "core/model/model.hpp"
 
-#include <algorithm>
+#include <filesystem>
 
-#include <xxhash.h>
-
+#include "core/model/digest.hpp"
 #include "core/model/gguf.hpp"
+#include "core/model/hf_model.hpp"
 #include "core/model/read_parts.hpp"
 
 namespace troupe {
 
 namespace {
 
-// XXH3-128 of the header, the file's size, and the start, middle and end of
-// each tensor; whole tensors if they are small.
+// Of the header, the file's size and samples of the tensors.
 std::string digest_of(const gguf_file& file) {
-  constexpr auto sample = size_t{1024};
-  struct release {
-    void operator()(XXH3_state_t* s) const { XXH3_freeState(s); }
-  };
-  auto state = std::unique_ptr<XXH3_state_t, release>{XXH3_createState()};
-  XXH3_128bits_reset(state.get());
-  auto add = [&](const_bytes bytes) {
-    XXH3_128bits_update(state.get(), bytes.data(), bytes.size());
-  };
-  auto size = uint64_t{file.bytes().size()};
-  add(std::as_bytes(std::span{&size, 1}));
-  add(file.header());
-  for (auto& tensor : file.tensors()) {
-    auto data = tensor.data;
-    if (data.size() <= 3 * sample) {
-      add(data);
-    } else {
-      add(data.first(sample));
-      add(data.subspan(data.size() / 2 - sample / 2, sample));
-      add(data.last(sample));
-    }
-  }
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state.get()));
-  constexpr auto digits = std::string_view{"0123456789abcdef"};
-  auto out = std::string{};
-  for (auto byte : canonical.digest) {
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
-  }
-  return out;
+  auto digest = model_digest{};
+  digest.add(uint64_t{file.bytes().size()});
+  digest.add(file.header());
+  for (auto& tensor : file.tensors())
+    digest.add_samples(tensor.data);
+  return digest.hex();
 }
 
 } // namespace
@@ -74,6 +48,9 @@ read_model(std::shared_ptr<const gguf_file> file) {
 }
 
 result<std::shared_ptr<const model>> load_model(const std::string& path) {
+  auto ignored = std::error_code{};
+  if (std::filesystem::is_directory(path, ignored))
+    return load_hf_model(path);
   auto file = gguf_file::open(path);
   if (!file)
     return file.failure();

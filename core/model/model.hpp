@@ -5,6 +5,7 @@
 
 #include "core/base/result.hpp"
 #include "core/model/hparams.hpp"
+#include "core/model/model_file.hpp"
 #include "core/model/weights.hpp"
 #include "core/text/vocabulary.hpp"
 
@@ -15,7 +16,7 @@ class gguf_file;
 /// A loaded model: immutable, shared by all nodes of a process.
 struct model {
   /// Keeps the mapping alive that `w` points into.
-  std::shared_ptr<const gguf_file> file;
+  std::shared_ptr<const model_file> file;
   hparams params;
   model_weights w;
   vocabulary vocab;
@@ -25,9 +26,10 @@ struct model {
   std::string digest;
 };
 
-/// Maps the GGUF file at `path` and checks everything in it that an engine
-/// relies on. Errors name the file and the reason: io_error, bad_file, or
-/// unsupported for what this build does not implement.
+/// Maps the GGUF file or the files of the Hugging Face directory at `path` and
+/// checks everything in them that an engine relies on. Errors name the file and
+/// the reason: io_error, bad_file, or unsupported for what this build does not
+/// implement.
 result<std::shared_ptr<const model>> load_model(const std::string& path);
 
 /// The same for a file that is open, or was parsed in memory: the model's

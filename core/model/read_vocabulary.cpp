@@ -1,4 +1,7 @@
+#include <filesystem>
+
 #include "core/model/gguf.hpp"
+#include "core/model/hf_model.hpp"
 #include "core/model/model.hpp"
 
 namespace troupe {
@@ -146,6 +149,9 @@ result<vocabulary> read_vocabulary(const gguf_file& file) {
 }
 
 result<vocabulary> load_vocabulary(const std::string& path) {
+  auto ignored = std::error_code{};
+  if (std::filesystem::is_directory(path, ignored))
+    return load_hf_vocabulary(path);
   auto file = gguf_file::open(path);
   if (!file)
     return file.failure();

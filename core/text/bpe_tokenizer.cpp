@@ -3,6 +3,8 @@
 #include <bit>
 #include <queue>
 
+#include "core/text/check_vocabulary.hpp"
+#include "core/text/spaces.hpp"
 #include "core/text/utf8.hpp"
 
 namespace troupe {
@@ -104,12 +106,31 @@ merge_table::merge merge_table::find(token_id left, token_id right) const {
 // -- construction -------------------------------------------------------------
 
 bpe_tokenizer::bpe_tokenizer(vocabulary vocab, pre_tokenizer pre)
-    : tokenizer(std::move(vocab)), pre_(pre),
-      ignore_merges_(pre == pre_tokenizer::llama_bpe) {}
+    : tokenizer(std::move(vocab)), pre_(std::move(pre)),
+      by_character_(vocab_.model == "bpe") {
+  adds_space_ = by_character_ && vocab_.add_space_prefix;
+}
 
 result<void> bpe_tokenizer::index() {
   if (auto done = tokenizer::index(); !done)
     return done;
+  if (auto done = index_alphabet(); !done)
+    return done;
+  for (auto id = token_id{0}; in_range(id); ++id)
+    if (kind(id) == token_kind::user_defined)
+      user_defined_.insert(spelling(id), id);
+  return index_merges();
+}
+
+result<void> bpe_tokenizer::index_alphabet() {
+  if (by_character_) {
+    auto bytes = index_bytes(byte_ids_);
+    if (!bytes)
+      return bytes.failure();
+    if (!*bytes)
+      return fail(errc::bad_file, "vocabulary: no byte tokens");
+    return {};
+  }
   for (auto b = size_t{0}; b < 256; ++b) {
     auto id = find(alphabet().spelling[b]);
     if (id && kind(*id) == token_kind::normal)
@@ -120,14 +141,13 @@ result<void> bpe_tokenizer::index() {
       return fail(errc::bad_file,
                   "vocabulary: no token for the byte " + std::to_string(b));
   }
-  for (auto id = token_id{0}; in_range(id); ++id)
-    if (kind(id) == token_kind::user_defined)
-      user_defined_.insert(spelling(id), id);
-  return index_merges();
+  return {};
 }
 
 result<void> bpe_tokenizer::index_merges() {
   merges_ = merge_table{vocab_.merges.size()};
+  // Words are independent if no merge has a space after something else.
+  splits_at_spaces_ = by_character_ && !*vocab_.ignore_merges;
   auto whole = std::string{};
   for (auto rank = uint32_t{0}; rank < vocab_.merges.size(); ++rank) {
     auto& line = vocab_.merges[rank];
@@ -152,47 +172,68 @@ result<void> bpe_tokenizer::index_merges() {
         return bad("has a part that is a special token");
     if (!merges_.insert(*left, *right, {rank, *joined}))
       return bad("is there twice");
+    splits_at_spaces_ = splits_at_spaces_ && !has_inner_space(whole);
   }
   return {};
 }
 
 // -- text to tokens -----------------------------------------------------------
 
-void bpe_tokenizer::encode_section(std::string_view text,
+void bpe_tokenizer::encode_section(std::string_view text, bool first,
                                    std::vector<token_id>& out) const {
-  auto replaced = std::string{};
-  if (!lacking_.empty() && text.find_first_of(lacking_) != text.npos) {
-    for (auto c : text)
-      if (lacking_.find(c) == lacking_.npos)
-        replaced += c;
-      else
-        replaced += "\uFFFD";
-    text = replaced;
-  }
-  auto at = size_t{0};
-  while (auto hit = user_defined_.find(text, at)) {
-    encode_words(text.substr(at, hit->begin - at), out);
+  auto begin = size_t{0};
+  while (auto hit = user_defined_.find(text, begin)) {
+    auto end = end_before(hit->id, text, begin, hit->begin);
+    encode_piece(text.substr(begin, end - begin), first && begin == 0, out);
     out.push_back(hit->id);
-    at = hit->end;
+    begin = begin_after(hit->id, text, hit->end);
   }
-  encode_words(text.substr(at), out);
+  encode_piece(text.substr(begin), first && begin == 0, out);
 }
 
-void bpe_tokenizer::encode_words(std::string_view text,
+void bpe_tokenizer::encode_piece(std::string_view text, bool first,
                                  std::vector<token_id>& out) const {
-  for (auto at = size_t{0}; at < text.size();) {
-    auto end = next_word(pre_, text, at);
-    encode_word(text.substr(at, end - at), out);
-    at = end;
+  if (text.empty())
+    return;
+  auto normal = std::string{};
+  if (vocab_.nfc)
+    text = normal = to_nfc(text);
+  auto spelled = std::string{};
+  if (by_character_) {
+    if (adds_space_ && (first || !vocab_.prefix_first_only)
+        && !(vocab_.prefix_unless_space && begins_with_space(text)))
+      spelled += space_mark;
+    append_escaped(text, spelled);
+    text = spelled;
+  } else if (text.find_first_of(lacking_) != text.npos) {
+    for (auto c : text)
+      if (lacking_.find(c) == lacking_.npos)
+        spelled += c;
+      else
+        spelled += "\uFFFD";
+    text = spelled;
+  }
+  auto begin = size_t{0};
+  for (auto end : pre_.cut(text)) {
+    while (begin < end) {
+      auto word = text.substr(begin, end - begin);
+      if (splits_at_spaces_)
+        word = word.substr(0, end_of_spaced(word, 0));
+      encode_word(word, out);
+      begin += word.size();
+    }
   }
 }
 
 void bpe_tokenizer::encode_word(std::string_view word,
                                 std::vector<token_id>& out) const {
-  if (ignore_merges_) {
+  if (*vocab_.ignore_merges) {
     auto spelled = std::string{};
     for (auto c : word)
-      spelled += alphabet().spelling[static_cast<uint8_t>(c)];
+      if (by_character_)
+        spelled += c;
+      else
+        spelled += alphabet().spelling[static_cast<uint8_t>(c)];
     if (auto id = find(spelled); id && kind(*id) == token_kind::normal) {
       out.push_back(*id);
       return;
@@ -204,14 +245,31 @@ void bpe_tokenizer::encode_word(std::string_view word,
     merge_long(word, out);
 }
 
+size_t bpe_tokenizer::start(std::string_view word, token_id* ids) const {
+  auto n = size_t{0};
+  for (auto at = size_t{0}; by_character_ && at < word.size();) {
+    auto step = step_utf8(word, at);
+    auto id = step.state == utf8_state::whole ? find(word.substr(at, step.size))
+                                              : std::nullopt;
+    if (id && kind(*id) == token_kind::normal)
+      ids[n++] = *id;
+    else
+      for (auto c : word.substr(at, step.size))
+        ids[n++] = byte_ids_[static_cast<uint8_t>(c)];
+    at += step.size;
+  }
+  if (!by_character_)
+    for (auto c : word)
+      ids[n++] = byte_ids_[static_cast<uint8_t>(c)];
+  return n;
+}
+
 void bpe_tokenizer::merge_short(std::string_view word,
                                 std::vector<token_id>& out) const {
   auto ids = std::array<token_id, most_short>{};
   auto next =
       std::array<merge_table::merge, most_short>{}; // with the one after
-  auto n = word.size();
-  for (auto i = size_t{0}; i < n; ++i)
-    ids[i] = byte_ids_[static_cast<uint8_t>(word[i])];
+  auto n = start(word, ids.data());
   for (auto i = size_t{0}; i + 1 < n; ++i)
     next[i] = merges_.find(ids[i], ids[i + 1]);
   while (n > 1) {
@@ -237,11 +295,11 @@ void bpe_tokenizer::merge_short(std::string_view word,
 
 void bpe_tokenizer::merge_long(std::string_view word,
                                std::vector<token_id>& out) const {
-  auto n = static_cast<uint32_t>(word.size());
+  auto ids = std::vector<token_id>(word.size());
+  auto n = static_cast<uint32_t>(start(word, ids.data()));
   auto symbols = std::vector<symbol>(n);
   for (auto i = uint32_t{0}; i < n; ++i)
-    symbols[i] = {byte_ids_[static_cast<uint8_t>(word[i])],
-                  i == 0 ? none : i - 1, i + 1 == n ? none : i + 1};
+    symbols[i] = {ids[i], i == 0 ? none : i - 1, i + 1 == n ? none : i + 1};
   auto queue = std::priority_queue<candidate>{};
   auto consider = [&](uint32_t at) {
     if (at == none || symbols[at].after == none)
@@ -278,6 +336,13 @@ void bpe_tokenizer::merge_long(std::string_view word,
 
 void bpe_tokenizer::append_text(token_id id, std::string& out) const {
   auto& text = spelling(id);
+  if (by_character_) {
+    if (kind(id) == token_kind::byte)
+      out += static_cast<char>(parse_byte_token(text));
+    else
+      append_unescaped(text, out);
+    return;
+  }
   // User-defined tokens are spelled as they are.
   if (kind(id) == token_kind::normal || kind(id) == token_kind::unused) {
     auto before = out.size();

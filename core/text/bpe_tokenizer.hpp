@@ -33,30 +33,36 @@ private:
   std::vector<slot> slots_; // a power of two, at most half of them taken
 };
 
-/// Byte-level BPE (Sennrich et al., arXiv:1508.07909, over bytes as in GPT-2):
-/// text is cut into words, each word's bytes are tokens, and the neighbours
-/// with the best-ranked merge are joined until there are none. Bytes are
-/// spelled in the vocabulary by 256 printable characters.
+/// BPE (Sennrich et al., arXiv:1508.07909): text is cut into words, each
+/// word's symbols are tokens, and the neighbours with the best-ranked merge are
+/// joined until there are none. Symbols are the bytes, as in GPT-2, spelled in
+/// the vocabulary by 256 printable characters; or, in a vocabulary that
+/// SentencePiece has made ("bpe"), the characters, those that are no token as
+/// byte tokens, and a space is spelled U+2581.
 class bpe_tokenizer final : public tokenizer {
 public:
   bpe_tokenizer(vocabulary vocab, pre_tokenizer pre);
 
 protected:
-  void encode_section(std::string_view text,
+  void encode_section(std::string_view text, bool first,
                       std::vector<token_id>& out) const override;
   void append_text(token_id id, std::string& out) const override;
   result<void> index() override;
 
 private:
   result<void> index_merges();
-  void encode_words(std::string_view text, std::vector<token_id>& out) const;
+  result<void> index_alphabet();
+  void encode_piece(std::string_view text, bool first,
+                    std::vector<token_id>& out) const;
   void encode_word(std::string_view word, std::vector<token_id>& out) const;
+  // The symbols of a word; `most` of them at most.
+  size_t start(std::string_view word, token_id* ids) const;
   void merge_short(std::string_view word, std::vector<token_id>& out) const;
   void merge_long(std::string_view word, std::vector<token_id>& out) const;
 
   pre_tokenizer pre_;
-  /// Llama 3: a word that is a token is that token, whatever the merges say.
-  bool ignore_merges_;
+  bool by_character_;
+  bool splits_at_spaces_ = false; ///< words go on at spaces, see `index_merges`
   std::array<token_id, 256> byte_ids_{};
   std::string lacking_; ///< bytes without a token; none of them is UTF-8
   token_trie user_defined_;

@@ -55,6 +55,11 @@ result<void> check_ids(const vocabulary& vocab) {
     if (id >= 0 && static_cast<size_t>(id) >= vocab.tokens.size())
       return bad(std::string{name} + " is " + std::to_string(id) + " of "
                  + std::to_string(vocab.tokens.size()) + " tokens");
+  for (auto* ids : {&vocab.lstrip, &vocab.rstrip, &vocab.ends})
+    for (auto id : *ids)
+      if (id < 0 || static_cast<size_t>(id) >= vocab.tokens.size())
+        return bad("refers to token " + std::to_string(id) + " of "
+                   + std::to_string(vocab.tokens.size()));
   if (vocab.add_bos && vocab.bos < 0)
     return bad("asks to add a bos token and names none");
   if (vocab.add_eos && vocab.eos < 0)
@@ -64,14 +69,14 @@ result<void> check_ids(const vocabulary& vocab) {
 
 void fill_kinds(vocabulary& vocab) {
   vocab.kinds.assign(vocab.tokens.size(), token_kind::normal);
-  if (vocab.model == "llama")
+  if (vocab.model != "gpt2")
     for (auto i = size_t{0}; i < vocab.tokens.size(); ++i)
       if (parse_byte_token(vocab.tokens[i]) >= 0)
         vocab.kinds[i] = token_kind::byte;
   for (auto id : {vocab.bos, vocab.eos, vocab.eot, vocab.pad})
     if (id >= 0)
       vocab.kinds[static_cast<size_t>(id)] = token_kind::control;
-  if (vocab.unk >= 0 && vocab.model == "llama")
+  if (vocab.unk >= 0 && vocab.model != "gpt2")
     vocab.kinds[static_cast<size_t>(vocab.unk)] = token_kind::unknown;
 }
 

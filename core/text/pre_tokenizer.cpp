@@ -43,9 +43,9 @@ struct glyph {
   size_t size = 0;
 };
 
-class scanner {
+class reader {
 public:
-  explicit scanner(std::string_view text) : text_(text) {}
+  explicit reader(std::string_view text) : text_(text) {}
 
   glyph at(size_t i) const {
     static const auto ascii = make_ascii();
@@ -115,7 +115,7 @@ private:
   std::string_view text_;
 };
 
-size_t next_gpt2(const scanner& s, size_t at) {
+size_t next_gpt2(const reader& s, size_t at) {
   if (auto end = s.contraction(at, false); end != at)
     return end;
   auto body = s[at] == ' ' ? at + 1 : at;
@@ -129,7 +129,7 @@ size_t next_gpt2(const scanner& s, size_t at) {
   }
 }
 
-size_t next_llama(const scanner& s, size_t at, size_t most_digits) {
+size_t next_llama(const reader& s, size_t at, size_t most_digits) {
   if (auto end = s.contraction(at, true); end != at)
     return end;
   auto first = s.at(at);
@@ -148,27 +148,66 @@ size_t next_llama(const scanner& s, size_t at, size_t most_digits) {
 
 } // namespace
 
-std::optional<pre_tokenizer> find_pre_tokenizer(std::string_view name) {
-  if (name == "gpt-2" || name == "default" || name.empty())
-    return pre_tokenizer::gpt2;
-  if (name == "llama-bpe" || name == "llama3" || name == "llama-v3")
-    return pre_tokenizer::llama_bpe;
-  if (name == "qwen2")
-    return pre_tokenizer::qwen2;
-  return {};
+result<pre_tokenizer>
+pre_tokenizer::make(const std::vector<std::string>& patterns) {
+  auto made = pre_tokenizer{};
+  for (auto& pattern : patterns) {
+    if (pattern == gpt2_words) {
+      made.steps_.emplace_back(scanner::gpt2);
+    } else if (pattern == llama3_words) {
+      made.steps_.emplace_back(scanner::llama3);
+    } else if (pattern == qwen2_words) {
+      made.steps_.emplace_back(scanner::qwen2);
+    } else {
+      auto regex = word_regex::compile(pattern);
+      if (!regex)
+        return regex.failure();
+      made.steps_.emplace_back(*std::move(regex));
+    }
+  }
+  return made;
 }
 
-size_t next_word(pre_tokenizer pre, std::string_view text, size_t at) {
-  auto s = scanner{text};
-  switch (pre) {
-  case pre_tokenizer::gpt2:
-    return next_gpt2(s, at);
-  case pre_tokenizer::llama_bpe:
-    return next_llama(s, at, 3);
-  case pre_tokenizer::qwen2:
-    break;
+std::vector<size_t> pre_tokenizer::cut(std::string_view text) const {
+  auto ends = std::vector<size_t>{};
+  if (text.empty())
+    return ends;
+  auto memory = word_regex::threads{};
+  auto before = std::vector<size_t>{};
+  ends.push_back(text.size());
+  for (auto& step : steps_) {
+    std::swap(before, ends);
+    ends.clear();
+    auto begin = size_t{0};
+    for (auto end : before) {
+      auto piece = text.substr(begin, end - begin);
+      if (auto* regex = std::get_if<word_regex>(&step))
+        regex->cut(piece, begin, memory, ends);
+      else
+        cut_by(std::get<scanner>(step), piece, begin, ends);
+      begin = end;
+    }
   }
-  return next_llama(s, at, 1);
+  return ends;
+}
+
+void pre_tokenizer::cut_by(scanner how, std::string_view text, size_t base,
+                           std::vector<size_t>& ends) {
+  auto s = reader{text};
+  for (auto at = size_t{0}; at < text.size();) {
+    switch (how) {
+    case scanner::gpt2:
+      at = next_gpt2(s, at);
+      break;
+    case scanner::llama3:
+      at = next_llama(s, at, 3);
+      break;
+    case scanner::qwen2:
+      at = next_llama(s, at, 1);
+      break;
+    }
+    ends.push_back(base + at);
+  }
 }
 
 } // namespace troupe

@@ -3,30 +3,14 @@
 #include <algorithm>
 
 #include "core/text/check_vocabulary.hpp"
+#include "core/text/spaces.hpp"
 #include "core/text/utf8.hpp"
 
 namespace troupe {
 
 namespace {
 
-constexpr auto space = std::string_view{"\u2581"};
 constexpr auto none = UINT32_MAX;
-
-void append_escaped(std::string_view text, std::string& out) {
-  for (auto c : text)
-    if (c == ' ')
-      out += space;
-    else
-      out += c;
-}
-
-// Whether a space stands anywhere but at the beginning.
-bool has_inner_space(std::string_view text) {
-  auto begin = size_t{0};
-  while (text.substr(begin, space.size()) == space)
-    begin += space.size();
-  return text.find(space, begin) != text.npos;
-}
 
 struct candidate {
   float score;
@@ -155,27 +139,13 @@ result<void> spm_tokenizer::index() {
   };
   if (vocab_.scores.empty())
     return bad("no scores");
-  byte_ids_.fill(-1);
-  auto bytes = size_t{0};
-  for (auto id = token_id{0}; in_range(id); ++id) {
-    if (kind(id) == token_kind::unknown && vocab_.unk < 0)
+  for (auto id = token_id{0}; in_range(id) && vocab_.unk < 0; ++id)
+    if (kind(id) == token_kind::unknown)
       vocab_.unk = id;
-    if (kind(id) != token_kind::byte)
-      continue;
-    auto byte = parse_byte_token(spelling(id));
-    if (byte < 0)
-      return bad("byte token " + std::to_string(id) + " is spelled "
-                 + quoted(spelling(id)));
-    auto& to = byte_ids_[static_cast<size_t>(byte)];
-    if (to >= 0)
-      return bad("tokens " + std::to_string(to) + " and " + std::to_string(id)
-                 + " are both the byte " + std::to_string(byte));
-    to = id;
-    ++bytes;
-  }
-  has_bytes_ = bytes > 0;
-  if (has_bytes_ && bytes != byte_ids_.size())
-    return bad(std::to_string(bytes) + " of 256 byte tokens");
+  auto bytes = index_bytes(byte_ids_);
+  if (!bytes)
+    return bytes.failure();
+  has_bytes_ = *bytes;
   // One that is a control token as well would let a text speak for it.
   if (!has_bytes_
       && (vocab_.unk < 0 || kind(vocab_.unk) != token_kind::unknown))
@@ -216,33 +186,28 @@ spm_tokenizer::find_piece(std::string_view text) const {
 
 // -- text to tokens -----------------------------------------------------------
 
-void spm_tokenizer::encode_section(std::string_view text,
+void spm_tokenizer::encode_section(std::string_view text, bool first,
                                    std::vector<token_id>& out) const {
   auto spelled = std::string{};
-  spelled.reserve(text.size() + text.size() / 2 + space.size());
-  if (adds_space_)
-    spelled += space;
+  spelled.reserve(text.size() + text.size() / 2 + space_mark.size());
+  if (adds_space_ && (first || !vocab_.prefix_first_only)
+      && !(vocab_.prefix_unless_space && begins_with_space(text)))
+    spelled += space_mark;
   append_escaped(text, spelled);
   auto all = std::string_view{spelled};
   auto merge = merger{*this, out};
-  auto at = size_t{0};
-  while (auto hit = user_defined_.find(all, at)) {
-    encode_words(all.substr(at, hit->begin - at), merge);
+  auto begin = size_t{0};
+  while (auto hit = user_defined_.find(all, begin)) {
+    encode_words(all.substr(begin, hit->begin - begin), merge);
     out.push_back(hit->id);
-    at = hit->end;
+    begin = hit->end;
   }
-  encode_words(all.substr(at), merge);
+  encode_words(all.substr(begin), merge);
 }
 
 void spm_tokenizer::encode_words(std::string_view text, merger& merge) const {
   for (auto begin = size_t{0}; begin < text.size();) {
-    auto end = text.size();
-    if (splits_at_spaces_) {
-      auto body = begin;
-      while (text.substr(body, space.size()) == space)
-        body += space.size();
-      end = std::min(end, text.find(space, body));
-    }
+    auto end = splits_at_spaces_ ? end_of_spaced(text, begin) : text.size();
     merge.run(text.substr(begin, end - begin));
     begin = end;
   }
@@ -272,15 +237,7 @@ void spm_tokenizer::append_text(token_id id, std::string& out) const {
     out += " \u2047 "; // as SentencePiece shows it
     return;
   }
-  auto text = std::string_view{spelling(id)};
-  for (auto at = size_t{0}; at < text.size();) {
-    if (text.substr(at, space.size()) == space) {
-      out += ' ';
-      at += space.size();
-    } else {
-      out += text[at++];
-    }
-  }
+  append_unescaped(spelling(id), out);
 }
 
 } // namespace troupe

@@ -16,7 +16,7 @@ public:
   explicit spm_tokenizer(vocabulary vocab);
 
 protected:
-  void encode_section(std::string_view text,
+  void encode_section(std::string_view text, bool first,
                       std::vector<token_id>& out) const override;
   void append_text(token_id id, std::string& out) const override;
   result<void> index() override;

@@ -5,6 +5,7 @@
 
 #include "core/text/bpe_tokenizer.hpp"
 #include "core/text/check_vocabulary.hpp"
+#include "core/text/spaces.hpp"
 #include "core/text/spm_tokenizer.hpp"
 #include "core/text/utf8.hpp"
 
@@ -29,30 +30,39 @@ constexpr auto end_names = std::array<std::string_view, 14>{
 // -- construction -------------------------------------------------------------
 
 result<std::shared_ptr<const tokenizer>> tokenizer::make(vocabulary vocab) {
-  if (vocab.model != "gpt2" && vocab.model != "llama")
+  if (vocab.model != "gpt2" && vocab.model != "llama" && vocab.model != "bpe")
     return fail(errc::unsupported,
                 "tokenizer model " + quoted(vocab.model)
-                    + "; this build has \"gpt2\" and \"llama\"");
+                    + "; this build has \"gpt2\", \"llama\" and \"bpe\"");
   if (auto done = check_vocabulary(vocab); !done)
     return done.failure();
   auto made = std::shared_ptr<tokenizer>{};
   if (vocab.model == "llama") {
     made = std::make_shared<spm_tokenizer>(std::move(vocab));
   } else {
-    auto pre = find_pre_tokenizer(vocab.pre);
+    if (!vocab.patterns || !vocab.ignore_merges) {
+      auto rules = find_pre_tokenizer(vocab.pre);
+      if (!rules)
+        return fail(errc::unsupported, "pre-tokenizer " + quoted(vocab.pre));
+      if (!vocab.patterns)
+        vocab.patterns = std::move(rules->patterns);
+      if (!vocab.ignore_merges)
+        vocab.ignore_merges = rules->ignore_merges;
+    }
+    auto pre = pre_tokenizer::make(*vocab.patterns);
     if (!pre)
-      return fail(errc::unsupported,
-                  "pre-tokenizer " + quoted(vocab.pre)
-                      + "; this build has \"gpt-2\", \"llama-bpe\" and "
-                        "\"qwen2\"");
-    made = std::make_shared<bpe_tokenizer>(std::move(vocab), *pre);
+      return pre.failure();
+    made = std::make_shared<bpe_tokenizer>(std::move(vocab), *std::move(pre));
   }
   if (auto done = made->index(); !done)
     return done.failure();
   return std::shared_ptr<const tokenizer>{std::move(made)};
 }
 
-tokenizer::tokenizer(vocabulary vocab) : vocab_(std::move(vocab)) {}
+tokenizer::tokenizer(vocabulary vocab) : vocab_(std::move(vocab)) {
+  std::sort(vocab_.lstrip.begin(), vocab_.lstrip.end());
+  std::sort(vocab_.rstrip.begin(), vocab_.rstrip.end());
+}
 
 result<void> tokenizer::index() {
   ids_.reserve(vocab_.tokens.size());
@@ -73,6 +83,7 @@ result<void> tokenizer::index() {
 }
 
 void tokenizer::index_ends() {
+  end_tokens_ = vocab_.ends;
   for (auto id : {vocab_.eos, vocab_.eot})
     if (id >= 0)
       end_tokens_.push_back(id);
@@ -84,7 +95,46 @@ void tokenizer::index_ends() {
                     end_tokens_.end());
 }
 
+result<bool> tokenizer::index_bytes(std::array<token_id, 256>& ids) const {
+  auto bad = [](const std::string& reason) {
+    return fail(errc::bad_file, "vocabulary: " + reason);
+  };
+  ids.fill(-1);
+  auto bytes = size_t{0};
+  for (auto id = token_id{0}; in_range(id); ++id) {
+    if (kind(id) != token_kind::byte)
+      continue;
+    auto byte = parse_byte_token(spelling(id));
+    if (byte < 0)
+      return bad("byte token " + std::to_string(id) + " is spelled "
+                 + quoted(spelling(id)));
+    auto& to = ids[static_cast<size_t>(byte)];
+    if (to >= 0)
+      return bad("tokens " + std::to_string(to) + " and " + std::to_string(id)
+                 + " are both the byte " + std::to_string(byte));
+    to = id;
+    ++bytes;
+  }
+  if (bytes > 0 && bytes != ids.size())
+    return bad(std::to_string(bytes) + " of 256 byte tokens");
+  return bytes > 0;
+}
+
 // -- text to tokens -----------------------------------------------------------
+
+size_t tokenizer::end_before(token_id id, std::string_view text, size_t begin,
+                             size_t end) const {
+  if (!std::binary_search(vocab_.lstrip.begin(), vocab_.lstrip.end(), id))
+    return end;
+  return begin + trimmed_right(text.substr(begin, end - begin)).size();
+}
+
+size_t tokenizer::begin_after(token_id id, std::string_view text,
+                              size_t end) const {
+  if (!std::binary_search(vocab_.rstrip.begin(), vocab_.rstrip.end(), id))
+    return end;
+  return text.size() - trimmed_left(text.substr(end)).size();
+}
 
 std::vector<token_id> tokenizer::encode(std::string_view text,
                                         encode_options options) const {
@@ -101,13 +151,14 @@ std::vector<token_id> tokenizer::encode(std::string_view text,
     // the spelling of a control token; they stay in their section.
     if (kind(hit->id) == token_kind::user_defined)
       continue;
-    if (hit->begin > section)
-      encode_section(text.substr(section, hit->begin - section), ids);
+    auto end = end_before(hit->id, text, section, hit->begin);
+    if (end > section)
+      encode_section(text.substr(section, end - section), section == 0, ids);
     ids.push_back(hit->id);
-    section = at;
+    at = section = begin_after(hit->id, text, hit->end);
   }
   if (section < text.size())
-    encode_section(text.substr(section), ids);
+    encode_section(text.substr(section), section == 0, ids);
   if (options.add_special && vocab_.add_eos)
     ids.push_back(vocab_.eos);
   return ids;

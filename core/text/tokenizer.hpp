@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -70,8 +71,9 @@ public:
 protected:
   explicit tokenizer(vocabulary vocab);
 
-  /// Tokens of a text in which control tokens mean nothing.
-  virtual void encode_section(std::string_view text,
+  /// Tokens of a text in which control tokens mean nothing; `first` if nothing
+  /// stands before it.
+  virtual void encode_section(std::string_view text, bool first,
                               std::vector<token_id>& out) const = 0;
 
   /// Bytes of a token that is not control.
@@ -79,6 +81,16 @@ protected:
 
   /// Fills the indexes; called once by `make`.
   virtual result<void> index();
+
+  /// The byte tokens; false if there are none. bad_file unless there are none
+  /// or one for each byte.
+  result<bool> index_bytes(std::array<token_id, 256>& ids) const;
+
+  /// Where the text before a special token ends that begins at `end`, which
+  /// may swallow white space, and where the text after it begins.
+  size_t end_before(token_id id, std::string_view text, size_t begin,
+                    size_t end) const;
+  size_t begin_after(token_id id, std::string_view text, size_t end) const;
 
   token_kind kind(token_id id) const {
     return vocab_.kinds[static_cast<size_t>(id)];

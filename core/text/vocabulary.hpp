@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,19 @@ enum class token_kind : uint8_t {
 
 /// A tokenizer as a model file describes it; plain data, not yet checked.
 struct vocabulary {
-  /// "gpt2" (byte-level BPE) or "llama" (SentencePiece unigram-style SPM).
+  /// "gpt2" (byte-level BPE), "llama" (SentencePiece's BPE, by scores) or
+  /// "bpe" (by merges, over characters, what is unknown as byte tokens).
   std::string model;
-  /// Pre-tokenizer of a BPE: "gpt-2", "llama-bpe", "qwen2", "default".
+  /// Pre-tokenizer of a "gpt2", such as "gpt-2" or "llama-bpe".
   std::string pre;
+  /// BPE: regular expressions that cut text into words, one after another;
+  /// those of `pre` if there is no value.
+  std::optional<std::vector<std::string>> patterns;
+  /// BPE: a word that is a token is that token, whatever the merges say. As
+  /// is usual with `pre` if there is no value.
+  std::optional<bool> ignore_merges;
+  /// BPE: text is put into Unicode's normalization form C first.
+  bool nfc = false;
   /// One entry a token; `scores` and `kinds` are empty or as long.
   std::vector<std::string> tokens;
   std::vector<float> scores;
@@ -38,8 +48,17 @@ struct vocabulary {
   token_id pad = -1;
   bool add_bos = false;
   bool add_eos = false;
-  /// SPM: text is prefixed by one space.
+  /// SPM and "bpe": text is prefixed by one space,
   bool add_space_prefix = true;
+  /// only where the whole text begins, not again after special tokens,
+  bool prefix_first_only = false;
+  /// and not if it begins with one.
+  bool prefix_unless_space = false;
+  /// Special tokens that swallow the white space before or after them.
+  std::vector<token_id> lstrip;
+  std::vector<token_id> rstrip;
+  /// More tokens that end a generation.
+  std::vector<token_id> ends;
   /// Jinja source, or empty.
   std::string chat_template;
 };

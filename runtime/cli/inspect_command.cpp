@@ -1,21 +1,28 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "core/model/gguf.hpp"
 #include "runtime/cli/cli.hpp"
+#include "runtime/cli/inspect.hpp"
 
 namespace troupe::cli {
 
-namespace {
+std::string human(double n, const char* unit) {
+  static constexpr const char* prefix[] = {"", "K", "M", "G", "T"};
+  auto i = 0;
+  for (; n >= 1000 && i < 4; ++i)
+    n /= 1000;
+  char text[48];
+  std::snprintf(text, sizeof(text), i == 0 ? "%.0f %s%s" : "%.2f %s%s", n,
+                prefix[i], unit);
+  return text;
+}
 
-struct inspect_options {
-  std::string file;
-  bool json = false;
-  bool all = false;
-};
+namespace {
 
 struct totals {
   uint64_t values = 0;
@@ -38,17 +45,6 @@ totals add_up(const gguf_file& f) {
   return sum;
 }
 
-std::string human(double n, const char* unit) {
-  static constexpr const char* prefix[] = {"", "K", "M", "G", "T"};
-  auto i = 0;
-  for (; n >= 1000 && i < 4; ++i)
-    n /= 1000;
-  char text[48];
-  std::snprintf(text, sizeof(text), i == 0 ? "%.0f %s%s" : "%.2f %s%s", n,
-                prefix[i], unit);
-  return text;
-}
-
 std::string as_text(const gguf_file& f, bool all) {
   auto sum = add_up(f);
   auto out = printable(f.path(), 4096) + ": GGUF version "
@@ -63,8 +59,8 @@ std::string as_text(const gguf_file& f, bool all) {
     out += "  " + printable(e.key, 200) + " (" + e.type_name()
            + ") = " + e.render() + "\n";
   out += "\ntensors\n";
-  constexpr auto few = size_t{24};
-  auto shown = all ? f.tensors().size() : std::min(few, f.tensors().size());
+  auto shown =
+      all ? f.tensors().size() : std::min(few_tensors, f.tensors().size());
   for (auto& t : f.tensors().first(shown)) {
     char line[256];
     std::snprintf(line, sizeof(line), "  %-32s %-8s %20s  at %llu\n",
@@ -110,6 +106,9 @@ std::string as_json(const gguf_file& f) {
 }
 
 int inspect(const inspect_options& o) {
+  auto ignored = std::error_code{};
+  if (std::filesystem::is_directory(o.file, ignored))
+    return inspect_directory(o);
   auto f = gguf_file::open(o.file);
   if (!f)
     return report(f.failure());
@@ -120,12 +119,13 @@ int inspect(const inspect_options& o) {
 
 void add_inspect(CLI::App& app, action& chosen) {
   auto o = std::make_shared<inspect_options>();
-  auto* sub = app.add_subcommand("inspect", "show what a GGUF file holds");
+  auto* sub = app.add_subcommand("inspect", "show what a model file holds");
   sub->footer(R"(
-Metadata and tensors, after checking that the file keeps to its format. Works
-for architectures and encodings that Troupe cannot run, too.
+Metadata and tensors of a GGUF file, or config.json and tensors of a Hugging
+Face directory, after checking that they keep to their format. Works for
+architectures and encodings that Troupe cannot run, too.
 )");
-  sub->add_option("file", o->file, "GGUF file")->required();
+  sub->add_option("file", o->file, "GGUF file or directory")->required();
   sub->add_flag("--all", o->all, "list every tensor");
   sub->add_flag("--json", o->json, "print one JSON object");
   sub->callback([o, &chosen] { chosen = [o] { return inspect(*o); }; });

@@ -155,7 +155,8 @@ Prints the likeliest next tokens, or with --json one object:
 {"last_logits": [...], "mean_nll": X}, the logits after the last id, and the
 mean negative log-likelihood of all ids but the first, given those before them.
 )");
-  sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
+  sub->add_option("-m,--model", o->model, "GGUF file or directory")
+      ->capture_default_str();
   sub->add_option("--ids", o->ids, "token ids: 1,2,3")->required();
   add_kv_option(sub, o->kv)->capture_default_str();
   sub->add_option("--threads", o->threads, "threads; default: all cores")

@@ -272,7 +272,8 @@ Examples:
   troupe run --prompt "Once upon a time" --seed 7 --max-tokens 64 --json
   troupe run --topology 2x3 --chat "List four animals." --chat "Hello!"
 )");
-  sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
+  sub->add_option("-m,--model", o->model, "GGUF file or directory")
+      ->capture_default_str();
   sub->add_option("-p,--prompt", o->prompts, "text to continue")
       ->allow_extra_args(false);
   sub->add_option("-c,--chat", o->chats,

@@ -86,7 +86,8 @@ void add_tokenize(CLI::App& app, action& chosen) {
 Without --text, the text is read from standard input. Prints a line
 ID<tab>"PIECE" per token, or with --json one object: {"ids": [...]}.
 )");
-  sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
+  sub->add_option("-m,--model", o->model, "GGUF file or directory")
+      ->capture_default_str();
   auto* text = sub->add_option("-t,--text", o->text, "text to encode");
   sub->add_flag("--add-special", o->add_special,
                 "add the beginning and end tokens that the model wants");
@@ -106,7 +107,8 @@ void add_detokenize(CLI::App& app, action& chosen) {
 Prints the text as it is, control tokens included and without a newline after
 it, or with --json one object: {"text": "..."}.
 )");
-  sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
+  sub->add_option("-m,--model", o->model, "GGUF file or directory")
+      ->capture_default_str();
   sub->add_option("--ids", o->ids, "token ids: 1,2,3")->required();
   sub->add_flag("--json", o->json, "print one JSON object: {\"text\": ...}");
   sub->callback([o, &chosen] { chosen = [o] { return detokenize(*o); }; });

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/core/hf_writer.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
 
@@ -169,6 +170,37 @@ BOOST_AUTO_TEST_CASE(run_prints_the_promised_fields) {
   BOOST_TEST(j["logprobs"].size() == n);
   BOOST_TEST(j["logprobs"][0]["top"].size() == 2u);
   BOOST_TEST(j["logprobs"][0]["top"][0]["id"] == j["tokens"][0]);
+}
+
+BOOST_AUTO_TEST_CASE(a_hugging_face_directory_serves_what_its_gguf_does) {
+  auto o = tiny_model_options{};
+  o.architecture = "qwen2";
+  o.qkv_bias = true;
+  auto dir = temp_dir{};
+  write_tiny_model(dir.file("tiny.gguf"), o);
+  tiny_hf_model(o).write(dir.path());
+  write_hf_tokenizer(dir.path(), tiny_model(o)->vocab);
+  auto run = [&](const std::string& model) {
+    auto r = call({"run", "--model", model, "--chat", "Hello there!", "--json",
+                   "--max-tokens", "16", "--seed", "5"});
+    BOOST_TEST_INFO(r.err);
+    BOOST_REQUIRE(r.code == 0);
+    return json::parse(r.out);
+  };
+  auto from_gguf = run(dir.file("tiny.gguf"));
+  auto from_directory = run(dir.path());
+  BOOST_TEST(from_directory["prompt_tokens"] == from_gguf["prompt_tokens"]);
+  BOOST_TEST(from_directory["tokens"] == from_gguf["tokens"]);
+  BOOST_TEST(from_directory["text"] == from_gguf["text"]);
+  auto ids = [&](const std::string& model) {
+    auto r = call({"tokenize", "--model", model, "--text", "the thing\n"});
+    BOOST_TEST(r.code == 0);
+    return r.out;
+  };
+  BOOST_TEST(ids(dir.path()) == ids(dir.file("tiny.gguf")));
+  auto seen = call({"inspect", dir.path()});
+  BOOST_TEST(seen.code == 0);
+  BOOST_TEST(seen.out.find("qwen2") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(streamed_text_equals_the_json_text) {

@@ -55,6 +55,11 @@ def models():
     yield "qwen2_yarn", tr.Qwen2Config(**common(
         rope_parameters=rope("yarn", 1000000.0, factor=4.0, original_max_position_embeddings=32)))
     yield "qwen3", tr.Qwen3Config(**common(rope_parameters=rope("default", 1000000.0), head_dim=32))
+    yield "qwen3_moe", tr.Qwen3MoeConfig(**common(
+        rope_parameters=rope("default", 1000000.0), head_dim=32, moe_intermediate_size=32, num_experts=8,
+        num_experts_per_tok=2, norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[]))
+    yield "mixtral", tr.MixtralConfig(**common(
+        rope_parameters=rope("default", 1000000.0), num_local_experts=4, num_experts_per_tok=2, sliding_window=None))
     yield "phi3", tr.Phi3Config(**common(rope_parameters=rope("default")))
     yield "phi3_window", tr.Phi3Config(**common(rope_parameters=rope("default"), sliding_window=16))
     yield "gemma2", tr.Gemma2Config(**common(
@@ -106,6 +111,8 @@ def old_form(config, name):
         # The older spelling.
         if config["rope_scaling"]:
             config["rope_scaling"]["type"] = config["rope_scaling"].pop("rope_type")
+    if name == "qwen3_moe":
+        config["num_experts"] = config.pop("num_local_experts")
     config["torch_dtype"] = config.pop("dtype", "float32")
     config["transformers_version"] = "4.46.0"
     return config
@@ -114,8 +121,12 @@ def old_form(config, name):
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--out", required=True)
-    out = args.parse_args().out
+    args.add_argument("--only", nargs="*", help="names of models; all by default")
+    args = args.parse_args()
+    out = args.out
     for name, config in models():
+        if args.only and name not in args.only:
+            continue
         torch.manual_seed(0)
         model = tr.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
         randomise(model, name)

@@ -193,8 +193,9 @@ BOOST_AUTO_TEST_CASE(architectures_agree_with_the_reference) {
   o.fused = true;
   m = check(as_is);
   // Where the parts lie, which the reference takes as given.
-  auto& all = *m->file->find_tensor("blk.1.attn_qkv.weight");
-  auto& both = *m->file->find_tensor("blk.1.ffn_up.weight");
+  auto& file = dynamic_cast<const gguf_file&>(*m->file);
+  auto& all = *file.find_tensor("blk.1.attn_qkv.weight");
+  auto& both = *file.find_tensor("blk.1.ffn_up.weight");
   auto& l = m->w.layers[1];
   auto row = 64 * sizeof(float);
   BOOST_TEST(l.wq.data == all.data.data());

@@ -1,6 +1,7 @@
 #include "core/model/mapped_file.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 
 #include <sys/stat.h>
 
@@ -22,7 +23,9 @@ struct files : temp_dir {
     BOOST_TEST(map.failure().message == path + ": " + reason);
     auto m = load_model(path);
     BOOST_REQUIRE(!m);
-    BOOST_TEST(m.failure().message == map.failure().message);
+    // A directory may be a model.
+    if (!std::filesystem::is_directory(path))
+      BOOST_TEST(m.failure().message == map.failure().message);
     BOOST_TEST(!load_vocabulary(path));
   }
 };

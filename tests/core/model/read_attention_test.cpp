@@ -64,9 +64,9 @@ BOOST_AUTO_TEST_CASE(a_window_holds_for_all_layers) {
       [](auto& f) { f.put_string("llama.attention.sliding_window", "wide"); },
       "metadata key llama.attention.sliding_window has type string, expected "
       "an integer");
-  refused("llama",
-          [](auto& f) { f.put_i32("llama.attention.sliding_window", -1); },
-          "llama.attention.sliding_window is -1, not from 0 to 2147483647");
+  refused(
+      "llama", [](auto& f) { f.put_i32("llama.attention.sliding_window", -1); },
+      "llama.attention.sliding_window is -1, not from 0 to 2147483647");
 }
 
 BOOST_AUTO_TEST_CASE(gemma_2_has_one_in_every_other_layer) {
@@ -127,9 +127,8 @@ BOOST_AUTO_TEST_CASE(the_largest_gemmas_scale_by_the_width) {
 }
 
 BOOST_AUTO_TEST_CASE(values_of_a_size_of_their_own) {
-  auto p = read("llama", [](auto& f) {
-    f.put_u32("llama.attention.value_length", 8);
-  });
+  auto p = read("llama",
+                [](auto& f) { f.put_u32("llama.attention.value_length", 8); });
   BOOST_TEST(p.head_dim == 16u);
   BOOST_TEST(p.values_of_head() == 8u);
 }
@@ -154,32 +153,33 @@ BOOST_AUTO_TEST_CASE(sizes_of_latent_attention_under_either_name) {
     BOOST_TEST(x.mla.q_rank == 0u);
     BOOST_TEST(x.scale_of_scores() == 0.25f);
   }
-  p = read("deepseek2", [](auto& f) {
-    f.put_u32("deepseek2.attention.q_lora_rank", 48);
-  });
+  p = read("deepseek2",
+           [](auto& f) { f.put_u32("deepseek2.attention.q_lora_rank", 48); });
   BOOST_TEST(p.mla.q_rank == 48u);
 }
 
 BOOST_AUTO_TEST_CASE(sizes_of_latent_attention_that_make_no_sense) {
   auto number = [](const std::string& key, uint32_t x,
                    const std::string& reason) {
-    refused("deepseek2",
-            [&](auto& f) { f.put_u32("deepseek2." + key, x); },
-            "deepseek2." + key + " is " + std::to_string(x) + ", " + reason);
+    refused(
+        "deepseek2", [&](auto& f) { f.put_u32("deepseek2." + key, x); },
+        "deepseek2." + key + " is " + std::to_string(x) + ", " + reason);
   };
   number("attention.head_count_kv", 2, "neither 1 nor 4");
   number("attention.kv_lora_rank", 0, "not from 1 to 1048576");
   number("attention.q_lora_rank", 1u << 21, "not from 0 to 1048576");
   number("rope.dimension_count", 16, "not less than the head size 16");
   number("rope.dimension_count", 7, "not even and at most the head size 16");
-  refused("deepseek2",
-          [](auto& f) { f.put_u32("deepseek2.attention.kv_lora_rank", 1u << 19); },
-          "4 heads of 524296 values are more than 1048576 in all");
+  refused(
+      "deepseek2",
+      [](auto& f) { f.put_u32("deepseek2.attention.kv_lora_rank", 1u << 19); },
+      "4 heads of 524296 values are more than 1048576 in all");
   for (auto key : {"attention.kv_lora_rank", "attention.key_length",
                    "attention.value_length", "rope.dimension_count"})
-    refused("deepseek2",
-            [&](auto& f) { f.remove(std::string{"deepseek2."} + key); },
-            std::string{"metadata key deepseek2."} + key + " is missing");
+    refused(
+        "deepseek2",
+        [&](auto& f) { f.remove(std::string{"deepseek2."} + key); },
+        std::string{"metadata key deepseek2."} + key + " is missing");
 }
 
 BOOST_AUTO_TEST_CASE(yarn_scales_the_scores_of_latent_attention) {
@@ -199,12 +199,13 @@ BOOST_AUTO_TEST_CASE(yarn_scales_the_scores_of_latent_attention) {
   auto magnitude = 0.1 * 0.707 * std::log(40.0) + 1;
   BOOST_TEST(std::abs(p.scale_of_scores() - 0.25 * magnitude * magnitude)
              < 1e-6);
-  refused("deepseek2",
-          [&](auto& f) {
-            yarn(f);
-            f.put_f32("deepseek2.rope.scaling.yarn_log_multiplier", 3e38f);
-          },
-          "deepseek2.rope.scaling.yarn_log_multiplier is out of range");
+  refused(
+      "deepseek2",
+      [&](auto& f) {
+        yarn(f);
+        f.put_f32("deepseek2.rope.scaling.yarn_log_multiplier", 3e38f);
+      },
+      "deepseek2.rope.scaling.yarn_log_multiplier is out of range");
 }
 
 BOOST_AUTO_TEST_CASE(tensors_of_latent_attention) {
@@ -220,9 +221,9 @@ BOOST_AUTO_TEST_CASE(tensors_of_latent_attention) {
         if (t.name.find("attn") != std::string::npos) {
           auto f = whole;
           f.at(t.name).shape.back() /= 2;
-          BOOST_TEST(model_refusal(f).message.find("tensor " + t.name
-                                                   + " has shape ")
-                     != std::string::npos);
+          BOOST_TEST(
+              model_refusal(f).message.find("tensor " + t.name + " has shape ")
+              != std::string::npos);
           f = whole;
           f.remove_tensor(t.name);
           BOOST_TEST(one_line_about(model_refusal(f)));
@@ -236,8 +237,8 @@ BOOST_AUTO_TEST_CASE(tensors_of_latent_attention) {
 BOOST_AUTO_TEST_CASE(norms_after_a_layer_belong_to_gemma) {
   auto whole = tiny_model_file(options("gemma2"));
   BOOST_TEST(model_refusal(whole).message == "");
-  for (auto name : {"blk.0.post_attention_norm.weight",
-                    "blk.6.post_ffw_norm.weight"}) {
+  for (auto name :
+       {"blk.0.post_attention_norm.weight", "blk.6.post_ffw_norm.weight"}) {
     auto f = whole;
     f.remove_tensor(name);
     BOOST_TEST(model_refusal(f).message

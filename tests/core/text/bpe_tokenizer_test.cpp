@@ -22,9 +22,8 @@ ids naive(const tokenizer& t, std::string_view text) {
   for (auto i = size_t{0}; i < t.vocab().merges.size(); ++i)
     rank.emplace(t.vocab().merges[i], i);
   auto out = ids{};
-  auto pre = *find_pre_tokenizer(t.vocab().pre);
-  for (auto at = size_t{0}; at < text.size();) {
-    auto end = next_word(pre, text, at);
+  auto at = size_t{0};
+  for (auto end : pre_tokenizer::make(*t.vocab().patterns)->cut(text)) {
     auto parts = strings{};
     auto whole = std::string{};
     for (auto c : text.substr(at, end - at)) {
@@ -32,7 +31,7 @@ ids naive(const tokenizer& t, std::string_view text) {
       whole += parts.back();
     }
     at = end;
-    if (pre == pre_tokenizer::llama_bpe && t.find(whole))
+    if (*t.vocab().ignore_merges && t.find(whole))
       parts = {whole};
     for (;;) {
       auto best = rank.size(), where = size_t{0};

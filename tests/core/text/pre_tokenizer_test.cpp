@@ -13,15 +13,28 @@ namespace {
 
 using words = std::vector<std::string>;
 
-words cut(pre_tokenizer pre, std::string_view text) {
+pre_tokenizer made(const std::vector<std::string>& patterns) {
+  auto p = pre_tokenizer::make(patterns);
+  BOOST_REQUIRE_MESSAGE(p.ok(), (p.ok() ? "" : p.failure().message));
+  return *p;
+}
+
+pre_tokenizer named(std::string_view name) {
+  auto rules = find_pre_tokenizer(name);
+  BOOST_REQUIRE_MESSAGE(rules, name);
+  return made(rules->patterns);
+}
+
+words cut(const pre_tokenizer& pre, std::string_view text) {
   auto out = words{};
-  for (auto at = size_t{0}; at < text.size();) {
-    auto end = next_word(pre, text, at);
+  auto at = size_t{0};
+  for (auto end : pre.cut(text)) {
     BOOST_REQUIRE(end > at);
     BOOST_REQUIRE(end <= text.size());
     out.emplace_back(text.substr(at, end - at));
     at = end;
   }
+  BOOST_REQUIRE(at == text.size());
   return out;
 }
 
@@ -45,8 +58,17 @@ public:
     auto input = icu::UnicodeString::fromUTF8(text);
     matcher_->reset(input);
     auto status = U_ZERO_ERROR;
-    while (matcher_->find(status))
-      matcher_->group(status).toUTF8String(out.emplace_back());
+    auto at = 0;
+    auto piece = [&](int begin, int end) {
+      if (end > begin)
+        input.tempSubStringBetween(begin, end).toUTF8String(out.emplace_back());
+    };
+    while (matcher_->find(status)) {
+      piece(at, matcher_->start(status));
+      at = matcher_->end(status);
+      piece(matcher_->start(status), at);
+    }
+    piece(at, input.length());
     BOOST_REQUIRE(U_SUCCESS(status));
     return out;
   }
@@ -55,22 +77,28 @@ private:
   std::unique_ptr<icu::RegexMatcher> matcher_;
 };
 
-const auto gpt2_pattern =
-    std::string{R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+)"
-                R"(| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"};
-
-std::string llama_pattern(const std::string& digits) {
-  return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" + digits
-         + R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+words twin_cut(std::vector<regex_twin>& twins, const std::string& text) {
+  auto pieces = words{text};
+  for (auto& twin : twins) {
+    auto finer = words{};
+    for (auto& piece : pieces)
+      for (auto& word : twin.cut(piece))
+        finer.push_back(std::move(word));
+    pieces = std::move(finer);
+  }
+  return pieces;
 }
 
-void compare(pre_tokenizer pre, const std::string& pattern) {
-  auto twin = regex_twin{pattern};
+void compare(const std::vector<std::string>& patterns) {
+  auto p = made(patterns);
+  auto twins = std::vector<regex_twin>{};
+  for (auto& pattern : patterns)
+    twins.emplace_back(pattern);
   auto d = test::dice{7};
-  for (auto i = 0; i < 3000; ++i) {
+  for (auto i = 0; i < 1000; ++i) {
     auto text = test::random_utf8(d, 1 + d.roll(20));
     BOOST_TEST_CONTEXT("text " << quoted(text, 1000))
-    BOOST_TEST(cut(pre, text) == twin.cut(text),
+    BOOST_TEST(cut(p, text) == twin_cut(twins, text),
                boost::test_tools::per_element());
   }
 }
@@ -80,7 +108,7 @@ void compare(pre_tokenizer pre, const std::string& pattern) {
 BOOST_AUTO_TEST_SUITE(text_pre_tokenizer)
 
 BOOST_AUTO_TEST_CASE(gpt2_cuts_by_hand) {
-  auto p = pre_tokenizer::gpt2;
+  auto p = named("gpt-2");
   BOOST_TEST(cut(p, "I'll go, 12345  times!\n\n ok")
              == (words{"I", "'ll", " go", ",", " 12345", " ", " times", "!",
                        "\n\n", " ok"}));
@@ -89,7 +117,7 @@ BOOST_AUTO_TEST_CASE(gpt2_cuts_by_hand) {
 }
 
 BOOST_AUTO_TEST_CASE(llama_cuts_by_hand) {
-  auto p = pre_tokenizer::llama_bpe;
+  auto p = named("llama-bpe");
   BOOST_TEST(cut(p, "IT'S 12345 (ok).\n\n  x \n y")
              == (words{"IT", "'S", " ", "123", "45", " (", "ok", ").\n\n", " ",
                        " x", " \n", " y"}));
@@ -98,27 +126,99 @@ BOOST_AUTO_TEST_CASE(llama_cuts_by_hand) {
 }
 
 BOOST_AUTO_TEST_CASE(qwen2_cuts_digits_one_by_one) {
-  BOOST_TEST(cut(pre_tokenizer::qwen2, " 123") == (words{" ", "1", "2", "3"}));
+  BOOST_TEST(cut(named("qwen2"), " 123") == (words{" ", "1", "2", "3"}));
 }
 
 BOOST_AUTO_TEST_CASE(scanners_equal_their_regular_expressions) {
-  compare(pre_tokenizer::gpt2, gpt2_pattern);
-  compare(pre_tokenizer::llama_bpe, llama_pattern(R"(\p{N}{1,3})"));
-  compare(pre_tokenizer::qwen2, llama_pattern(R"(\p{N})"));
+  for (auto name : {"gpt-2", "llama-bpe", "qwen2", "qwen35", "smollm", "tekken",
+                    "gpt-4o", "seed-coder", "bloom", "viking", "falcon",
+                    "deepseek-coder", "deepseek-llm", "deepseek-v3"})
+    BOOST_TEST_CONTEXT(name)
+  compare(find_pre_tokenizer(name)->patterns);
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_symbols) {
-  BOOST_TEST(cut(pre_tokenizer::gpt2, "a\xFF\xE4\xBD z")
+  BOOST_TEST(cut(named("gpt-2"), "a\xFF\xE4\xBD z")
              == (words{"a", "\xFF\xE4\xBD", " z"}));
-  BOOST_TEST(cut(pre_tokenizer::llama_bpe, "\xED\xA0\x80!\n")
+  BOOST_TEST(cut(named("llama-bpe"), "\xED\xA0\x80!\n")
              == (words{"\xED\xA0\x80!\n"}));
 }
 
 BOOST_AUTO_TEST_CASE(names) {
-  BOOST_TEST((find_pre_tokenizer("default") == pre_tokenizer::gpt2));
-  BOOST_TEST((find_pre_tokenizer("llama-bpe") == pre_tokenizer::llama_bpe));
-  BOOST_TEST((find_pre_tokenizer("qwen2") == pre_tokenizer::qwen2));
-  BOOST_TEST(!find_pre_tokenizer("deepseek-coder"));
+  for (auto name : {"", "default", "llama3", "command-r", "refact", "dbrx"})
+    BOOST_TEST(find_pre_tokenizer(name).has_value());
+  BOOST_TEST(find_pre_tokenizer("llama-bpe")->ignore_merges);
+  BOOST_TEST(!find_pre_tokenizer("dbrx")->ignore_merges);
+  BOOST_TEST(!find_pre_tokenizer("no-such"));
+}
+
+BOOST_AUTO_TEST_CASE(other_expressions_equal_their_twins) {
+  for (auto pattern :
+       {R"(a|ab|abc)", R"((?:a|ab)(?:c|bcd)?)", R"((a*|b)+c)", R"(\s{2,3}x?)",
+        R"([^\S\n]+|\n)", R"([\u0061-\x{7A}\P{L}]{1,4})", R"((?i:K|S\b?)"}) {
+    auto p = pre_tokenizer::make({pattern});
+    if (std::string_view{pattern}.find("\\b") != std::string_view::npos) {
+      BOOST_TEST((p.failure().code == errc::unsupported));
+      continue;
+    }
+    compare({pattern});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(syntax_that_is_not_known_is_refused) {
+  auto deep = std::string(40, '(') + "a" + std::string(40, ')');
+  auto many = std::string{"a"};
+  for (auto i = 0; i < 8; ++i)
+    many = "(" + many + "){9}";
+  for (auto pattern :
+       std::initializer_list<std::string>{"",
+                                          "a*",
+                                          "(a",
+                                          "a)",
+                                          "[a",
+                                          "[]",
+                                          "a{3,1}",
+                                          "a{999}",
+                                          "a++",
+                                          "a+?",
+                                          "(?=a)a",
+                                          "(?<=a)b",
+                                          "(?!ab)a",
+                                          "(?!a)",
+                                          "\\p{Han}",
+                                          "\\b",
+                                          "^a",
+                                          ".",
+                                          "\\",
+                                          "[a[b]]",
+                                          "[a&&b]",
+                                          "[z-a]",
+                                          "\\x{110000}",
+                                          "$",
+                                          "a|",
+                                          "\xFF",
+                                          deep,
+                                          many,
+                                          std::string(5000, 'a')}) {
+    auto got = pre_tokenizer::make({pattern});
+    BOOST_TEST_CONTEXT(quoted(pattern)) {
+      BOOST_REQUIRE(!got.ok());
+      BOOST_TEST((got.failure().code == errc::unsupported));
+      BOOST_TEST(got.failure().message.find('\n') == std::string::npos);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(long_runs_are_cut) {
+  for (auto name : {"gpt-4o", "deepseek-v3", "deepseek-coder", "tekken"}) {
+    auto p = named(name);
+    for (auto what : {"A", "a", " ", "!", "\u4F60", "1"}) {
+      auto text = std::string{};
+      while (text.size() < 200'000)
+        text += what;
+      BOOST_TEST(p.cut(text).back() == text.size());
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

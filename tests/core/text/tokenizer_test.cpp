@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_implemented_is_refused) {
   refuse(
       v, [](auto& x) { x.model = "bert\n"; }, errc::unsupported, "bert");
   refuse(
-      v, [](auto& x) { x.pre = "tekken"; }, errc::unsupported, "tekken");
+      v, [](auto& x) { x.pre = "no-such"; }, errc::unsupported, "no-such");
 }
 
 BOOST_AUTO_TEST_CASE(what_contradicts_itself_is_refused) {
