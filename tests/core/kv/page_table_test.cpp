@@ -82,4 +82,40 @@ BOOST_FIXTURE_TEST_CASE(reserved_blocks_get_memory_in_order, fixture) {
   BOOST_TEST(pool.in_use() == 3u);
 }
 
+BOOST_FIXTURE_TEST_CASE(reserving_takes_places_without_memory, fixture) {
+  BOOST_TEST(table.reserve(pool, 33));
+  BOOST_TEST(pool.in_use() == 3u);
+  BOOST_TEST(table.block(0) == nullptr);
+  BOOST_TEST(!table.reserve(pool, 81));
+  BOOST_TEST(table.blocks() == 3u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_shared_block_takes_the_place_of_a_reserved_one,
+                        fixture) {
+  auto other = page_table{};
+  other.grow(pool, 40);
+  other.set_length(40);
+  table.reserve(pool, 20);
+  BOOST_TEST(pool.in_use() == 5u);
+  table.share(other.lease(0).share());
+  BOOST_TEST(pool.in_use() == 4u);
+  BOOST_TEST(table.block(0) == other.block(0));
+  BOOST_TEST(table.length() == 16u);
+  BOOST_TEST(table.sealed() == 1u);
+  // What follows is written elsewhere.
+  table.back(20);
+  table.set_length(20);
+  BOOST_TEST(table.block(1) != other.block(1));
+  auto third = page_table{};
+  third.share(other.lease(0).share()); // and without a reservation
+  third.share(other.lease(1).share());
+  BOOST_TEST(third.length() == 32u);
+  BOOST_TEST(third.blocks() == 2u);
+  BOOST_TEST(pool.in_use() == 4u);
+  other.clear();
+  BOOST_TEST(pool.in_use() == 3u);
+  third.clear();
+  BOOST_TEST(third.sealed() == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
