@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(blocks_for_rounds_up) {
 
 BOOST_AUTO_TEST_CASE(offsets_of_a_layout_tile_a_block) {
   for (auto v_dim : {8u, 5u, 0u})
-    for (auto t : {kv_dtype::f32, kv_dtype::f16}) {
+    for (auto t : {kv_dtype::f32, kv_dtype::f16, kv_dtype::i8}) {
       auto l = kv_layout{3, 2, 8, v_dim, t};
       auto sizes = std::map<size_t, size_t>{};
       for (uint32_t layer = 0; layer < l.layers; ++layer)
