@@ -12,20 +12,20 @@ Prints a table in Markdown: medians over the rounds, and their range; the floor
 is what memory, or the processor, would allow if nothing but weights were read,
 or nothing but products of weights computed.
 
-prefill: one prompt of 512 tokens. decode N: N sequences at a time, 64 tokens
-each after prompts of 64; decode 1 goes on from nothing, as llama-bench does.
+prefill: one prompt of 512 tokens. decode N: N sequences at a time, --tokens
+each, after prompts of --prompt; decode 1 goes on from nothing, as llama-bench
+does.
 """
 
 import argparse
 import json
+import math
 import re
 import statistics
 import subprocess
 import sys
 
-PREFILL, TOKENS, PROMPT = 512, 64, 64
-# Read once a token, or not at all (norms are small, an embedding is looked up).
-NOT_READ = re.compile(r"token_embd|norm")
+PREFILL = 512
 
 
 def output_of(command):
@@ -41,7 +41,8 @@ def first_json(text):
 
 
 class Troupe:
-    def __init__(self, binary, threads):
+    def __init__(self, binary, threads, prompt, tokens):
+        self.after, self.tokens = prompt, tokens
         self.command = [binary, "bench", "throughput", "--runs", 1, "--threads", threads, "--json"]
 
     def run(self, file, prompt, tokens, batch):
@@ -52,11 +53,12 @@ class Troupe:
         return self.run(file, PREFILL, 2, 1)["prefill_tokens_per_s"]
 
     def decode(self, file, batch):
-        return self.run(file, 1 if batch == 1 else PROMPT, TOKENS, batch)["decode_tokens_per_s"]
+        return self.run(file, 1 if batch == 1 else self.after, self.tokens, batch)["decode_tokens_per_s"]
 
 
 class Anchor:
-    def __init__(self, folder, threads, repack):
+    def __init__(self, folder, threads, prompt, tokens, repack):
+        self.after, self.tokens = prompt, tokens
         common = ["-t", threads, "-fa", 1]
         self.single = [f"{folder}/llama-bench", *common, "-r", 1, "-o", "json"] + ["-rtr", 1] * repack
         self.batched = [f"{folder}/llama-batched-bench", *common, "-b", 2048, "-ub", 512] + ["-rtr"] * repack
@@ -66,9 +68,9 @@ class Anchor:
 
     def decode(self, file, batch):
         if batch == 1:
-            return first_json(output_of(self.single + ["-m", file, "-p", 0, "-n", TOKENS]))[0]["avg_ts"]
-        text = output_of(self.batched + ["-m", file, "-c", batch * (PROMPT + TOKENS), "-npp", PROMPT,
-                                         "-ntg", TOKENS, "-npl", batch])
+            return first_json(output_of(self.single + ["-m", file, "-p", 0, "-n", self.tokens]))[0]["avg_ts"]
+        text = output_of(self.batched + ["-m", file, "-c", batch * (self.after + self.tokens),
+                                         "-npp", self.after, "-ntg", self.tokens, "-npl", batch])
         row = [line for line in text.splitlines() if re.match(r"\|\s*\d", line)][-1]
         return float(row.split("|")[8])
 
@@ -81,20 +83,14 @@ def peaks(binary, threads):
     return rate["peak_int8"], rate["peak_read"]
 
 
-def weights(binary, file):
+def weights(binary, file, prefill):
     """Bytes and values of the matrices that each token meets."""
     tensors = first_json(output_of([binary, "inspect", "--json", file]))["tensors"]
     tied = not any(t["name"] == "output.weight" for t in tensors)
-    met = [t for t in tensors if tied or not NOT_READ.search(t["name"])]
-    values = sum(product(t["shape"]) for t in met)
-    return sum(t["bytes"] for t in met), values
-
-
-def product(shape):
-    out = 1
-    for n in shape:
-        out *= n
-    return out
+    # Of a prompt only the last token meets the output matrix.
+    unread = re.compile("norm|^output|^token_embd" if prefill else "norm" if tied else "norm|^token_embd")
+    met = [t for t in tensors if not unread.search(t["name"])]
+    return sum(t["bytes"] for t in met), sum(math.prod(t["shape"]) for t in met)
 
 
 def main():
@@ -107,9 +103,13 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batches", default="1,8,32")
+    parser.add_argument("--prompt", type=int, default=128)
+    parser.add_argument("--tokens", type=int, default=128)
     args = parser.parse_args()
 
-    ours, theirs = Troupe(args.troupe, args.threads), Anchor(args.anchor, args.threads, args.repack)
+    lengths = args.prompt, args.tokens
+    ours = Troupe(args.troupe, args.threads, *lengths)
+    theirs = Anchor(args.anchor, args.threads, *lengths, args.repack)
     batches = [int(b) for b in args.batches.split(",")]
     rows, rates = {}, {"ops": [], "bytes": []}
     models = dict(m.split("=", 1) for m in args.models)
@@ -136,7 +136,7 @@ def main():
     print("| --- | --- | --: | --: | --: | --: | --: |")
     ops, read = statistics.median(rates["ops"]), statistics.median(rates["bytes"])
     for (name, what), pairs in rows.items():
-        size, values = weights(args.troupe, models[name])
+        size, values = weights(args.troupe, models[name], what == "prefill")
         by_ops = ops / (2 * values)
         floor = by_ops if what == "prefill" else min(by_ops, int(what.split()[1]) * read / size)
         mine, other = [statistics.median(side) for side in zip(*pairs)]

@@ -3,18 +3,23 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
+
+#include "core/attention/attend.hpp"
+#include "core/attention/store_kv.hpp"
 
 namespace troupe {
 
 namespace {
 
-static_assert(attention_block == kv_block_tokens);
+/// Query vectors of a tile: enough to be worth expanding keys and values for,
+/// few enough for all that a tile works on to stay in a core's cache, which is
+/// 600 KB for the 576 dimensions of latent attention.
+constexpr uint32_t tile_queries = 64;
 
-/// Query vectors of a tile: enough to be worth expanding a KV block for.
-constexpr uint32_t tile_queries = 16;
+/// So few queries read keys and values as they are stored.
+constexpr uint32_t few_queries = 8;
 
 /// Heads and tokens of a tile: heads that share a KV head, for some tokens.
 uint32_t heads_of_tile(uint32_t group) {
@@ -26,11 +31,27 @@ uint32_t tokens_of_tile(uint32_t group) {
 }
 
 size_t padded(uint32_t dim) {
-  return (size_t{dim} + 15) / 16 * 16;
+  return kv_layout::padded(dim);
 }
 
-dtype stored_type(kv_dtype t) {
-  return t == kv_dtype::f32 ? dtype::f32 : dtype::f16;
+/// Hands a task's scratch memory out.
+class scratch {
+public:
+  explicit scratch(float* free) : free_(free) {}
+
+  float* take(size_t n) {
+    auto* p = free_;
+    free_ += n;
+    return p;
+  }
+
+private:
+  float* free_;
+};
+
+void prefetch(const std::byte* p, size_t n) {
+  for (auto i = size_t{0}; i < n; i += 64)
+    __builtin_prefetch(p + i);
 }
 
 } // namespace
@@ -45,10 +66,10 @@ size_t dense_attention::scratch_floats(uint32_t heads, uint32_t kv_heads,
   auto group = heads / kv_heads;
   auto queries = size_t{tokens_of_tile(group)} * heads_of_tile(group);
   static_assert(sizeof(token_range) == 2 * sizeof(float));
-  // Expanded rows, keys and values of a block; q, sum, largest, weight, p, and
-  // what each query sees.
-  return attention_block * (padded(k_dim) + padded(value_dim) + k_dim)
-         + queries * (k_dim + padded(value_dim) + 4 + attention_block);
+  // Keys and values of a span, as rows too for latent attention; q, sum,
+  // largest, weight, and what each query sees.
+  return span_tokens * (k_dim + padded(std::max(k_dim, value_dim)))
+         + queries * (k_dim + padded(value_dim) + 1 + 16 + 2);
 }
 
 void dense_attention::plan(std::span<const attention_rows> rows,
@@ -65,30 +86,26 @@ void dense_attention::plan(std::span<const attention_rows> rows,
 
 void dense_attention::write(compute& c, uint32_t layer, const float* k,
                             const float* v) {
-  auto store = [&](const float* from, uint32_t dim, std::byte* to) {
-    if (layout_.dtype == kv_dtype::f32)
-      std::memcpy(to, from, dim * sizeof(float));
-    else
-      c.fast.to_f16(from, dim, to);
-  };
+  auto& l = layout_;
   auto write_tile = [&](uint32_t task, unsigned) {
     auto& t = tiles_[task];
     for (auto i = uint32_t{0}; i < t.tokens; ++i) {
-      auto position = t.position + i;
-      auto* block = t.table->block(position / kv_block_tokens);
-      auto at = position % kv_block_tokens * size_t{value_bytes(layout_.dtype)};
-      auto head = size_t{t.row + i} * layout_.kv_heads;
-      for (auto h = uint32_t{0}; h < layout_.kv_heads; ++h, ++head) {
-        store(k + head * layout_.k_dim, layout_.k_dim,
-              block + layout_.k_offset(layer, h) + at * layout_.k_dim);
-        if (layout_.v_dim > 0)
-          store(v + head * layout_.v_dim, layout_.v_dim,
-                block + layout_.v_offset(layer, h) + at * layout_.v_dim);
+      auto* block = t.table->block((t.position + i) / kv_block_tokens);
+      auto at = (t.position + i) % kv_block_tokens;
+      auto from = size_t{t.row + i} * l.kv_heads;
+      for (auto h = uint32_t{0}; h < l.kv_heads; ++h, ++from) {
+        store_key(c.fast, l, k + from * l.k_dim, at,
+                  block + l.k_offset(layer, h));
+        if (l.has_values())
+          store_value(c.fast, l, v + from * l.v_dim, at,
+                      block + l.v_offset(layer, h));
       }
     }
   };
   c.pool.run(static_cast<uint32_t>(tiles_.size()), write_tile);
 }
+
+// -- one tile -----------------------------------------------------------------
 
 struct dense_attention::task {
   unsigned worker;
@@ -100,7 +117,122 @@ struct dense_attention::task {
   const float* q;
   float* out;
   const attention_options& options;
+
+  /// Query token * heads + h is head `head` + h of the token.
+  uint32_t queries() const { return rows.tokens * heads; }
+  /// Place of the token's first query in [tokens, all_heads].
+  size_t place(uint32_t token, uint32_t all_heads) const {
+    return size_t{rows.row + token} * all_heads + head;
+  }
+  /// The first token that one at `position` sees.
+  uint32_t first_seen(uint32_t position) const {
+    auto window = options.window;
+    return window == 0 || position < window ? 0 : position - window + 1;
+  }
 };
+
+namespace {
+
+/// The part of [begin, end) that is in the span at `first`, from there on.
+token_range within_span(uint32_t begin, uint32_t end, uint32_t first) {
+  auto clamped = [first](uint32_t t) {
+    return std::clamp(t, first, first + span_tokens) - first;
+  };
+  return {clamped(begin), clamped(end)};
+}
+
+/// Weighted means of queries [first, first + n) to out: [n, v_dim].
+void finish(const attention_state& s, uint32_t first, uint32_t n,
+            uint32_t v_dim, float* out) {
+  for (auto i = size_t{first}; i < first + n; ++i, out += v_dim) {
+    auto* weight = s.weight + i * 16;
+    for (auto half = 8; half > 0; half /= 2)
+      for (auto l = 0; l < half; ++l)
+        weight[l] += weight[l + half];
+    auto* sum = s.sum + i * s.v_width;
+    auto inverse = 1 / weight[0];
+    for (auto d = uint32_t{0}; d < v_dim; ++d)
+      out[d] = sum[d] * inverse;
+  }
+}
+
+/// Keys and values of a head as they are stored, or expanded into `keys` and
+/// `values`.
+class span_reader {
+public:
+  span_reader(const attend_kernels& fast, const kv_layout& layout,
+              uint32_t layer, uint32_t head, bool expanded, scratch& s)
+      : fast_(fast), layout_(layout), k_at_(layout.k_offset(layer, head)),
+        v_at_(layout.v_offset(layer, head)),
+        expanded_(expanded || !layout.has_values()) {
+    if (!expanded_)
+      return;
+    keys_ = s.take(span_tokens * layout.k_dim);
+    values_ = s.take(span_tokens * v_stride());
+  }
+
+  size_t v_stride() const {
+    return layout_.has_values() ? layout_.v_width() : layout_.k_width();
+  }
+
+  /// Blocks [first, first + blocks); `next` more follow them.
+  kv_span read(const page_table& table, uint32_t first, uint32_t blocks,
+               uint32_t next) const {
+    auto span = kv_span{};
+    span.type = expanded_ ? kv_dtype::f32 : layout_.dtype;
+    for (auto b = uint32_t{0}; b < next; ++b) {
+      // A jump that no hardware prefetcher foresees.
+      auto* at = table.block(first + blocks + b);
+      prefetch(at + k_at_, layout_.k_bytes());
+      prefetch(at + v_at_, layout_.v_bytes());
+    }
+    for (auto b = uint32_t{0}; b < blocks; ++b) {
+      auto* at = table.block(first + b);
+      span.keys[b] = at + k_at_;
+      span.values[b] = at + v_at_;
+      if (layout_.dtype == kv_dtype::i8) {
+        span.key_scales[b] = factors(at + k_at_ + layout_.k_factors());
+        span.value_scales[b] = layout_.has_values()
+                                   ? factors(at + v_at_ + layout_.v_factors())
+                                   : span.key_scales[b];
+      }
+      if (expanded_)
+        expand(span, b);
+    }
+    return span;
+  }
+
+private:
+  static const float* factors(const std::byte* p) {
+    return reinterpret_cast<const float*>(p);
+  }
+
+  void expand(kv_span& span, uint32_t b) const {
+    auto type = layout_.dtype;
+    auto* keys = keys_ + b * kv_block_tokens * size_t{layout_.k_dim};
+    auto* values = values_ + b * kv_block_tokens * v_stride();
+    if (layout_.has_values()) {
+      fast_.expand(type, span.keys[b], kv_block_tokens * layout_.k_width(),
+                   keys);
+      fast_.expand(type, span.values[b], kv_block_tokens * v_stride(), values);
+    } else {
+      fast_.expand(type, span.keys[b], kv_block_tokens * v_stride(), values);
+      fast_.transpose(values, v_stride(), layout_.k_dim, keys);
+    }
+    span.keys[b] = reinterpret_cast<const std::byte*>(keys);
+    span.values[b] = reinterpret_cast<const std::byte*>(values);
+  }
+
+  const attend_kernels& fast_;
+  const kv_layout& layout_;
+  size_t k_at_;
+  size_t v_at_;
+  bool expanded_;
+  float* keys_ = nullptr;   ///< [span_blocks][k_dim, 16]
+  float* values_ = nullptr; ///< [span_tokens, v_stride]
+};
+
+} // namespace
 
 void dense_attention::attend(compute& c, uint32_t layer, const float* q,
                              float* out, const attention_options& options) {
@@ -121,97 +253,60 @@ void dense_attention::attend(compute& c, uint32_t layer, const float* q,
 }
 
 void dense_attention::attend_tile(compute& c, const task& t) const {
+  auto& fast = attend_kernels_like(c.fast);
+  auto queries = t.queries();
   auto k_dim = layout_.k_dim;
-  auto value_dim = layout_.v_dim > 0 ? layout_.v_dim : t.options.value_dim;
-  auto k_stride = padded(k_dim);
-  auto v_stride = padded(value_dim);
-  auto queries = t.rows.tokens * t.heads;
-  auto* free = c.scratch(t.worker);
-  auto take = [&free](size_t n) {
-    auto* p = free;
-    free += n;
-    return p;
-  };
-  auto* rows = take(attention_block * k_stride);
-  auto* values = take(attention_block * v_stride);
-  auto* keys = take(size_t{attention_block} * k_dim);
-  auto* scaled = take(queries * size_t{k_dim});
+  auto v_dim = layout_.has_values() ? layout_.v_dim : t.options.value_dim;
+  auto free = scratch{c.scratch(t.worker)};
+  auto reader =
+      span_reader{fast,
+                  layout_,
+                  t.layer,
+                  t.kv_head,
+                  queries > few_queries && layout_.dtype != kv_dtype::f32,
+                  free};
+  auto* scaled = free.take(queries * size_t{k_dim});
   auto s = attention_state{};
   s.queries = queries;
-  s.dim = k_dim;
-  s.stride = v_stride;
-  s.value_stride = layout_.v_dim > 0 ? v_stride : k_stride;
+  s.k_dim = k_dim;
+  s.v_width = static_cast<uint32_t>(padded(v_dim));
+  s.v_stride = reader.v_stride();
   s.softcap = t.options.softcap;
   s.q = scaled;
-  s.sum = take(queries * v_stride);
-  s.largest = take(queries);
-  s.weight = take(queries);
-  s.p = take(queries * size_t{attention_block});
-  auto* seen = reinterpret_cast<token_range*>(take(2 * size_t{queries}));
+  s.sum = free.take(size_t{queries} * s.v_width);
+  s.largest = free.take(queries);
+  s.weight = free.take(queries * size_t{16});
+  auto* seen = reinterpret_cast<token_range*>(free.take(2 * size_t{queries}));
   std::uninitialized_default_construct_n(seen, queries);
 
-  // Query i is head i % heads of token i / heads.
   auto scale = t.options.scale != 0
                    ? t.options.scale
                    : 1.f / std::sqrt(static_cast<float>(k_dim));
-  for (auto i = uint32_t{0}; i < queries; ++i) {
-    auto row = size_t{t.rows.row} + i / t.heads;
-    auto* from = t.q + (row * heads_ + t.head + i % t.heads) * k_dim;
-    for (auto d = uint32_t{0}; d < k_dim; ++d)
-      scaled[size_t{i} * k_dim + d] = from[d] * scale;
+  auto of_token = size_t{t.heads} * k_dim;
+  for (auto i = uint32_t{0}; i < t.rows.tokens; ++i) {
+    auto* from = t.q + t.place(i, heads_) * k_dim;
+    for (auto d = size_t{0}; d < of_token; ++d)
+      scaled[i * of_token + d] = from[d] * scale;
   }
-  std::fill_n(s.sum, queries * v_stride, 0.f);
+  std::fill_n(s.sum, size_t{queries} * s.v_width, 0.f);
   std::fill_n(s.largest, queries, std::numeric_limits<float>::lowest());
-  std::fill_n(s.weight, queries, 0.f);
-  std::fill_n(rows, attention_block * k_stride, 0.f);
-  std::fill_n(values, attention_block * v_stride, 0.f);
+  std::fill_n(s.weight, queries * size_t{16}, 0.f);
 
-  auto type = stored_type(layout_.dtype);
-  auto expand = [&](const std::byte* from, uint32_t dim, float* to) {
-    auto stride = padded(dim);
-    auto row_bytes = size_t{dim} * value_bytes(layout_.dtype);
-    if (stride == dim)
-      return c.fast.dequantize(type, from, attention_block * dim, to);
-    for (auto i = size_t{0}; i < attention_block; ++i)
-      c.fast.dequantize(type, from + i * row_bytes, dim, to + i * stride);
-  };
-  auto prefetch = [](const std::byte* p, size_t n) {
-    for (auto i = size_t{0}; i < n; i += 64)
-      __builtin_prefetch(p + i);
-  };
-  auto first_seen = [&](uint32_t position) {
-    auto window = t.options.window;
-    return window == 0 || position < window ? 0 : position - window + 1;
-  };
   auto blocks = kv_layout::blocks_for(t.rows.position + t.rows.tokens);
-  auto b = first_seen(t.rows.position) / kv_block_tokens;
-  for (; b < blocks; ++b) {
-    auto first = b * kv_block_tokens;
-    auto within = [first](uint32_t position) {
-      return std::clamp(position, first, first + kv_block_tokens) - first;
-    };
-    for (auto i = uint32_t{0}; i < queries; ++i) {
-      auto position = t.rows.position + i / t.heads;
-      seen[i] = {within(first_seen(position)), within(position + 1)};
+  auto b = t.first_seen(t.rows.position) / span_tokens * span_blocks;
+  for (; b < blocks; b += span_blocks) {
+    for (auto i = uint32_t{0}; i < t.rows.tokens; ++i) {
+      auto position = t.rows.position + i;
+      std::fill_n(seen + size_t{i} * t.heads, t.heads,
+                  within_span(t.first_seen(position), position + 1,
+                              b * kv_block_tokens));
     }
-    auto* block = t.rows.table->block(b);
-    if (b + 1 < blocks) { // a jump that no hardware prefetcher foresees
-      auto* next = t.rows.table->block(b + 1);
-      prefetch(next + layout_.k_offset(t.layer, t.kv_head), layout_.k_bytes());
-      prefetch(next + layout_.v_offset(t.layer, t.kv_head), layout_.v_bytes());
-    }
-    expand(block + layout_.k_offset(t.layer, t.kv_head), k_dim, rows);
-    c.fast.transpose(rows, k_stride, k_dim, keys);
-    if (layout_.v_dim > 0)
-      expand(block + layout_.v_offset(t.layer, t.kv_head), value_dim, values);
-    c.fast.attend(s, keys, layout_.v_dim > 0 ? values : rows, seen);
+    auto here = std::min(span_blocks, blocks - b);
+    auto next = std::min(span_blocks, blocks - b - here);
+    fast.attend(s, reader.read(*t.rows.table, b, here, next), seen);
   }
-  for (auto i = uint32_t{0}; i < queries; ++i) {
-    auto row = size_t{t.rows.row} + i / t.heads;
-    auto* to = t.out + (row * heads_ + t.head + i % t.heads) * value_dim;
-    for (auto d = uint32_t{0}; d < value_dim; ++d)
-      to[d] = s.sum[i * v_stride + d] / s.weight[i];
-  }
+  for (auto i = uint32_t{0}; i < t.rows.tokens; ++i)
+    finish(s, i * t.heads, t.heads, v_dim, t.out + t.place(i, heads_) * v_dim);
 }
 
 } // namespace troupe

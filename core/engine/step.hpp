@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "core/attention/dense.hpp"
 #include "core/base/ids.hpp"
 #include "core/tensor/compute.hpp"
+#include "core/tensor/large_array.hpp"
 
 namespace troupe {
 
@@ -41,15 +41,14 @@ void for_rows(compute& c, uint32_t rows, F fn) {
 class row_buffer {
 public:
   row_buffer(uint32_t rows, size_t width)
-      : width_(width),
-        data_(std::make_unique_for_overwrite<float[]>(rows * width)) {}
+      : width_(width), data_(make_large_array<float>(rows * width)) {}
   float* row(uint32_t r) const { return data_.get() + r * width_; }
   operator float*() const { return data_.get(); }
   size_t width() const { return width_; }
 
 private:
   size_t width_;
-  std::unique_ptr<float[]> data_;
+  large_array<float> data_;
 };
 
 } // namespace troupe

@@ -103,8 +103,11 @@ std::vector<bool> read_windowed(json_fields& config,
 void read_windows(json_fields& config, const hf_architecture& arch,
                   hparams& p) {
   auto windowed = read_windowed(config, arch, p.layers);
-  auto window = config.count("sliding_window", INT32_MAX,
-                             arch.window > 0 ? arch.window : p.context);
+  // The library has a default of its own, which null overrides.
+  auto usual = arch.window > 0 && !config.is_null("sliding_window")
+                   ? arch.window
+                   : p.context;
+  auto window = config.count("sliding_window", INT32_MAX, usual);
   // A window over all of the context is none, unless more depends on it.
   if ((window >= p.context && !arch.local_rope)
       || std::find(windowed.begin(), windowed.end(), true) == windowed.end())

@@ -41,7 +41,7 @@ struct hf_architecture {
   /// Multi-head latent attention.
   bool latent = false;
 
-  // Of Gemma.
+  // Of Gemma, but for the window.
   /// {pre,post}_feedforward_layernorm; post_attention_layernorm is of what
   /// attention adds, not of what it is added to.
   bool post_norms = false;
@@ -51,8 +51,9 @@ struct hf_architecture {
   bool scaled_embedding = false; ///< by the square root of hidden_size
   /// query_pre_attn_scalar, whose root divides scores, and the softcaps.
   bool scaled_queries = false;
-  bool tied = false;           ///< where tie_word_embeddings does not say
-  uint32_t window = 0;         ///< where sliding_window does not say
+  bool tied = false; ///< where tie_word_embeddings does not say
+  /// Where sliding_window is absent; 0: none. Where it is null, there is none.
+  uint32_t window = 0;
   uint32_t window_pattern = 1; ///< where sliding_window_pattern does not say
   /// Layers with a window have positions of their own: rope_local_base_freq.
   bool local_rope = false;

@@ -34,6 +34,11 @@ void json_fields::wrong(std::string_view key, const std::string& wanted) {
   stop(errc::bad_file, describe(key) + ", not " + wanted);
 }
 
+bool json_fields::is_null(std::string_view key) const {
+  auto found = object_->find(key);
+  return found != object_->end() && found->is_null();
+}
+
 const json* json_fields::find(std::string_view key) const {
   auto found = object_->find(key);
   return found == object_->end() || found->is_null() ? nullptr : &*found;

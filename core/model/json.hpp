@@ -27,6 +27,9 @@ public:
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
 
+  /// Whether the field is there and null, which elsewhere counts as absent.
+  bool is_null(std::string_view key) const;
+
   /// Null if absent.
   const nlohmann::json* find(std::string_view key) const;
 

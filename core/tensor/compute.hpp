@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 #include "core/tensor/int8.hpp"
@@ -23,8 +22,7 @@ public:
       : pool(threads), fast(fast), int8(int8_kernels_like(fast)),
         scratch_floats_(scratch_floats) {
     for (auto i = 0u; i < pool.size(); ++i)
-      scratch_.push_back(
-          std::make_unique_for_overwrite<float[]>(scratch_floats));
+      scratch_.push_back(make_large_array<float>(scratch_floats));
     if (t != activation_type::f32)
       rounded_.assign(t, rows, inputs);
   }
@@ -44,7 +42,7 @@ public:
 
 private:
   size_t scratch_floats_;
-  std::vector<std::unique_ptr<float[]>> scratch_;
+  std::vector<large_array<float>> scratch_;
   quantised_buffer rounded_;
 };
 

@@ -43,7 +43,7 @@ void quantised_buffer::assign(activation_type t, uint32_t rows,
   auto groups = tiles * quantised_tile * (inputs / group_inputs);
   auto of_group =
       wide_ ? sizeof(wide_quantised_group) : sizeof(quantised_group);
-  data_ = std::make_unique_for_overwrite<std::byte[]>(groups * of_group);
+  data_ = make_large_array<std::byte>(groups * of_group);
 }
 
 quantised_rows quantised_buffer::rows(uint32_t m, uint32_t k) const {

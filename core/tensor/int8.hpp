@@ -2,9 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "core/tensor/kernels.hpp"
+#include "core/tensor/large_array.hpp"
 #include "core/tensor/pack.hpp"
 
 namespace troupe {
@@ -56,7 +56,7 @@ private:
   bool wide_ = false;
   uint32_t rows_ = 0;
   uint32_t inputs_ = 0;
-  std::unique_ptr<std::byte[]> data_;
+  large_array<std::byte> data_;
 };
 
 /// Part of a product with a packed matrix:

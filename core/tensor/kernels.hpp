@@ -23,31 +23,6 @@ struct matmul_block {
   bool add = false; ///< to what is in y
 };
 
-/// Tokens that attention takes in at a time, as many as a KV block holds.
-inline constexpr uint32_t attention_block = 16;
-
-/// Softmax attention under way for some query vectors: their weighted sum of
-/// values so far, relative to the largest score so far (Milakov and
-/// Gimelshein, "Online normalizer calculation for softmax", 2018).
-struct attention_state {
-  uint32_t queries = 0;
-  uint32_t dim = 0;        ///< of queries and keys
-  size_t stride = 0;       ///< of `sum`: the values' dimension rounded up to 16
-  size_t value_stride = 0; ///< of the values: at least `stride`
-  float softcap = 0;       ///< not 0: scores become cap * tanh(score / cap)
-  const float* q = nullptr; ///< [queries, dim], scaled
-  float* sum = nullptr;     ///< [queries, stride]
-  float* largest = nullptr; ///< [queries]
-  float* weight = nullptr;  ///< [queries], the softmax's denominator
-  float* p = nullptr;       ///< [queries, 16], scratch
-};
-
-/// The tokens of a block that a query sees: [begin, end).
-struct token_range {
-  uint32_t begin = 0;
-  uint32_t end = 0;
-};
-
 /// The loops that have a form for each instruction set. All forms give the
 /// same bits: every sum has one order, spelled out in kernels_impl.hpp, which
 /// does not depend on the shape of a tile either.
@@ -70,14 +45,6 @@ struct kernels {
 
   /// Rounds to float16, to nearest even.
   void (*to_f16)(const float* in, uint32_t n, std::byte* out);
-
-  /// `in`: [16, dim] with rows `stride` apart to `out`: [dim, 16].
-  void (*transpose)(const float* in, size_t stride, uint32_t dim, float* out);
-
-  /// Takes in a block of tokens: `keys`: [dim, 16], `values`: [16, stride].
-  /// Query i sees those of seen[i]; the others do not influence it.
-  void (*attend)(const attention_state& s, const float* keys,
-                 const float* values, const token_range* seen);
 };
 
 enum class instruction_set { portable, avx2, avx512 };

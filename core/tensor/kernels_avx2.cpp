@@ -1,165 +1,12 @@
-#include "core/tensor/kernels_x86.hpp"
+#include "core/tensor/vec_avx2.hpp"
 
 namespace troupe {
 
 namespace {
 
-struct vec {
-  __m256 lo;
-  __m256 hi;
-};
-
 // 16 registers: 2 by 2 accumulators of two registers each, and the operands.
 constexpr auto tile_rows = 2;
 constexpr auto tile_columns = 2;
-constexpr auto tile_queries = 2;
-
-inline vec zero() {
-  return {_mm256_setzero_ps(), _mm256_setzero_ps()};
-}
-inline vec splat(float x) {
-  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
-}
-inline vec load(const float* p) {
-  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
-}
-inline void store(float* p, vec a) {
-  _mm256_storeu_ps(p, a.lo);
-  _mm256_storeu_ps(p + 8, a.hi);
-}
-inline vec add(vec a, vec b) {
-  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
-}
-inline vec sub(vec a, vec b) {
-  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
-}
-inline vec mul(vec a, vec b) {
-  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
-}
-inline vec div(vec a, vec b) {
-  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
-}
-inline vec fma(vec a, vec b, vec c) {
-  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
-}
-inline vec smaller(vec a, vec b) {
-  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
-}
-inline vec larger(vec a, vec b) {
-  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
-}
-inline vec keep(vec a, uint32_t n, float fill) {
-  auto count = _mm256_set1_epi32(static_cast<int>(n));
-  auto lo = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  auto hi = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
-  auto other = _mm256_set1_ps(fill);
-  return {_mm256_blendv_ps(other, a.lo,
-                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, lo))),
-          _mm256_blendv_ps(other, a.hi,
-                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, hi)))};
-}
-
-// The lanes from `n` on.
-inline vec keep_from(vec a, uint32_t n, float fill) {
-  auto last = _mm256_set1_epi32(static_cast<int>(n) - 1);
-  auto lo = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  auto hi = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
-  auto other = _mm256_set1_ps(fill);
-  return {_mm256_blendv_ps(other, a.lo,
-                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(lo, last))),
-          _mm256_blendv_ps(other, a.hi,
-                           _mm256_castsi256_ps(_mm256_cmpgt_epi32(hi, last)))};
-}
-
-inline __m256 power_of_two(__m256 t) {
-  auto n = _mm256_add_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(127));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(n, 23));
-}
-inline vec power_of_two(vec t) {
-  return {power_of_two(t.lo), power_of_two(t.hi)};
-}
-
-inline float first_lane(vec a) {
-  return _mm256_cvtss_f32(a.lo);
-}
-
-inline float largest(vec a) {
-  auto b = _mm256_max_ps(a.lo, a.hi);
-  auto c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
-  c = _mm_max_ps(c, _mm_movehl_ps(c, c));
-  return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
-}
-
-inline __m128 quad(vec a) {
-  auto b = _mm256_add_ps(a.lo, a.hi);
-  return _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
-}
-inline void sum4(vec a, vec b, vec c, vec d, float* out) {
-  _mm_storeu_ps(out, sum_of_quads(quad(a), quad(b), quad(c), quad(d)));
-}
-
-inline vec load_f32(const std::byte* p) {
-  return {_mm256_castsi256_ps(load_256(p)),
-          _mm256_castsi256_ps(load_256(p + 32))};
-}
-inline vec load_f16(const std::byte* p) {
-  return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 16))};
-}
-inline __m256 widen_bf16(__m128i h) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-}
-inline vec load_bf16(const std::byte* p) {
-  return {widen_bf16(load_128(p)), widen_bf16(load_128(p + 16))};
-}
-inline vec widen(__m128i q) {
-  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
-          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(q, q)))};
-}
-inline vec load_i8(const std::byte* p) {
-  return widen(load_128(p));
-}
-inline void store_f16(std::byte* p, vec a) {
-  constexpr auto nearest = _MM_FROUND_TO_NEAREST_INT;
-  auto* to = reinterpret_cast<__m128i*>(p);
-  _mm_storeu_si128(to, _mm256_cvtps_ph(a.lo, nearest));
-  _mm_storeu_si128(to + 1, _mm256_cvtps_ph(a.hi, nearest));
-}
-
-// 8 rows by 8 columns. The halves of a register are loaded from rows 4 apart:
-// that saves the step across lanes.
-inline void transpose_8x8(const float* in, size_t stride, float* out) {
-  __m256 r[8];
-  for (auto half = 0; half < 2; ++half)
-    for (auto i = 0; i < 4; ++i) {
-      auto* from = in + i * stride + 4 * half;
-      r[4 * half + i] =
-          _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)),
-                               _mm_loadu_ps(from + 4 * stride), 1);
-    }
-  for (auto half = 0; half < 2; ++half) {
-    auto* q = r + 4 * half;
-    auto* to = out + 4 * half * 16;
-    auto a = _mm256_unpacklo_ps(q[0], q[1]);
-    auto b = _mm256_unpackhi_ps(q[0], q[1]);
-    auto c = _mm256_unpacklo_ps(q[2], q[3]);
-    auto d = _mm256_unpackhi_ps(q[2], q[3]);
-    _mm256_storeu_ps(to, _mm256_shuffle_ps(a, c, 0x44));
-    _mm256_storeu_ps(to + 16, _mm256_shuffle_ps(a, c, 0xee));
-    _mm256_storeu_ps(to + 32, _mm256_shuffle_ps(b, d, 0x44));
-    _mm256_storeu_ps(to + 48, _mm256_shuffle_ps(b, d, 0xee));
-  }
-}
-
-void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
-  auto d = size_t{0};
-  for (; d + 8 <= dim; d += 8) {
-    transpose_8x8(in + d, stride, out + d * 16);
-    transpose_8x8(in + d + 8 * stride, stride, out + d * 16 + 8);
-  }
-  for (; d < dim; ++d)
-    for (auto t = size_t{0}; t < 16; ++t)
-      out[d * 16 + t] = in[t * stride + d];
-}
 
 } // namespace
 
@@ -170,6 +17,7 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels avx2_kernels;
-const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu, geglu, softcap, to_f16, transpose,  attend};
+const kernels avx2_kernels{"avx2", dequantize, multiply, swiglu,
+                           geglu,  softcap,    to_f16};
 
 } // namespace troupe

@@ -8,13 +8,11 @@
 // - dot product: lane l takes k = l, l + 16, l + 32, … by fused multiply-add;
 //   what is missing to a multiple of 32 counts as zeros; then the lanes are
 //   added as (l, l + 8), (l, l + 4), (l, l + 2), (l, l + 1).
-// - score: dimension d goes to chain d % 4 by fused multiply-add, then
-//   (c0 + c1) + (c2 + c3).
-// - weighted values: token by token, by fused multiply-add.
 
 #include <cstddef>
 #include <cstdint>
 
+#include "core/tensor/exponential_impl.hpp"
 #include "core/tensor/kernels.hpp"
 #include "core/tensor/quant.hpp"
 
@@ -358,26 +356,6 @@ void multiply(const matmul_block& t) {
 
 // -- element by element -------------------------------------------------------
 
-// e^x to about 1e-7 relative, x clamped to [-87, 88]; e^0 is exactly 1. The
-// polynomial is that of Cephes' expf.
-inline vec exponential(vec x) {
-  constexpr auto magic = 12582912.f; // 1.5 * 2^23: adding it rounds to integer
-  x = smaller(splat(88.f), x);
-  x = larger(splat(-87.f), x);
-  auto t = fma(x, splat(1.44269504f), splat(magic));
-  auto n = sub(t, splat(magic));
-  auto r = fma(n, splat(-0.693359375f), x);
-  r = fma(n, splat(2.12194440e-4f), r);
-  auto p = splat(1.9875691500e-4f);
-  p = fma(p, r, splat(1.3981999507e-3f));
-  p = fma(p, r, splat(8.3334519073e-3f));
-  p = fma(p, r, splat(4.1665795894e-2f));
-  p = fma(p, r, splat(1.6666665459e-1f));
-  p = fma(p, r, splat(5.0000001201e-1f));
-  auto y = add(fma(p, mul(r, r), r), splat(1.f));
-  return mul(y, power_of_two(t));
-}
-
 // g / (1 + e^-t) * up: what gates with t of g multiply.
 inline vec gated(vec g, vec t, vec up) {
   auto e = exponential(sub(zero(), t));
@@ -392,13 +370,6 @@ inline vec silu_gated(vec g, vec up) {
 inline vec gelu_gated(vec g, vec up) {
   auto u = fma(mul(g, g), splat(0.0713548163f), splat(1.5957691216f));
   return gated(g, mul(g, u), up);
-}
-
-// tanh(x) = 1 - 2 / (1 + e^2x), to about 1e-7 of 1.
-inline vec capped(vec x, float cap) {
-  auto e = exponential(mul(x, splat(2.f / cap)));
-  auto t = sub(splat(1.f), div(splat(2.f), add(splat(1.f), e)));
-  return mul(t, splat(cap));
 }
 
 // x[i] = f(x[i], y[i]); y may be x.
@@ -438,132 +409,6 @@ void to_f16(const float* in, uint32_t n, std::byte* out) {
     store_f16(out + 2 * i, load(in + i));
   if (i < n)
     quantize_row(dtype::f16, in + i, n - static_cast<uint32_t>(i), out + 2 * i);
-}
-
-// -- attention ----------------------------------------------------------------
-
-// x, but `fill` in the lanes outside of [r.begin, r.end).
-inline vec keep_range(vec x, token_range r, float fill) {
-  x = keep(x, r.end, fill);
-  return r.begin == 0 ? x : keep_from(x, r.begin, fill);
-}
-
-// Scores of Q queries against 16 keys, softmax weights into p, and what the
-// sums so far have to be multiplied by into `fade`.
-template <int Q>
-void score(const attention_state& s, uint32_t first, const float* keys,
-           const token_range* seen, float* fade) {
-  const float* q[Q];
-  vec chain[Q][4];
-  for (auto i = 0; i < Q; ++i) {
-    q[i] = s.q + (first + i) * size_t{s.dim};
-    for (auto c = 0; c < 4; ++c)
-      chain[i][c] = zero();
-  }
-  auto d = uint32_t{0};
-  for (; d + 4 <= s.dim; d += 4)
-    for (auto c = 0u; c < 4; ++c) {
-      auto k = load(keys + (d + c) * size_t{16});
-      for (auto i = 0; i < Q; ++i)
-        chain[i][c] = fma(splat(q[i][d + c]), k, chain[i][c]);
-    }
-  for (auto c = 0u; d + c < s.dim; ++c) {
-    auto k = load(keys + (d + c) * size_t{16});
-    for (auto i = 0; i < Q; ++i)
-      chain[i][c] = fma(splat(q[i][d + c]), k, chain[i][c]);
-  }
-  for (auto i = 0; i < Q; ++i) {
-    auto at = first + i;
-    auto x = add(add(chain[i][0], chain[i][1]), add(chain[i][2], chain[i][3]));
-    if (s.softcap != 0)
-      x = capped(x, s.softcap);
-    auto before = s.largest[at];
-    auto now = largest(keep_range(x, seen[at], before));
-    now = before > now ? before : now;
-    auto p = exponential(sub(x, splat(now)));
-    p = keep_range(p, seen[at], 0.f);
-    store(s.p + size_t{16} * at, p);
-    // Multiplying by one where the maximum stays is exact.
-    fade[i] = 1.f;
-    if (now != before)
-      fade[i] = first_lane(exponential(splat(before - now)));
-    s.largest[at] = now;
-    float total[4];
-    sum4(p, zero(), zero(), zero(), total);
-    s.weight[at] = s.weight[at] * fade[i] + total[0];
-  }
-}
-
-template <int Q>
-void weigh(const attention_state& s, uint32_t first, const float* values,
-           token_range seen, const float* fade) {
-  const float* p[Q];
-  for (auto i = 0; i < Q; ++i)
-    p[i] = s.p + (first + i) * size_t{16};
-  auto d = size_t{0};
-  for (; d + 32 <= s.stride; d += 32) {
-    vec sum[Q][2];
-    for (auto i = 0; i < Q; ++i)
-      for (auto h = 0; h < 2; ++h)
-        sum[i][h] = mul(load(s.sum + (first + i) * s.stride + d + 16 * h),
-                        splat(fade[i]));
-    for (auto j = size_t{seen.begin}; j < seen.end; ++j) {
-      auto a = load(values + j * s.value_stride + d);
-      auto b = load(values + j * s.value_stride + d + 16);
-      for (auto i = 0; i < Q; ++i) {
-        sum[i][0] = fma(splat(p[i][j]), a, sum[i][0]);
-        sum[i][1] = fma(splat(p[i][j]), b, sum[i][1]);
-      }
-    }
-    for (auto i = 0; i < Q; ++i)
-      for (auto h = 0; h < 2; ++h)
-        store(s.sum + (first + i) * s.stride + d + 16 * h, sum[i][h]);
-  }
-  if (d < s.stride) {
-    for (auto i = 0; i < Q; ++i) {
-      auto* to = s.sum + (first + i) * s.stride + d;
-      auto sum = mul(load(to), splat(fade[i]));
-      for (auto j = size_t{seen.begin}; j < seen.end; ++j)
-        sum = fma(splat(p[i][j]), load(values + j * s.value_stride + d), sum);
-      store(to, sum);
-    }
-  }
-}
-
-template <int Q>
-void attend_some(const attention_state& s, uint32_t first, const float* keys,
-                 const float* values, const token_range* seen) {
-  float fade[Q];
-  score<Q>(s, first, keys, seen, fade);
-  weigh<Q>(s, first, values, {0, attention_block}, fade);
-}
-
-void attend(const attention_state& s, const float* keys, const float* values,
-            const token_range* seen) {
-  constexpr auto q = tile_queries;
-  for (auto i = uint32_t{0}; i < s.queries;) {
-    auto together = uint32_t{0};
-    while (together < q && i + together < s.queries
-           && seen[i + together].begin == 0
-           && seen[i + together].end == attention_block)
-      ++together;
-    if (together == q) {
-      attend_some<q>(s, i, keys, values, seen);
-      i += q;
-    } else if (together >= 2) {
-      attend_some<2>(s, i, keys, values, seen);
-      i += 2;
-    } else {
-      // Not even a weight of zero may meet a value that is not seen: it
-      // would turn an infinity into a NaN, and -0 into 0.
-      if (seen[i].begin < seen[i].end) {
-        float fade;
-        score<1>(s, i, keys, seen, &fade);
-        weigh<1>(s, i, values, seen[i], &fade);
-      }
-      ++i;
-    }
-  }
 }
 
 } // namespace

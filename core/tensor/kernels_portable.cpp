@@ -1,169 +1,11 @@
-#include <bit>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-
-#include "core/base/bytes.hpp"
-#include "core/tensor/half.hpp"
+#include "core/tensor/vec_portable.hpp"
 
 namespace troupe {
 
 namespace {
 
-struct vec {
-  float v[16];
-};
-
 constexpr auto tile_rows = 4;
 constexpr auto tile_columns = 4;
-constexpr auto tile_queries = 4;
-
-template <class F>
-vec each(F f) {
-  vec r;
-  for (auto i = 0; i < 16; ++i)
-    r.v[i] = f(i);
-  return r;
-}
-
-vec splat(float x) {
-  return each([x](int) { return x; });
-}
-vec zero() {
-  return splat(0.f);
-}
-vec load(const float* p) {
-  return each([p](int i) { return p[i]; });
-}
-void store(float* p, const vec& a) {
-  std::memcpy(p, a.v, sizeof(a.v));
-}
-vec add(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] + b.v[i]; });
-}
-vec sub(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] - b.v[i]; });
-}
-vec mul(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] * b.v[i]; });
-}
-vec div(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] / b.v[i]; });
-}
-vec fma(const vec& a, const vec& b, const vec& c) {
-  return each([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); });
-}
-// The second one if either is a NaN, as x86 has it.
-vec smaller(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
-}
-vec larger(const vec& a, const vec& b) {
-  return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
-}
-vec keep(const vec& a, uint32_t n, float fill) {
-  return each(
-      [&](int i) { return static_cast<uint32_t>(i) < n ? a.v[i] : fill; });
-}
-vec keep_from(const vec& a, uint32_t n, float fill) {
-  return each(
-      [&](int i) { return static_cast<uint32_t>(i) < n ? fill : a.v[i]; });
-}
-vec power_of_two(const vec& t) {
-  return each([&](int i) {
-    return std::bit_cast<float>((std::bit_cast<uint32_t>(t.v[i]) + 127) << 23);
-  });
-}
-float first_lane(const vec& a) {
-  return a.v[0];
-}
-
-float largest(const vec& a) {
-  auto pick = [](float x, float y) { return x > y ? x : y; };
-  auto b = a;
-  for (auto half = 8; half > 0; half /= 2)
-    for (auto i = 0; i < half; ++i)
-      b.v[i] = pick(b.v[i], b.v[i + half]);
-  return b.v[0];
-}
-
-float sum(vec a) {
-  for (auto half = 8; half > 0; half /= 2)
-    for (auto i = 0; i < half; ++i)
-      a.v[i] += a.v[i + half];
-  return a.v[0];
-}
-
-void sum4(const vec& a, const vec& b, const vec& c, const vec& d, float* out) {
-  out[0] = sum(a);
-  out[1] = sum(b);
-  out[2] = sum(c);
-  out[3] = sum(d);
-}
-
-vec load_f32(const std::byte* p) {
-  vec r;
-  std::memcpy(r.v, p, sizeof(r.v));
-  return r;
-}
-vec load_f16(const std::byte* p) {
-  return each(
-      [p](int i) { return f16_to_f32(load_unaligned<uint16_t>(p + 2 * i)); });
-}
-vec load_bf16(const std::byte* p) {
-  return each(
-      [p](int i) { return bf16_to_f32(load_unaligned<uint16_t>(p + 2 * i)); });
-}
-vec load_i8(const std::byte* p) {
-  return each(
-      [p](int i) { return static_cast<float>(static_cast<int8_t>(p[i])); });
-}
-float half_at(const std::byte* p) {
-  return f16_to_f32(load_unaligned<uint16_t>(p));
-}
-
-// Levels of up to 8 bits; kernels_x86.hpp says what is done with them.
-struct levels {
-  int v[16];
-};
-
-template <class F>
-levels each_level(F f) {
-  levels r;
-  for (auto i = 0; i < 16; ++i)
-    r.v[i] = f(i);
-  return r;
-}
-
-levels pick(const std::byte* p, int shift, int mask) {
-  return each_level(
-      [=](int i) { return std::to_integer<int>(p[i]) >> shift & mask; });
-}
-levels spread(const std::byte* p) {
-  auto bits = load_unaligned<uint16_t>(p);
-  return each_level([=](int i) { return bits >> i & 1; });
-}
-levels with_fifth(const levels& low, const levels& high) {
-  return each_level([&](int i) { return low.v[i] | high.v[i] << 4; });
-}
-levels minus(const levels& q, int x) {
-  return each_level([&](int i) { return q.v[i] - x; });
-}
-vec widen(const levels& q) {
-  return each([&](int i) { return static_cast<float>(q.v[i]); });
-}
-void store_f16(std::byte* p, const vec& a) {
-  for (auto i = 0; i < 16; ++i) {
-    auto h = f32_to_f16(a.v[i]);
-    std::memcpy(p + 2 * i, &h, sizeof(h));
-  }
-}
-
-void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
-  for (auto d = size_t{0}; d < dim; ++d)
-    for (auto t = size_t{0}; t < 16; ++t)
-      out[d * 16 + t] = in[t * stride + d];
-}
 
 } // namespace
 
@@ -174,6 +16,7 @@ void transpose(const float* in, size_t stride, uint32_t dim, float* out) {
 namespace troupe {
 
 extern const kernels portable_kernels;
-const kernels portable_kernels{"portable", dequantize, multiply, swiglu, geglu, softcap, to_f16,     transpose,  attend};
+const kernels portable_kernels{"portable", dequantize, multiply, swiglu,
+                               geglu,      softcap,    to_f16};
 
 } // namespace troupe

@@ -2,28 +2,11 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
-#include <new>
-
-#include <sys/mman.h>
 
 #include "core/tensor/pack_block.hpp"
 
 namespace troupe {
-
-namespace {
-
-// Large matrices go to large pages: a step reads each of them once, and would
-// otherwise wait for the page table again and again.
-constexpr auto large_page = size_t{2} << 20;
-constexpr auto cache_line = size_t{64};
-
-} // namespace
-
-void packed_matrix::release::operator()(std::byte* p) const {
-  std::free(p);
-}
 
 bool packed_matrix::supports(dtype t) {
   return packer_of(t) != nullptr;
@@ -42,14 +25,7 @@ packed_matrix packed_matrix::room_for(const matrix_view& w) {
   p.type_ = w.type;
   p.rows_ = w.rows;
   p.cols_ = w.cols;
-  auto size = p.bytes();
-  auto aligned = size >= large_page ? large_page : cache_line;
-  auto rounded = std::max((size + aligned - 1) / aligned * aligned, aligned);
-  p.data_.reset(static_cast<std::byte*>(std::aligned_alloc(aligned, rounded)));
-  if (!p.data_)
-    throw std::bad_alloc{};
-  if (aligned == large_page)
-    ::madvise(p.data_.get(), rounded, MADV_HUGEPAGE);
+  p.data_ = make_large_array<std::byte>(p.bytes());
   return p;
 }
 

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
+#include "core/tensor/large_array.hpp"
 #include "core/tensor/matrix.hpp"
 
 namespace troupe {
@@ -69,14 +69,10 @@ public:
   static packed_matrix room_for(const matrix_view& w);
 
 private:
-  struct release {
-    void operator()(std::byte* p) const;
-  };
-
   dtype type_ = dtype::q8_0;
   uint32_t rows_ = 0;
   uint32_t cols_ = 0;
-  std::unique_ptr<std::byte[], release> data_;
+  large_array<std::byte> data_;
 };
 
 } // namespace troupe

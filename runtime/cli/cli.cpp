@@ -114,12 +114,14 @@ int write_all(std::string_view text) {
 CLI::Option* add_kv_option(CLI::App* sub, std::string& value) {
   return sub
       ->add_option("--kv", value,
-                   "how keys and values are stored: f16, or f32 for exact "
-                   "comparisons")
-      ->check(CLI::IsMember({"f16", "f32"}));
+                   "how keys and values are stored: f16, i8 in half the "
+                   "memory, or f32 for exact comparisons")
+      ->check(CLI::IsMember({"f16", "f32", "i8"}));
 }
 
 kv_dtype parse_kv(const std::string& value) {
+  if (value == "i8")
+    return kv_dtype::i8;
   return value == "f32" ? kv_dtype::f32 : kv_dtype::f16;
 }
 

@@ -146,6 +146,16 @@ BOOST_AUTO_TEST_CASE(q8_0_logits_are_close_to_pytorch) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(keys_and_values_of_8_bits_cost_little) {
+  auto m = load(demo);
+  auto r = runner{m, kv_dtype::i8};
+  auto nll = 0.0;
+  auto worst = worst_difference(r, m->params.vocab, nll);
+  BOOST_TEST_MESSAGE("i8 cache: logits " << worst << ", mean nll " << nll);
+  BOOST_TEST(worst < 0.2);
+  BOOST_TEST(nll < 1e-2);
+}
+
 BOOST_AUTO_TEST_CASE(f32_logits_and_greedy_answers_are_those_of_pytorch) {
   auto m = load_as_f32();
   BOOST_REQUIRE((m->w.embedding.type == dtype::f32));

@@ -266,6 +266,12 @@ BOOST_AUTO_TEST_CASE(windows) {
   BOOST_TEST(windows({{"sliding_window", "256"}}, "mistral").empty());
   BOOST_TEST(windows({{"sliding_window", "null"}}, "mistral").empty());
   BOOST_TEST(windows({{"sliding_window", "8"}}, "qwen2").empty());
+  // Where the field is absent, not null, some have one all the same.
+  auto longer = changes{{"max_position_embeddings", "8192"}};
+  BOOST_TEST(windows(longer, "mistral") == (layers{4096, 4096}));
+  BOOST_TEST(windows(longer, "phi3").empty());
+  longer.emplace_back("sliding_window", "null");
+  BOOST_TEST(windows(longer, "mistral").empty());
   BOOST_TEST(windows({{"sliding_window", "8"}, {"use_sliding_window", "false"}},
                      "qwen2")
                  .empty());
