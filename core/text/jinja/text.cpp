@@ -83,6 +83,16 @@ std::vector<text> split_at_space(const text& from, int64_t most) {
 
 } // namespace
 
+std::vector<std::pair<size_t, size_t>> text::trusted_runs() const {
+  auto runs = std::vector<std::pair<size_t, size_t>>{};
+  for (auto at = trust_.find('\1'); at != trust_.npos;) {
+    auto end = std::min(trust_.find('\0', at), trust_.size());
+    runs.emplace_back(at, end);
+    at = trust_.find('\1', end);
+  }
+  return runs;
+}
+
 void text::append(const text& more) {
   bytes_ += more.bytes_;
   trust_ += more.trust_;

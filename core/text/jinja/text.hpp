@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe::jinja {
@@ -20,6 +21,9 @@ public:
   bool empty() const { return bytes_.empty(); }
   /// REQUIRES: at < size().
   bool trusted(size_t at) const { return trust_[at] != '\0'; }
+
+  /// Runs of trusted bytes, ascending and apart from each other: [begin, end).
+  std::vector<std::pair<size_t, size_t>> trusted_runs() const;
 
   void append(const text& more);
   void append(std::string_view bytes, bool trusted);
