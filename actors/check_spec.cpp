@@ -30,6 +30,8 @@ result<void> check(const sequence_spec& spec, const hparams& model) {
                 std::to_string(spec.emitted.size())
                     + " tokens are generated already, of at most "
                     + std::to_string(spec.max_tokens));
+  if (spec.cache_salt.size() > max_salt_bytes)
+    return fail(errc::invalid_argument, "the cache salt is too long");
   return validate(spec.sampling, model.vocab);
 }
 

@@ -4,10 +4,9 @@
 
 namespace troupe {
 
-decode_batch::decode_batch(const node_options& opts)
-    : engine_(opts.weights,
-              engine_options{opts.threads, std::max(1u, opts.max_batch),
-                             nullptr, opts.activations}),
+decode_batch::decode_batch(const node_options& opts, uint32_t max_tokens)
+    : engine_(opts.weights, engine_options{opts.threads, max_tokens, nullptr,
+                                           opts.activations}),
       max_batch_(std::max(1u, opts.max_batch)) {}
 
 const decoding* decode_batch::find(seq_id seq) const {
@@ -19,11 +18,7 @@ const decoding* decode_batch::find(seq_id seq) const {
 sequence_output decode_batch::advance(decoding& s,
                                       const result<sampled>& token) {
   auto index = static_cast<uint32_t>(s.generated.size());
-  auto o = sequence_output{};
-  o.request = s.spec.request;
-  o.seq = s.spec.seq;
-  o.epoch = s.spec.epoch;
-  o.index = index;
+  auto o = output_of(s.spec, index);
   if (token) {
     append_token(o, s.spec, *token, index);
     s.generated.push_back(token->id);
@@ -35,12 +30,12 @@ sequence_output decode_batch::advance(decoding& s,
   return o;
 }
 
-std::vector<std::pair<seq_id, epoch_t>>
-decode_batch::step(routed_outputs& out) {
-  auto ended = std::vector<std::pair<seq_id, epoch_t>>{};
+decode_batch::outcome decode_batch::step(routed_outputs& out,
+                                         std::span<const batch_row> chunks) {
+  auto done = outcome{};
   auto count = std::min<size_t>(all_.size(), max_batch_);
-  if (count == 0)
-    return ended;
+  if (count + chunks.size() == 0)
+    return done;
   rows_.clear();
   for (size_t i = 0; i < count; ++i) {
     auto& s = all_[i];
@@ -50,10 +45,15 @@ decode_batch::step(routed_outputs& out) {
     row.tokens = std::span{&s.generated.back(), 1};
     rows_.push_back(row);
   }
+  rows_.insert(rows_.end(), chunks.begin(), chunks.end());
   auto logits = engine_.forward(rows_);
   ++steps_;
-  largest_ = std::max(largest_, static_cast<uint32_t>(count));
-  auto vocab = logits ? logits->size() / count : 0;
+  largest_ = std::max(largest_, static_cast<uint32_t>(rows_.size()));
+  auto vocab = size_t{engine_.weights().params.vocab};
+  if (logits)
+    done.of_chunks = logits->subspan(count * vocab);
+  else
+    done.of_chunks = logits.failure();
   for (size_t i = 0; i < count; ++i) {
     // Those that had their turn go to the back, those that ended go away.
     auto s = std::move(all_.front());
@@ -67,11 +67,11 @@ decode_batch::step(routed_outputs& out) {
     auto over = o.reason != finish_reason::none;
     out.emplace_back(s.stream, std::move(o));
     if (over)
-      ended.emplace_back(s.spec.seq, s.spec.epoch);
+      done.ended.push_back(std::move(s));
     else
       all_.push_back(std::move(s));
   }
-  return ended;
+  return done;
 }
 
 } // namespace troupe

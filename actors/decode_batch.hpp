@@ -22,13 +22,21 @@ struct decoding {
 /// them than a step may have rows they take turns.
 class decode_batch {
 public:
-  explicit decode_batch(const node_options& opts);
+  /// For steps of up to `max_tokens` tokens, chunks of prompts included.
+  decode_batch(const node_options& opts, uint32_t max_tokens);
 
   void join(decoding s) { all_.push_back(std::move(s)); }
 
-  /// One token for each of the front rows. Appends to `out`; sequences that
-  /// ended leave, and are named.
-  std::vector<std::pair<seq_id, epoch_t>> step(routed_outputs& out);
+  struct outcome {
+    /// These have left.
+    std::vector<decoding> ended;
+    /// Logits that the chunks wanted, until the next step; or why it failed.
+    result<std::span<const float>> of_chunks = std::span<const float>{};
+  };
+
+  /// One token for each of the front rows, appended to `out`; `chunks` of
+  /// prompts are computed beside them.
+  outcome step(routed_outputs& out, std::span<const batch_row> chunks = {});
 
   const decoding* find(seq_id seq) const;
 

@@ -52,7 +52,8 @@ public:
     flush_outputs(self_, std::move(effects.outputs));
     for (auto& [source, m] : effects.to_source)
       send_to_source(self_, source, m);
-    timers_.arm(self_, self_->state.has_step(), self_->state.has_handoffs());
+    timers_.arm_step(self_, self_->state.has_step());
+    timers_.arm_deadline(self_, self_->state.has_handoffs());
   }
 
 private:

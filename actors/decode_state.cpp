@@ -8,7 +8,7 @@ namespace troupe {
 void decode_state::init(node_options opts) {
   opts_ = std::move(opts);
   pool_.emplace(opts_.arena, opts_.blocks);
-  batch_.emplace(opts_);
+  batch_.emplace(opts_, std::max(1u, opts_.max_batch));
 }
 
 // -- admission ----------------------------------------------------------------
@@ -152,8 +152,8 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
 // -- compute ------------------------------------------------------------------
 
 void decode_state::step() {
-  for (auto [seq, epoch] : batch_->step(out_.outputs))
-    over_.add(seq, epoch, true);
+  for (auto& s : batch_->step(out_.outputs).ended)
+    over_.add(s.spec.seq, s.spec.epoch, true);
 }
 
 node_status decode_state::status() const {

@@ -42,6 +42,11 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   if (!r.stop.empty() && !o.text)
     return fail(errc::unsupported,
                 "stop strings need a tokenizer; this gateway has none");
+  if (r.cache_salt.size() > max_salt_bytes)
+    return fail(errc::invalid_argument,
+                "a cache salt of " + std::to_string(r.cache_salt.size())
+                    + " bytes; at most " + std::to_string(max_salt_bytes)
+                    + " are allowed");
   if (sessions_.size() >= o.max_sessions)
     return fail(errc::overloaded, std::to_string(sessions_.size())
                                       + " requests are under way, as many as "
@@ -60,6 +65,7 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.seq = id;
   spec.prompt = r.prompt;
   spec.sampling = r.sampling;
+  spec.cache_salt = r.cache_salt;
   auto room = o.context - static_cast<uint32_t>(length);
   spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
   if (!r.ignore_end)

@@ -19,6 +19,9 @@ struct node_options {
   std::shared_ptr<block_arena> arena;
   /// KV blocks that this node may hold.
   uint32_t blocks = 0;
+  /// Of these, blocks kept for prompts that begin alike; they make way when
+  /// blocks are needed.
+  uint32_t cached_blocks = 0;
   unsigned threads = 1;
   /// Tokens of one prefill step; rounded down to whole blocks, at least one.
   uint32_t prefill_chunk = 256;

@@ -54,7 +54,8 @@ public:
 
   void flush() {
     send_all();
-    timers_.arm(self_, self_->state.has_step(), self_->state.has_handoffs());
+    timers_.arm_step(self_, self_->state.has_step());
+    timers_.arm_deadline(self_, self_->state.has_handoffs());
   }
 
 private:

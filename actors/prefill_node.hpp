@@ -11,6 +11,7 @@
 #include "actors/node_options.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/send_handoff.hpp"
+#include "core/kv/prefix_index.hpp"
 #include "core/sampling/fused_sampler.hpp"
 
 namespace troupe {
@@ -67,6 +68,7 @@ private:
     prefill_job what;
     std::vector<token_id> tokens; ///< prompt and emitted
     page_table table;
+    uint32_t cached = 0; ///< tokens that were found, not computed
     std::optional<kv_sender> sender;
   };
   using job_map = std::map<seq_id, job>;
@@ -80,6 +82,7 @@ private:
   };
 
   void start(job& j, time_point now);
+  void push(job& j, uint32_t first_block, uint32_t blocks, time_point now);
   void finish_prefill(job& j, std::span<const float> logits, time_point now);
   void send(job& j, kv_outbox box);
   void drop(job_map::iterator i, errc code, const std::string& reason);
@@ -91,6 +94,7 @@ private:
   node_options opts_;
   std::optional<engine> engine_;
   std::optional<block_pool> pool_;
+  std::optional<prefix_index> index_;
   fused_sampler sampler_;
   job_map jobs_;
   /// Not wholly computed yet, oldest first. Nobody overtakes: a prompt that
@@ -99,6 +103,7 @@ private:
   std::optional<chunk> chunk_;
   effects out_;
   uint64_t steps_ = 0;
+  uint64_t hit_tokens_ = 0;
 };
 
 static_assert(!std::is_aggregate_v<prefill_state>);

@@ -16,6 +16,7 @@ void prefill_state::init(node_options opts) {
                   engine_options{opts_.threads, opts_.prefill_chunk, nullptr,
                                  opts_.activations});
   pool_.emplace(opts_.arena, opts_.blocks);
+  index_.emplace(opts_.cached_blocks);
 }
 
 void prefill_state::submit(prefill_job what) {
@@ -66,15 +67,7 @@ void prefill_state::drop(job_map::iterator i, errc code,
 }
 
 void prefill_state::fail(const prefill_job& j, const error& e) {
-  auto o = sequence_output{};
-  o.request = j.spec.request;
-  o.seq = j.spec.seq;
-  o.epoch = j.spec.epoch;
-  o.index = static_cast<uint32_t>(j.spec.emitted.size());
-  o.reason = finish_reason::error;
-  o.code = e.code;
-  o.message = e.message;
-  out_.outputs.emplace_back(j.stream, std::move(o));
+  out_.outputs.emplace_back(j.stream, failed_output(j.spec, e));
 }
 
 void prefill_state::fail_and_drop(seq_id seq, const error& e) {

@@ -10,9 +10,11 @@ bool prefill_state::has_step() const {
   if (queue_.empty())
     return false;
   auto& j = jobs_.at(queue_.front());
-  return j.table.blocks() > 0
-         || kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()))
-                <= pool_->available();
+  if (j.table.blocks() > 0)
+    return true;
+  auto need = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
+  return need <= pool_->available()
+         || need <= pool_->available() + index_->reclaimable();
 }
 
 void prefill_state::start(job& j, time_point now) {
@@ -30,22 +32,41 @@ void prefill_state::start(job& j, time_point now) {
   send(j, std::move(box));
 }
 
+void prefill_state::push(job& j, uint32_t first_block, uint32_t blocks,
+                         time_point now) {
+  auto box = kv_outbox{};
+  j.sender->push(j.table, first_block, blocks, 0, pool_->layout().layers, now,
+                 box);
+  send(j, std::move(box));
+}
+
 void prefill_state::begin_step(time_point now) {
   chunk_.reset();
   if (!has_step())
     return;
   auto seq = queue_.front();
   auto& j = jobs_.at(seq);
+  auto& salt = j.what.spec.cache_salt;
   auto total = static_cast<uint32_t>(j.tokens.size());
-  if (!j.table.grow(*pool_, total))
-    return;
-  if (!j.sender)
+  auto computed = j.table.length();
+  if (j.sender) {
+    // Others may have computed more of the same since.
+    index_->share(salt, j.tokens, j.table);
+  } else {
+    if (!index_->admit(salt, j.tokens, total, *pool_, j.table))
+      return;
     start(j, now);
+  }
+  auto found = j.table.length() - computed;
+  push(j, computed / kv_block_tokens, found / kv_block_tokens, now);
+  j.cached += found;
+  hit_tokens_ += found;
   auto c = chunk{};
   c.seq = seq;
   c.first = j.table.length();
   c.count = std::min(opts_.prefill_chunk, total - c.first);
   c.last = c.first + c.count == total;
+  j.table.back(c.first + c.count);
   chunk_ = std::move(c);
 }
 
@@ -71,10 +92,8 @@ void prefill_state::end_step(time_point now) {
   // Chunks end at block boundaries but for the last, so what is pushed here
   // is never written again.
   auto first = c.first / kv_block_tokens;
-  auto blocks = kv_layout::blocks_for(c.first + c.count) - first;
-  auto box = kv_outbox{};
-  j.sender->push(j.table, first, blocks, 0, pool_->layout().layers, now, box);
-  send(j, std::move(box));
+  push(j, first, kv_layout::blocks_for(c.first + c.count) - first, now);
+  index_->insert(j.what.spec.cache_salt, j.tokens, j.table);
   if (c.last) {
     std::erase(queue_, c.seq);
     finish_prefill(j, *c.logits, now);
@@ -89,11 +108,8 @@ void prefill_state::finish_prefill(job& j, std::span<const float> logits,
       sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
   if (!token)
     return fail_and_drop(spec.seq, token.failure());
-  auto o = sequence_output{};
-  o.request = spec.request;
-  o.seq = spec.seq;
-  o.epoch = spec.epoch;
-  o.index = index;
+  auto o = output_of(spec, index);
+  o.cached_tokens = j.cached;
   append_token(o, spec, *token, index);
   auto over = o.reason != finish_reason::none;
   out_.outputs.emplace_back(j.what.stream, std::move(o));
@@ -114,10 +130,12 @@ node_status prefill_state::status() const {
   s.role = node_role::prefill;
   s.sequences = static_cast<uint32_t>(jobs_.size());
   s.waiting = static_cast<uint32_t>(queue_.size());
-  s.blocks_in_use = pool_->in_use();
+  s.cached_blocks = index_->reclaimable();
+  s.blocks_in_use = pool_->in_use() - s.cached_blocks;
   s.blocks_total = pool_->capacity();
   s.steps = steps_;
   s.largest_batch = steps_ > 0 ? 1 : 0;
+  s.hit_tokens = hit_tokens_;
   return s;
 }
 

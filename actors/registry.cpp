@@ -19,21 +19,35 @@ void join(Entries& entries, node_id node, const Handle& handle) {
   entries.push_back({node, handle, 0});
 }
 
+// How willingly a node is taken: lower is better.
+template <class Entry>
+auto rank(const Entry& e, const std::vector<node_id>& avoid) {
+  auto avoided = std::find(avoid.begin(), avoid.end(), e.node);
+  return std::tuple{avoided != avoid.end(), e.load, e.node};
+}
+
 template <class Entries>
 auto least_loaded(Entries& entries, const std::vector<node_id>& avoid) {
-  auto rank = [&](auto& e) {
-    auto avoided = std::find(avoid.begin(), avoid.end(), e.node);
-    return std::tuple{avoided != avoid.end(), e.load, e.node};
-  };
-  return std::min_element(entries.begin(), entries.end(),
-                          [&](auto& a, auto& b) { return rank(a) < rank(b); });
+  return std::min_element(
+      entries.begin(), entries.end(),
+      [&](auto& a, auto& b) { return rank(a, avoid) < rank(b, avoid); });
+}
+
+// A pair is as good as the worse of the two.
+template <class Mixed, class Prefill, class Decode>
+bool better_alone(const Mixed& m, const Prefill& p, const Decode& d,
+                  const std::vector<node_id>& avoid) {
+  auto [ma, ml, mi] = rank(m, avoid);
+  auto [pa, pl, pi] = rank(p, avoid);
+  auto [da, dl, di] = rank(d, avoid);
+  return std::pair{ma, ml} <= std::pair{pa || da, std::max(pl, dl)};
 }
 
 // By handle: a node of the same number may be another life of it.
 template <class Entries, class Handle>
 void release_one(Entries& entries, const Handle& handle) {
   for (auto& e : entries)
-    if (e.handle == handle && e.load > 0)
+    if (e.handle == caf::actor_cast<caf::actor_addr>(handle) && e.load > 0)
       --e.load;
 }
 
@@ -59,18 +73,28 @@ void registry_state::add(const add_decode& m) {
   join(decode_, m.node, m.handle);
 }
 
+void registry_state::add(const add_mixed& m) {
+  join(mixed_, m.node, m.handle);
+}
+
 result<placement> registry_state::place(const place_request& m) {
   release({m.request});
-  if (prefill_.empty())
-    return fail(errc::no_node, "there is no prefill node");
-  if (decode_.empty())
-    return fail(errc::no_node, "there is no decode node");
+  auto paired = !prefill_.empty() && !decode_.empty();
+  if (mixed_.empty() && !paired)
+    return fail(errc::no_node, prefill_.empty() ? "there is no prefill node"
+                                                : "there is no decode node");
   auto p = least_loaded(prefill_, m.avoid);
   auto d = least_loaded(decode_, m.avoid);
-  ++p->load;
-  ++d->load;
-  auto where = placement{p->node, p->handle, d->node, d->handle};
-  placements_[m.request] = where;
+  auto x = least_loaded(mixed_, m.avoid);
+  auto& where = placements_[m.request];
+  if (!paired || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
+    ++x->load;
+    where = {x->node, x->handle, x->node, {}};
+  } else {
+    ++p->load;
+    ++d->load;
+    where = {p->node, p->handle, d->node, d->handle};
+  }
   return where;
 }
 
@@ -80,6 +104,7 @@ void registry_state::release(const release_placement& m) {
     return;
   release_one(prefill_, i->second.prefill);
   release_one(decode_, i->second.decode);
+  release_one(mixed_, i->second.prefill);
   placements_.erase(i);
 }
 
@@ -87,6 +112,7 @@ void registry_state::down(const caf::actor_addr& peer) {
   outstanding.down(peer);
   std::erase_if(prefill_, [&](auto& e) { return e.handle == peer; });
   std::erase_if(decode_, [&](auto& e) { return e.handle == peer; });
+  std::erase_if(mixed_, [&](auto& e) { return e.handle == peer; });
 }
 
 std::vector<registry_state::member> registry_state::members() const {
@@ -94,6 +120,8 @@ std::vector<registry_state::member> registry_state::members() const {
   for (auto& e : prefill_)
     all.push_back({e.node, e.handle});
   for (auto& e : decode_)
+    all.push_back({e.node, e.handle});
+  for (auto& e : mixed_)
     all.push_back({e.node, e.handle});
   return all;
 }
@@ -112,6 +140,10 @@ registry(registry_actor::stateful_pointer<registry_state> self,
         self->state.add(m);
       },
       [=](const add_decode& m) {
+        nodes->add(self, m.handle);
+        self->state.add(m);
+      },
+      [=](const add_mixed& m) {
         nodes->add(self, m.handle);
         self->state.add(m);
       },

@@ -22,9 +22,11 @@ public:
   /// A node that joins again under its number replaces its former self.
   void add(const add_prefill& m);
   void add(const add_decode& m);
+  void add(const add_mixed& m);
 
-  /// The node of each role with the fewest requests; ties go to the lowest
-  /// id, so that a run is reproducible.
+  /// The mixed node with the fewest requests, or the node of each other role,
+  /// whichever has less to do; ties go to the mixed node, and to the lowest id,
+  /// so that a run is reproducible.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void down(const caf::actor_addr& peer);
@@ -47,6 +49,7 @@ private:
 
   std::vector<entry<prefill_actor>> prefill_;
   std::vector<entry<decode_actor>> decode_;
+  std::vector<entry<mixed_actor>> mixed_;
   std::map<request_id, placement> placements_;
 };
 

@@ -12,6 +12,26 @@
 
 namespace troupe {
 
+/// An output of a sequence, empty yet.
+inline sequence_output output_of(const sequence_spec& spec, uint32_t index) {
+  auto o = sequence_output{};
+  o.request = spec.request;
+  o.seq = spec.seq;
+  o.epoch = spec.epoch;
+  o.index = index;
+  return o;
+}
+
+/// What ends a sequence that this node cannot run.
+inline sequence_output failed_output(const sequence_spec& spec,
+                                     const error& e) {
+  auto o = output_of(spec, static_cast<uint32_t>(spec.emitted.size()));
+  o.reason = finish_reason::error;
+  o.code = e.code;
+  o.message = e.message;
+  return o;
+}
+
 /// Appends a sampled token to an output unless it is an end token, and sets
 /// the reason if the answer ends here. `index` is the token's position.
 inline void append_token(sequence_output& o, const sequence_spec& spec,
@@ -85,10 +105,13 @@ public:
   bool due(const deadline_tick& t) { return take(deadline_, t.number); }
 
   template <class Self>
-  void arm(Self* self, bool want_step, bool want_deadline) {
-    if (want_step && step_ == 0)
+  void arm_step(Self* self, bool wanted) {
+    if (wanted && step_ == 0)
       self->send(self, step_tick{step_ = ++last_});
-    if (want_deadline && deadline_ == 0)
+  }
+  template <class Self>
+  void arm_deadline(Self* self, bool wanted) {
+    if (wanted && deadline_ == 0)
       self->delayed_send(self, std::chrono::milliseconds{250},
                          deadline_tick{deadline_ = ++last_});
   }

@@ -71,7 +71,8 @@ private:
 
   void run(placement where, sequence_spec spec) {
     self_->monitor(where.prefill);
-    self_->monitor(where.decode);
+    if (where.decode)
+      self_->monitor(where.decode);
     self_->send(where.prefill,
                 prefill_job{std::move(spec),
                             caf::actor_cast<kv_destination_actor>(where.decode),
@@ -79,15 +80,20 @@ private:
     state().placed(std::move(where));
   }
 
+  template <class Handle>
+  void leave(const Handle& node) {
+    self_->send(node, state().cancellation());
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(node));
+  }
+
   // Frees the nodes. They may have forgotten the sequence by themselves; that
   // a message of theirs got lost must not keep blocks anywhere.
   void leave() {
     auto where = state().take_where();
     if (where) {
-      self_->send(where->prefill, state().cancellation());
-      self_->send(where->decode, state().cancellation());
-      self_->demonitor(caf::actor_cast<caf::actor_addr>(where->prefill));
-      self_->demonitor(caf::actor_cast<caf::actor_addr>(where->decode));
+      leave(where->prefill);
+      if (where->decode)
+        leave(where->decode);
     }
     if (where || std::exchange(placing_, false))
       self_->send(registry_, release_placement{state().request()});

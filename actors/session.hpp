@@ -101,6 +101,7 @@ private:
   bool decoding_ = false; ///< the decode node has answered in this epoch
   error last_error_;
   uint32_t placements_ = 0;
+  uint32_t cached_ = 0; ///< tokens of the prompt that were not computed
   bool finished_ = false;
 };
 

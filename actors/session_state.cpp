@@ -70,7 +70,7 @@ std::chrono::milliseconds session_state::backoff() const {
 bool session_state::lost(const caf::actor_addr& peer) {
   if (!where_)
     return false;
-  if (where_->decode == peer) {
+  if (where_->decode && where_->decode == peer) {
     avoid_.push_back(where_->decode_id);
     last_error_ = {errc::abandoned, "the decode node is gone"};
     return true;
@@ -79,9 +79,10 @@ bool session_state::lost(const caf::actor_addr& peer) {
     avoid_.push_back(where_->prefill_id);
     // Once the decode node generates it needs nobody else, unless the first
     // token died with the prefill node.
-    if (decoding_ && !stream_.has_gap())
+    if (where_->decode && decoding_ && !stream_.has_gap())
       return false;
-    last_error_ = {errc::abandoned, "the prefill node is gone"};
+    last_error_ = {errc::abandoned, where_->decode ? "the prefill node is gone"
+                                                   : "the node is gone"};
     return true;
   }
   return false;
@@ -111,6 +112,8 @@ session_state::reaction session_state::take(const sequence_output& o) {
       r.finish = finish(finish_reason::error, last_error_);
     return r;
   }
+  if (o.index == 0)
+    cached_ = o.cached_tokens;
   // A token is a function of its position, so those of older epochs count.
   if (current && o.index > spec_.emitted.size())
     decoding_ = true;
@@ -167,6 +170,7 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   e.message = std::move(why.message);
   e.prompt_tokens = static_cast<uint32_t>(spec_.prompt.size());
   e.completion_tokens = delivered_;
+  e.cached_tokens = cached_;
   if (decoder_ && !stops_->stopped()) {
     e.text = stops_->push(decoder_->finish());
     if (!stops_->stopped())

@@ -107,7 +107,9 @@ void shapes(benchmark::internal::Benchmark* b) {
     for (auto m : {1, 8, 64, 512})
       for (auto t : types)
         for (auto a : {f32, i16, i8})
-          if (a == f32 || packed_matrix::supports(t))
+          if (a == f32
+              || (t == dtype::bf16 ? multiplies_bf16()
+                                   : packed_matrix::supports(t)))
             b->Args({static_cast<int64_t>(t), a, threads, 2048, 2048, m});
 }
 

@@ -10,6 +10,7 @@
 #include "actors/decode_node.hpp"
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
+#include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
@@ -33,6 +34,13 @@ kv_dtype default_kv(const model& m) {
 uint32_t default_blocks(const model& m, uint32_t max_batch) {
   auto context = kv_layout::blocks_for(m.params.context);
   return context * std::max(2u, max_batch / 2);
+}
+
+// KV kept for prompts that begin alike: a quarter of it, within reason.
+uint32_t default_cache(const kv_layout& layout, uint32_t blocks) {
+  constexpr auto most_bytes = size_t{512} << 20;
+  auto most = most_bytes / std::max<size_t>(1, layout.block_bytes());
+  return static_cast<uint32_t>(std::min<size_t>(blocks / 4, most));
 }
 
 } // namespace
@@ -137,10 +145,13 @@ struct runtime::impl {
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
     for (auto& n : decode)
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
+    for (auto& n : mixed)
+      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
     gateway = nullptr;
     registry = nullptr;
     prefill.clear();
     decode.clear();
+    mixed.clear();
   }
 
   void start();
@@ -156,6 +167,7 @@ struct runtime::impl {
   std::shared_ptr<front_door> door = std::make_shared<front_door>();
   std::vector<prefill_actor> prefill;
   std::vector<decode_actor> decode;
+  std::vector<mixed_actor> mixed;
 };
 
 void runtime::impl::start() {
@@ -172,6 +184,8 @@ void runtime::impl::start() {
     n.arena = arena;
     n.blocks = plan.blocks > 0 ? plan.blocks
                                : default_blocks(*weights, options.max_batch);
+    if (options.prefix_cache)
+      n.cached_blocks = plan.cache.value_or(default_cache(layout, n.blocks));
     n.threads = plan.threads > 0 ? plan.threads : options.threads;
     n.prefill_chunk = options.prefill_chunk;
     n.max_batch = options.max_batch;
@@ -187,6 +201,11 @@ void runtime::impl::start() {
     auto n = node(plan);
     decode.push_back(system->spawn<caf::detached>(decode_node, n));
     caf::anon_send(registry, add_decode{n.id, decode.back()});
+  }
+  for (auto& plan : options.nodes.mixed) {
+    auto n = node(plan);
+    mixed.push_back(system->spawn<caf::detached>(mixed_node, n));
+    caf::anon_send(registry, add_mixed{n.id, mixed.back()});
   }
   auto g = gateway_options{};
   g.registry = registry;
@@ -204,9 +223,12 @@ runtime& runtime::operator=(runtime&&) noexcept = default;
 runtime::~runtime() = default;
 
 result<runtime> runtime::open(runtime_options options) {
-  if (options.nodes.prefill.empty() || options.nodes.decode.empty())
+  auto& nodes = options.nodes;
+  if (nodes.prefill.empty() != nodes.decode.empty())
     return fail(errc::invalid_argument,
-                "a topology needs a prefill and a decode node");
+                "a prefill node needs a decode node, and the reverse");
+  if (nodes.prefill.empty() && nodes.mixed.empty())
+    nodes.mixed.resize(1);
   if (options.max_batch == 0 || options.prefill_chunk == 0)
     return fail(errc::invalid_argument,
                 "max_batch and prefill_chunk must be at least 1");

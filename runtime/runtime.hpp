@@ -18,13 +18,17 @@ namespace troupe {
 struct runtime_options {
   /// A GGUF file.
   std::string model;
-  topology nodes;
+  topology nodes; ///< by default one mixed node
   /// Threads of each node's engine; 0: the machine's cores.
   unsigned threads = 0;
   /// How KV is stored; by default float32 if the weights are, else float16.
   std::optional<kv_dtype> kv;
-  /// Tokens of one prefill step; rounded up to whole KV blocks.
+  /// Tokens of one step that prefills, and of a mixed node's decoding rows
+  /// together; rounded up to whole KV blocks.
   uint32_t prefill_chunk = 256;
+  /// Keep KV for prompts that begin alike. If not, nodes keep none, whatever
+  /// their plans say.
+  bool prefix_cache = true;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
   /// What activations are rounded to before they meet quantised weights: i8 is

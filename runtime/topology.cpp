@@ -13,18 +13,22 @@ namespace {
 
 using json = nlohmann::json;
 
-// "2x3", and nothing else.
-std::optional<std::pair<uint32_t, uint32_t>>
-parse_shape(const std::string& text) {
-  auto p = uint32_t{0}, d = uint32_t{0};
-  auto end = text.data() + text.size();
-  auto first = std::from_chars(text.data(), end, p);
-  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != 'x')
+// "2" or "2x3", and nothing else.
+std::optional<std::vector<uint32_t>> parse_shape(const std::string& text) {
+  auto numbers = std::vector<uint32_t>{};
+  auto at = text.data();
+  auto end = at + text.size();
+  do {
+    auto n = uint32_t{0};
+    auto parsed = std::from_chars(at, end, n);
+    if (parsed.ec != std::errc{})
+      return {};
+    numbers.push_back(n);
+    at = parsed.ptr;
+  } while (numbers.size() < 2 && at != end && *at++ == 'x');
+  if (at != end)
     return {};
-  auto second = std::from_chars(first.ptr + 1, end, d);
-  if (second.ec != std::errc{} || second.ptr != end)
-    return {};
-  return std::pair{p, d};
+  return numbers;
 }
 
 class reader {
@@ -33,16 +37,26 @@ public:
 
   result<topology> read(const json& j) {
     if (!j.is_object())
-      return complain("expected an object with \"prefill\" and \"decode\"");
+      return complain("expected an object with " + roles);
     auto t = topology{};
     for (auto& [key, value] : j.items()) {
-      if (key != "prefill" && key != "decode")
-        return complain("unknown key \"" + key
-                        + "\"; there are \"prefill\" and \"decode\"");
+      auto* role = key == "prefill"  ? &t.prefill
+                   : key == "decode" ? &t.decode
+                   : key == "mixed"  ? &t.mixed
+                                     : nullptr;
+      if (role == nullptr)
+        return complain("unknown key \"" + key + "\"; there are " + roles);
       auto nodes = read_role(key, value);
       if (!nodes)
         return nodes.failure();
-      (key == "prefill" ? t.prefill : t.decode) = std::move(*nodes);
+      *role = std::move(*nodes);
+    }
+    // Of two that need each other, one that is left out has one node.
+    if (t.mixed.empty() || !t.prefill.empty() || !t.decode.empty()) {
+      if (t.prefill.empty())
+        t.prefill.resize(1);
+      if (t.decode.empty())
+        t.decode.resize(1);
     }
     return t;
   }
@@ -80,23 +94,30 @@ private:
       return complain(where + " must be an object");
     auto n = node_plan{};
     for (auto& [key, value] : j.items()) {
+      if (key != "threads" && key != "blocks" && key != "cache")
+        return complain(
+            where + " has an unknown key \"" + key
+            + "\"; there are \"threads\", \"blocks\" and \"cache\"");
+      auto least = uint64_t{key == "cache" ? 0u : 1u};
       auto most = uint64_t{key == "threads" ? 256u : 1u << 24};
-      if (key != "threads" && key != "blocks")
-        return complain(where + " has an unknown key \"" + key
-                        + "\"; there are \"threads\" and \"blocks\"");
-      if (!value.is_number_unsigned() || value.get<uint64_t>() < 1
+      if (!value.is_number_unsigned() || value.get<uint64_t>() < least
           || value.get<uint64_t>() > most)
-        return complain(where + "." + key + " must be a number from 1 to "
+        return complain(where + "." + key + " must be a number from "
+                        + std::to_string(least) + " to "
                         + std::to_string(most));
       auto x = static_cast<uint32_t>(value.get<uint64_t>());
       if (key == "threads")
         n.threads = x;
-      else
+      else if (key == "blocks")
         n.blocks = x;
+      else
+        n.cache = x;
     }
     return n;
   }
 
+  inline static const std::string roles =
+      "\"prefill\", \"decode\" and \"mixed\"";
   const std::string& name_;
 };
 
@@ -112,20 +133,28 @@ result<topology> parse_topology(const std::string& text,
 
 result<topology> read_topology(const std::string& what) {
   if (auto shape = parse_shape(what)) {
-    auto [p, d] = *shape;
-    if (p < 1 || d < 1 || p > topology::max_nodes || d > topology::max_nodes)
-      return fail(errc::invalid_argument,
-                  "topology " + what + ": 1 to "
-                      + std::to_string(topology::max_nodes)
-                      + " nodes of each role");
-    return topology{std::vector<node_plan>(p), std::vector<node_plan>(d)};
+    for (auto n : *shape)
+      if (n < 1 || n > topology::max_nodes)
+        return fail(errc::invalid_argument,
+                    "topology " + what + ": 1 to "
+                        + std::to_string(topology::max_nodes)
+                        + " nodes of each role");
+    auto t = topology{};
+    if (shape->size() == 1) {
+      t.mixed.resize(shape->front());
+    } else {
+      t.prefill.resize(shape->front());
+      t.decode.resize(shape->back());
+    }
+    return t;
   }
   constexpr auto most = size_t{1} << 20;
   auto in = std::ifstream{what, std::ios::binary};
   if (!in)
     return fail(errc::io_error, what
                                     + ": no such file, and not a shape such "
-                                      "as 2x3 (prefill x decode nodes)");
+                                      "as 2 (mixed nodes) or 2x3 (prefill x "
+                                      "decode nodes)");
   auto text = std::string(most + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(in.gcount()));

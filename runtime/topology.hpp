@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,26 +9,33 @@
 
 namespace troupe {
 
-/// One prefill or decode node of a process.
+/// One node of a process.
 struct node_plan {
   /// Threads that compute, the node's own included; 0: the runtime's default.
   unsigned threads = 0;
   /// KV blocks the node may hold; 0: the runtime's default.
   uint32_t blocks = 0;
+  /// Of these, blocks kept for prompts that begin alike; 0: none. Without it
+  /// the runtime's default.
+  std::optional<uint32_t> cache;
 };
 
-/// Which nodes a process runs.
+/// Which nodes a process runs; none at all: the runtime's default. Requests go
+/// to a mixed node, or to a prefill and a decode node.
 struct topology {
-  std::vector<node_plan> prefill{1};
-  std::vector<node_plan> decode{1};
+  std::vector<node_plan> prefill;
+  std::vector<node_plan> decode;
+  /// These do both.
+  std::vector<node_plan> mixed;
   /// Most nodes of one role.
   static constexpr size_t max_nodes = 64;
 };
 
-/// Reads "2x3" (2 prefill and 3 decode nodes), or else the JSON file of that
-/// name: {"prefill": 2, "decode": [{"threads": 1, "blocks": 512}, {}]}, each
-/// role a number of nodes or a list of them. Errors name the file, the key and
-/// what was expected there: io_error, bad_file.
+/// Reads "2" (2 mixed nodes), "2x3" (2 prefill and 3 decode nodes), or else the
+/// JSON file of that name: {"mixed": 1} or
+/// {"prefill": 2, "decode": [{"threads": 1, "blocks": 512, "cache": 0}, {}]},
+/// each role a number of nodes or a list of them. Errors name the file, the key
+/// and what was expected there: io_error, bad_file.
 result<topology> read_topology(const std::string& shape_or_path);
 
 /// The JSON text itself; `name` stands for the file in errors.

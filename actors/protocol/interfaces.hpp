@@ -62,7 +62,8 @@ using kv_destination_actor = caf::typed_actor<
 
 // -- nodes --------------------------------------------------------------------
 
-/// One sequence to prefill and to hand to `decode`.
+/// One sequence to prefill, and to hand to `decode`; a mixed node keeps it, and
+/// needs none.
 struct prefill_job {
   sequence_spec spec;
   kv_destination_actor decode;
@@ -70,12 +71,15 @@ struct prefill_job {
   auto fields() { return std::tie(spec, decode, stream); }
 };
 
-/// Computes prompts.
-using prefill_actor = kv_source_actor::extend<
-    // Prefills, samples one token, hands the KV over.
+/// Where a sequence starts.
+using job_actor = caf::typed_actor<
+    // Prefills, samples one token, and goes on or hands the KV over.
     caf::reacts_to<prefill_job>,
     // Forgets the sequence and frees its blocks.
-    caf::reacts_to<cancel_sequence>,
+    caf::reacts_to<cancel_sequence>>;
+
+/// Computes prompts.
+using prefill_actor = kv_source_actor::extend_with<job_actor>::extend<
     // To itself.
     caf::reacts_to<step_tick>,
     caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
@@ -88,12 +92,18 @@ using decode_actor = kv_destination_actor::extend<
     caf::reacts_to<step_tick>,
     caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
+/// Computes prompts and generates tokens, both in one step; nothing moves.
+using mixed_actor = job_actor::extend<
+    // To itself.
+    caf::reacts_to<step_tick>>::extend_with<status_actor>;
+
 // -- control plane ------------------------------------------------------------
 
-/// Nodes for one sequence.
+/// Nodes for one sequence. A mixed node does all by itself: then it is
+/// `prefill`, and there is no `decode`.
 struct placement {
   node_id prefill_id = 0;
-  prefill_actor prefill;
+  job_actor prefill;
   node_id decode_id = 0;
   decode_actor decode;
   auto fields() { return std::tie(prefill_id, prefill, decode_id, decode); }
@@ -111,12 +121,19 @@ struct add_decode {
   auto fields() { return std::tie(node, handle); }
 };
 
+struct add_mixed {
+  node_id node = 0;
+  mixed_actor handle;
+  auto fields() { return std::tie(node, handle); }
+};
+
 /// Knows the nodes, their roles and loads.
 using registry_actor = caf::typed_actor<
     // A node joins; the registry monitors it.
     caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
-    // The least loaded node of each role, or no_node. A request has one
-    // placement at a time: the next one replaces it.
+    caf::reacts_to<add_mixed>,
+    // The least loaded mixed node, or node of each role; or no_node. A request
+    // has one placement at a time: the next one replaces it.
     caf::replies_to<place_request>::with<placement>,
     // A request left its nodes.
     caf::reacts_to<release_placement>,

@@ -28,6 +28,9 @@ enum class finish_reason : uint8_t {
   error,
 };
 
+/// Bytes of a request's cache salt at most.
+inline constexpr size_t max_salt_bytes = 256;
+
 /// What a client asks for.
 struct generate_request {
   /// 0: the gateway picks one.
@@ -40,8 +43,13 @@ struct generate_request {
   std::vector<std::string> stop;
   /// Go on past end tokens (for tests and benchmarks).
   bool ignore_end = false;
+  /// Prompts share KV with those of the same salt alone: hosts that serve
+  /// several tenants give each its own, so that none learns from response
+  /// times what others have asked.
+  std::string cache_salt;
   auto fields() {
-    return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end);
+    return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
+                    cache_salt);
   }
 };
 
@@ -70,9 +78,11 @@ struct finish_event {
   std::string text;
   uint32_t prompt_tokens = 0;
   uint32_t completion_tokens = 0;
+  /// Tokens of the prompt whose KV an earlier request left behind.
+  uint32_t cached_tokens = 0;
   auto fields() {
     return std::tie(request, reason, code, message, text, prompt_tokens,
-                    completion_tokens);
+                    completion_tokens, cached_tokens);
   }
 };
 
@@ -100,6 +110,8 @@ struct sequence_spec {
   /// Over the whole answer, `emitted` included.
   uint32_t max_tokens = 0;
   std::vector<token_id> end_tokens;
+  /// See generate_request.
+  std::string cache_salt;
 
   /// Tokens that the sequence can ever hold KV for.
   uint32_t max_length() const {
@@ -107,7 +119,7 @@ struct sequence_spec {
   }
   auto fields() {
     return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
-                    end_tokens);
+                    end_tokens, cache_salt);
   }
 };
 
@@ -124,9 +136,12 @@ struct sequence_output {
   finish_reason reason = finish_reason::none;
   errc code = errc::none;
   std::string message;
+  /// Beside the first token of an epoch: how many of the tokens before it were
+  /// not computed, but found.
+  uint32_t cached_tokens = 0;
   auto fields() {
     return std::tie(request, seq, epoch, index, tokens, details, reason, code,
-                    message);
+                    message, cached_tokens);
   }
 };
 
@@ -156,7 +171,7 @@ struct deadline_tick {
   auto fields() { return std::tie(number); }
 };
 
-enum class node_role : uint8_t { prefill, decode };
+enum class node_role : uint8_t { prefill, decode, mixed };
 
 struct status_query {
   uint8_t detail = 0;
@@ -167,6 +182,7 @@ struct node_status {
   node_id node = 0;
   node_role role = node_role::prefill;
   uint32_t sequences = 0;
+  /// Held by sequences.
   uint32_t blocks_in_use = 0;
   uint32_t blocks_total = 0;
   /// Sequences that wait for blocks or their turn.
@@ -174,9 +190,13 @@ struct node_status {
   uint64_t steps = 0;
   /// Rows of the fullest step so far.
   uint32_t largest_batch = 0;
+  /// Kept for prompts that begin alike, and held by no sequence.
+  uint32_t cached_blocks = 0;
+  /// Tokens that were not computed because their KV was kept.
+  uint64_t hit_tokens = 0;
   auto fields() {
     return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
-                    steps, largest_batch);
+                    steps, largest_batch, cached_blocks, hit_tokens);
   }
 };
 

@@ -11,6 +11,7 @@ struct prefill_job;
 struct placement;
 struct add_prefill;
 struct add_decode;
+struct add_mixed;
 struct submit;
 } // namespace troupe
 
@@ -45,4 +46,5 @@ CAF_ADD_TYPE_ID(troupe, (troupe::placement))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_prefill))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_decode))
 CAF_ADD_TYPE_ID(troupe, (troupe::submit))
+CAF_ADD_TYPE_ID(troupe, (troupe::add_mixed))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -24,6 +24,10 @@ struct kv_span {
   /// block.
   const float* key_scales[span_blocks] = {};
   const float* value_scales[span_blocks] = {};
+  /// Keys and values that are likely to be taken in next: they are fetched
+  /// into the cache meanwhile. Given for every block if the type is not f32.
+  const std::byte* next_keys[span_blocks] = {};
+  const std::byte* next_values[span_blocks] = {};
 };
 
 /// The tokens of a span that a query sees: [begin, end).

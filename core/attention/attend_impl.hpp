@@ -46,6 +46,16 @@ inline void with_source(kv_dtype t, F f) {
   }
 }
 
+// Fetches those cache lines that begin in [p + from, p + to), where p is at
+// the beginning of one. What is f32 has been expanded, and is in the cache.
+template <class From>
+inline void fetch(const std::byte* p, size_t from, size_t to) {
+  if constexpr (From::bytes == sizeof(float))
+    return;
+  for (auto i = (from + 63) / 64 * 64; i < to; i += 64)
+    __builtin_prefetch(p + i);
+}
+
 // Part [0, 16] of a range that lies in a span's block.
 inline token_range within(token_range r, uint32_t block) {
   auto clamp = [first = block * 16](uint32_t t) {
@@ -77,8 +87,11 @@ void score(const attention_state& s, uint32_t first, const kv_span& span,
       sum[i][t] = zero();
   for (auto d = size_t{0}; d < s.k_dim; ++d) {
     vec k[T];
-    for (auto t = 0; t < T; ++t)
+    for (auto t = 0; t < T; ++t) {
       k[t] = From::load(keys[t] + d * 16 * From::bytes);
+      fetch<From>(span.next_keys[block + t], d * 16 * From::bytes,
+                  (d + 1) * 16 * From::bytes);
+    }
     for (auto i = 0; i < Q; ++i) {
       auto u = splat(q[i][d]);
       for (auto t = 0; t < T; ++t)
@@ -144,6 +157,9 @@ inline void weigh_some(const attention_state& s, uint32_t first,
     end = end < seen.end ? end : seen.end;
     auto* row = span.values[j / 16] + j % 16 * stride + column * From::bytes;
     for (; j < end; ++j, row += stride) {
+      auto ahead = static_cast<size_t>(row - span.values[j / 16]);
+      fetch<From>(span.next_values[j / 16], ahead,
+                  ahead + 16 * D * From::bytes);
       vec v[D];
       for (auto c = 0; c < D; ++c)
         v[c] = From::load(row + 16 * c * From::bytes);
@@ -227,10 +243,15 @@ void attend_from(const attention_state& s, const kv_span& span,
   auto i = uint32_t{0};
   for (; i + tile_queries <= s.queries; i += tile_queries)
     attend_some<From, tile_queries>(s, i, span, seen + i);
-  if constexpr (tile_queries > 2)
-    for (; i + 2 <= s.queries; i += 2)
-      attend_some<From, 2>(s, i, span, seen + i);
-  for (; i < s.queries; ++i)
+  // The rest at once, so that what is stored is read and converted once.
+  auto rest = s.queries - i;
+  if constexpr (tile_queries > 2) {
+    if (rest == 3)
+      return attend_some<From, 3>(s, i, span, seen + i);
+    if (rest == 2)
+      return attend_some<From, 2>(s, i, span, seen + i);
+  }
+  if (rest == 1)
     attend_some<From, 1>(s, i, span, seen + i);
 }
 

@@ -180,12 +180,6 @@ public:
                uint32_t next) const {
     auto span = kv_span{};
     span.type = expanded_ ? kv_dtype::f32 : layout_.dtype;
-    for (auto b = uint32_t{0}; b < next; ++b) {
-      // A jump that no hardware prefetcher foresees.
-      auto* at = table.block(first + blocks + b);
-      prefetch(at + k_at_, layout_.k_bytes());
-      prefetch(at + v_at_, layout_.v_bytes());
-    }
     for (auto b = uint32_t{0}; b < blocks; ++b) {
       auto* at = table.block(first + b);
       span.keys[b] = at + k_at_;
@@ -196,6 +190,11 @@ public:
                                    ? factors(at + v_at_ + layout_.v_factors())
                                    : span.key_scales[b];
       }
+      // Jumps that no hardware prefetcher foresees.
+      auto* then = b < next ? table.block(first + blocks + b) : at;
+      span.next_keys[b] = then + k_at_;
+      span.next_values[b] = then + v_at_;
+      fetch_ahead(then);
       if (expanded_)
         expand(span, b);
     }
@@ -205,6 +204,17 @@ public:
 private:
   static const float* factors(const std::byte* p) {
     return reinterpret_cast<const float*>(p);
+  }
+
+  /// What attend does not fetch ahead itself.
+  void fetch_ahead(const std::byte* block) const {
+    if (expanded_) {
+      prefetch(block + k_at_, layout_.k_bytes());
+      prefetch(block + v_at_, layout_.v_bytes());
+    } else if (layout_.dtype == kv_dtype::i8) {
+      prefetch(block + k_at_ + layout_.k_factors(), 1);
+      prefetch(block + v_at_ + layout_.v_factors(), 1);
+    }
   }
 
   void expand(kv_span& span, uint32_t b) const {

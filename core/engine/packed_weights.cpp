@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "core/model/gguf.hpp"
+#include "core/tensor/bf16.hpp"
 
 namespace troupe {
 
@@ -16,6 +17,11 @@ struct registry {
   std::map<const model*, std::weak_ptr<const packed_weights>> packed;
 };
 
+// All engines of a process have to agree on it, whatever their kernels.
+bool is_worth_packing(dtype t) {
+  return packed_matrix::supports(t) && (t != dtype::bf16 || multiplies_bf16());
+}
+
 registry& all_packed() {
   static auto r = registry{};
   return r;
@@ -27,7 +33,7 @@ packed_weights::packed_weights(std::shared_ptr<const model> m)
     : model_(std::move(m)), w_(model_->w) {}
 
 void packed_weights::pack(matrix_view& w, thread_pool& pool) {
-  if (w.empty() || !packed_matrix::supports(w.type))
+  if (w.empty() || !is_worth_packing(w.type))
     return;
   auto& p = packed_.emplace_back(packed_matrix::room_for(w));
   pool.run(p.panels(),

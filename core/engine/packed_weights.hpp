@@ -9,10 +9,11 @@
 
 namespace troupe {
 
-/// The weights of a model with its quantised matrices packed; the others are
-/// those of the model, and so are a router's and those of single heads, which
-/// are small and meet activations that are not rounded. All engines of a process that want a model's packed
-/// weights share them, as they share the model.
+/// The weights of a model with its quantised matrices packed, and those of bf16
+/// where this processor multiplies bf16; the others are those of the model, and
+/// so are a router's and those of single heads, which are small and meet
+/// activations that are not rounded. All engines of a process that want a
+/// model's packed weights share them, as they share the model.
 class packed_weights {
 public:
   /// Packs matrix by matrix, on all threads, and lets go of the memory that a

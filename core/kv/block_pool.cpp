@@ -59,6 +59,18 @@ std::shared_ptr<block_arena> make_block_arena(const kv_layout& layout) {
 
 // -- pool --------------------------------------------------------------------
 
+class block_slot {
+public:
+  explicit block_slot(std::shared_ptr<std::atomic<uint32_t>> used)
+      : used_(std::move(used)) {}
+  block_slot(const block_slot&) = delete;
+  block_slot& operator=(const block_slot&) = delete;
+  ~block_slot() { used_->fetch_sub(1, std::memory_order_relaxed); }
+
+private:
+  std::shared_ptr<std::atomic<uint32_t>> used_;
+};
+
 block_pool::block_pool(std::shared_ptr<block_arena> arena, uint32_t capacity)
     : arena_(std::move(arena)),
       used_(std::make_shared<std::atomic<uint32_t>>(0)), capacity_(capacity) {}
@@ -72,7 +84,7 @@ std::optional<std::vector<block_lease>> block_pool::reserve(uint32_t n) {
   auto leases = std::vector<block_lease>{};
   leases.reserve(n);
   for (uint32_t i = 0; i < n; ++i)
-    leases.emplace_back(used_, arena_, nullptr);
+    leases.emplace_back(std::make_shared<block_slot>(used_), arena_, nullptr);
   return leases;
 }
 
@@ -90,28 +102,10 @@ const kv_layout& block_pool::layout() const {
 
 // -- lease -------------------------------------------------------------------
 
-block_lease::block_lease(std::shared_ptr<std::atomic<uint32_t>> used,
+block_lease::block_lease(std::shared_ptr<block_slot> slot,
                          std::shared_ptr<block_arena> arena, block_ref block)
-    : used_(std::move(used)), arena_(std::move(arena)),
+    : slot_(std::move(slot)), arena_(std::move(arena)),
       block_(std::move(block)) {}
-
-block_lease::block_lease(block_lease&& other) noexcept = default;
-
-block_lease& block_lease::operator=(block_lease&& other) noexcept {
-  if (this != &other) {
-    if (used_)
-      used_->fetch_sub(1, std::memory_order_relaxed);
-    used_ = std::move(other.used_);
-    arena_ = std::move(other.arena_);
-    block_ = std::move(other.block_);
-  }
-  return *this;
-}
-
-block_lease::~block_lease() {
-  if (used_)
-    used_->fetch_sub(1, std::memory_order_relaxed);
-}
 
 const kv_layout& block_lease::layout() const {
   return arena_->layout();

@@ -26,6 +26,9 @@ std::shared_ptr<block_arena> make_block_arena(const kv_layout& layout);
 /// back on destruction. Holds the block's bytes once they are attached.
 class [[nodiscard]] block_lease;
 
+/// One block's place in a pool's capacity: taken while it exists.
+class block_slot;
+
 /// How many blocks one node may hold at a time, over a shared arena.
 class block_pool {
 public:
@@ -52,11 +55,10 @@ private:
 class [[nodiscard]] block_lease {
 public:
   block_lease() = default;
-  block_lease(std::shared_ptr<std::atomic<uint32_t>> used,
+  block_lease(std::shared_ptr<block_slot> slot,
               std::shared_ptr<block_arena> arena, block_ref block);
-  block_lease(block_lease&& other) noexcept;
-  block_lease& operator=(block_lease&& other) noexcept;
-  ~block_lease();
+  block_lease(block_lease&& other) noexcept = default;
+  block_lease& operator=(block_lease&& other) noexcept = default;
 
   std::byte* data() const { return block_.get(); }
   const block_ref& ref() const { return block_; }
@@ -72,8 +74,16 @@ public:
   /// Allocates zeroed memory of this lease's own.
   void materialise();
 
+  /// Another right to the same block, in the same place: together they count
+  /// once. From now on nobody writes the block.
+  /// REQUIRES: has_memory().
+  block_lease share() const { return {slot_, arena_, block_}; }
+
+  /// Whether others hold this block's place, too.
+  bool shared() const { return slot_.use_count() > 1; }
+
 private:
-  std::shared_ptr<std::atomic<uint32_t>> used_;
+  std::shared_ptr<block_slot> slot_;
   std::shared_ptr<block_arena> arena_;
   block_ref block_;
 };

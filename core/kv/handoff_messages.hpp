@@ -30,7 +30,7 @@ struct kv_digest {
 /// What the protocol and the bytes of a block mean; peers of another version
 /// refuse. Goes up with kv_block_tokens, the order of values in a block, or
 /// the meaning of a message.
-inline constexpr uint32_t kv_handoff_version = 2;
+inline constexpr uint32_t kv_handoff_version = 3;
 
 /// Source -> destination: may I send this sequence?
 struct kv_offer {

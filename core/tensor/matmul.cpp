@@ -44,8 +44,8 @@ constexpr size_t task_bytes = 256 * 1024;
 // Otherwise threads would not end together.
 constexpr uint32_t tasks_of_thread = 4;
 
-// Values that one thread quantises faster than it wakes another.
-constexpr size_t quantise_alone = 16 * 1024;
+// Values that one thread rounds faster than it wakes another.
+constexpr size_t round_alone = 16 * 1024;
 
 uint32_t panels_of_task(const packed_matrix& w, unsigned threads) {
   auto most =
@@ -54,38 +54,74 @@ uint32_t panels_of_task(const packed_matrix& w, unsigned threads) {
                     std::max(most, 1u));
 }
 
-quantised_rows quantise(compute& c, const float* x, uint32_t m, uint32_t k) {
-  auto rows = c.rounded(m, k);
+// Rounds x by `one`, row by row, into `rows`.
+template <class Rows, class F>
+void round_rows(compute& c, uint32_t m, uint32_t k, const Rows& rows, F one) {
   // Rows of a tile share cache lines.
   auto tiles = (m + rows.height - 1) / rows.height;
-  auto one = [&](uint32_t tile, unsigned) {
-    auto end = std::min((tile + 1) * rows.height, m);
-    for (auto row = tile * rows.height; row < end; ++row)
-      c.int8.quantise(x, row, rows);
+  auto tile = [&](uint32_t t, unsigned) {
+    auto end = std::min((t + 1) * rows.height, m);
+    for (auto row = t * rows.height; row < end; ++row)
+      one(row);
   };
-  if (size_t{m} * k <= quantise_alone)
-    for (auto tile = uint32_t{0}; tile < tiles; ++tile)
-      one(tile, 0);
+  if (size_t{m} * k <= round_alone)
+    for (auto t = uint32_t{0}; t < tiles; ++t)
+      tile(t, 0);
   else
-    c.pool.run(tiles, one);
+    c.pool.run(tiles, tile);
+}
+
+/// x as the packed matrices of a call meet it.
+struct rounded_rows {
+  quantised_rows quantised;
+  bf16_rows bf16;
+};
+
+rounded_rows round(compute& c, const float* x, uint32_t m,
+                   std::span<const linear> maps) {
+  auto k = maps.empty() ? 0 : maps[0].w.cols;
+  auto any = [maps](auto wanted) {
+    return std::any_of(maps.begin(), maps.end(), [wanted](const linear& map) {
+      return map.w.packed != nullptr && wanted(map.w.packed->type());
+    });
+  };
+  auto rows = rounded_rows{};
+  if (any([](dtype t) { return t != dtype::bf16; })) {
+    rows.quantised = c.rounded(m, k);
+    round_rows(c, m, k, rows.quantised,
+               [&](uint32_t row) { c.int8.quantise(x, row, rows.quantised); });
+  }
+  if (any([](dtype t) { return t == dtype::bf16; })) {
+    rows.bf16 = c.rounded_bf16(m, k);
+    round_rows(c, m, k, rows.bf16,
+               [&](uint32_t row) { c.bf16.round(x, row, rows.bf16); });
+  }
   return rows;
 }
 
-void multiply_packed(const compute& c, const linear& map,
-                     const quantised_rows& x, uint32_t m, uint32_t task) {
+void multiply_packed(const compute& c, const linear& map, const rounded_rows& x,
+                     uint32_t m, uint32_t task) {
   auto& w = *map.w.packed;
   auto panels = panels_of_task(w, c.pool.size());
   auto first = task * panels * panel_outputs;
-  auto block = int8_block{};
+  auto fill = [&](auto block) {
+    block.panels = w.panel(task * panels);
+    block.bias = map.bias == nullptr ? nullptr : map.bias + first;
+    block.y = map.y + first;
+    block.y_stride = w.rows();
+    block.m = m;
+    block.n = std::min(panels * panel_outputs, w.rows() - first);
+    block.add = map.add;
+    return block;
+  };
+  if (w.type() == dtype::bf16) {
+    auto block = fill(bf16_block{});
+    block.x = &x.bf16;
+    return c.bf16.multiply(block);
+  }
+  auto block = fill(int8_block{});
   block.type = w.type();
-  block.panels = w.panel(task * panels);
-  block.x = &x;
-  block.bias = map.bias == nullptr ? nullptr : map.bias + first;
-  block.y = map.y + first;
-  block.y_stride = w.rows();
-  block.m = m;
-  block.n = std::min(panels * panel_outputs, w.rows() - first);
-  block.add = map.add;
+  block.x = &x.quantised;
   c.int8.multiply(block);
 }
 
@@ -111,13 +147,11 @@ void matmul(compute& c, const float* x, uint32_t m,
     return (w.rows + outputs - 1) / outputs;
   };
   auto tasks = uint32_t{0};
-  auto packed = false;
   for (auto& map : maps) {
     assert(map.w.cols == maps[0].w.cols);
     tasks += tasks_of(map.w);
-    packed |= map.w.packed != nullptr;
   }
-  auto rounded = packed ? quantise(c, x, m, maps[0].w.cols) : quantised_rows{};
+  auto rounded = round(c, x, m, maps);
   c.pool.run(tasks, [&](uint32_t task, unsigned worker) {
     auto* map = maps.data();
     for (auto n = tasks_of(map->w); task >= n; n = tasks_of(map->w)) {

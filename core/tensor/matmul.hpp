@@ -22,8 +22,8 @@ size_t matmul_scratch_floats(uint32_t k);
 /// What a row of y is depends on that row of x and the weights alone, bit for
 /// bit. Weights are expanded a few rows at a time: in registers for a few rows
 /// of x, otherwise once into scratch that stays in cache. A packed matrix is
-/// multiplied as it is, by x quantised as c says.
-/// REQUIRES: c has matmul_scratch_floats(k), and room to quantise x if a matrix
+/// multiplied as it is, by x rounded as c says.
+/// REQUIRES: c has matmul_scratch_floats(k), and room to round x if a matrix
 /// is packed; no y overlaps x.
 void matmul(compute& c, const float* x, uint32_t m,
             std::span<const linear> maps);

@@ -9,7 +9,7 @@
 namespace troupe {
 
 bool packed_matrix::supports(dtype t) {
-  return packer_of(t) != nullptr;
+  return t == dtype::bf16 || packer_of(t) != nullptr;
 }
 
 size_t packed_matrix::block_bytes(dtype t) {
@@ -39,6 +39,11 @@ void packed_matrix::fill(const matrix_view& w, uint32_t first, uint32_t last) {
   auto step = troupe::block_bytes(type_);
   auto stride = block_bytes(type_);
   auto blocks = size_t{cols_} / block_values(type_);
+  if (type_ == dtype::bf16) {
+    for (auto p = first; p < last; ++p)
+      fill_pairs(w, p);
+    return;
+  }
   for (auto p = first; p < last; ++p) {
     auto* to = data_.get() + p * panel_bytes();
     auto outputs = std::min(panel_outputs, rows_ - p * panel_outputs);
@@ -48,6 +53,21 @@ void packed_matrix::fill(const matrix_view& w, uint32_t first, uint32_t last) {
       auto* from = w.row(p * panel_outputs + o);
       for (auto b = size_t{0}; b < blocks; ++b)
         pack(from + b * step, o, to + b * stride);
+    }
+  }
+}
+
+void packed_matrix::fill_pairs(const matrix_view& w, uint32_t panel) {
+  auto* to = data_.get() + panel * panel_bytes();
+  auto outputs = std::min(panel_outputs, rows_ - panel * panel_outputs);
+  for (auto i = uint32_t{0}; i < cols_; i += 2) {
+    auto bytes = std::min(cols_ - i, 2u) * size_t{2};
+    for (auto o = uint32_t{0}; o < panel_outputs; ++o, to += 4) {
+      if (o >= outputs || bytes < 4)
+        std::memset(to, 0, 4);
+      if (o < outputs)
+        std::memcpy(to, w.row(panel * panel_outputs + o) + i * size_t{2},
+                    bytes);
     }
   }
 }

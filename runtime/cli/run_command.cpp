@@ -24,9 +24,10 @@ struct run_options {
   generate_request request;
   std::vector<std::string> bias;
   unsigned threads = 0;
-  std::string topology = "1x1";
+  std::string topology = "1";
   std::string kv;
   bool no_parse_special = false;
+  bool no_prefix_cache = false;
   std::string activations = "i8";
   bool json = false;
   bool quiet = false;
@@ -108,6 +109,7 @@ std::string as_json(const completion& c, const generation& g) {
   j["finish_reason"] = name_of(c.end.reason);
   auto ttft = g.time_to_first_token();
   auto tpot = g.time_per_output_token();
+  j["cached_tokens"] = c.end.cached_tokens;
   j["ttft_ms"] = ttft ? nlohmann::ordered_json(to_ms(*ttft)) : nullptr;
   j["tpot_ms"] = tpot ? nlohmann::ordered_json(to_ms(*tpot)) : nullptr;
   if (c.end.reason == finish_reason::error)
@@ -208,6 +210,7 @@ int run(run_options& o) {
   opts.model = o.model;
   opts.nodes = std::move(*nodes);
   opts.threads = o.threads;
+  opts.prefix_cache = !o.no_prefix_cache;
   opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
     opts.kv = parse_kv(o.kv);
@@ -335,11 +338,14 @@ Examples:
       ->check(CLI::Range(1, 256))
       ->group(group);
   sub->add_option("--topology", o->topology,
-                  "nodes of this process: PREFILLxDECODE, such as 2x3, or a "
-                  "JSON file")
+                  "nodes of this process: how many that prefill and decode, or "
+                  "PREFILLxDECODE, such as 2x3, or a JSON file")
       ->capture_default_str()
       ->group(group);
   add_kv_option(sub, o->kv)->group(group);
+  sub->add_flag("--no-prefix-cache", o->no_prefix_cache,
+                "compute every prompt wholly, also what others began with")
+      ->group(group);
   sub->add_flag("--no-parse-special", o->no_parse_special,
                 "read \"<|im_end|>\" and the like in --prompt as plain text");
   add_activations_option(sub, o->activations);

@@ -79,12 +79,12 @@ sampling_params some_sampling() {
 }
 
 sequence_spec some_spec() {
-  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}};
+  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, "s"};
 }
 
 sequence_output some_output() {
   auto o = sequence_output{
-      1, 2, 3, 4, {5, 6}, {}, finish_reason::stop, errc::timeout, "why"};
+      1, 2, 3, 4, {5, 6}, {}, finish_reason::stop, errc::timeout, "why", 7};
   o.details = {{5, -0.5f, {{5, -0.5f}, {6, -1.f}}}, {6, -2.f, {}}};
   return o;
 }
@@ -112,13 +112,16 @@ BOOST_FIXTURE_TEST_CASE(requests_and_events, fixture) {
   r.max_tokens = 5;
   r.stop = {"a", ""};
   r.ignore_end = true;
+  r.cache_salt = "tenant";
   auto back = trip(r);
   BOOST_TEST(back.prompt == r.prompt, boost::test_tools::per_element());
   BOOST_TEST(back.sampling.top_k == 7u);
   BOOST_TEST(back.ignore_end);
+  BOOST_TEST(back.cache_salt == "tenant");
   trip(token_event{1, 2, {3, 4}, "text", some_output().details});
   auto f = trip(
-      finish_event{1, finish_reason::error, errc::no_node, "m", "t", 2, 3});
+      finish_event{1, finish_reason::error, errc::no_node, "m", "t", 2, 3, 4});
+  BOOST_TEST(f.cached_tokens == 4u);
   BOOST_TEST((f.code == errc::no_node));
   trip(admitted{5});
   trip(cancel_request{6});
@@ -140,7 +143,7 @@ BOOST_FIXTURE_TEST_CASE(sequences_and_ticks, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   trip(status_query{1});
-  auto n = node_status{1, node_role::decode, 2, 3, 4, 5, 6, 7};
+  auto n = node_status{1, node_role::mixed, 2, 3, 4, 5, 6, 7, 8, 9};
   trip(n);
   auto c = cluster_status{};
   c.nodes = {n, n};
@@ -171,6 +174,8 @@ BOOST_FIXTURE_TEST_CASE(messages_with_handles, fixture) {
   auto p = trip(placement{1, prefill, 2, decode});
   BOOST_TEST((p.prefill == prefill));
   BOOST_TEST((p.decode == decode));
+  BOOST_TEST(!trip(placement{1, prefill, 1, {}}).decode);
+  trip(add_mixed{3, {}});
   trip(prefill_job{some_spec(), decode, {}});
   trip(handoff_offer{some_offer(), some_spec(), prefill, {}});
   auto s = submit{};

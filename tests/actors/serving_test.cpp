@@ -8,30 +8,6 @@ using namespace std::chrono_literals;
 
 // The whole way, gateway to decode node, on the tiny model.
 
-namespace {
-
-// Runs `r` on a cluster, interrupts after k messages, for every k until the
-// answer is there before. Returns how many k there were.
-template <class Interrupt, class Verify>
-size_t at_every_message(const cluster_options& o, const generate_request& r,
-                        Interrupt interrupt, Verify verify) {
-  for (size_t k = 0;; ++k) {
-    BOOST_TEST_CONTEXT("interrupted after message " << k << ", seed "
-                                                    << o.seed) {
-      auto c = cluster{o};
-      c.submit(r);
-      auto ran = c.sim.run(k);
-      auto over = ran < k;
-      interrupt(c);
-      verify(c);
-      if (over)
-        return k;
-    }
-  }
-}
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(serving)
 
 BOOST_AUTO_TEST_CASE(an_answer_is_that_of_a_plain_loop) {
@@ -80,6 +56,8 @@ BOOST_AUTO_TEST_CASE(chunks_threads_and_topology_do_not_show) {
                  cluster_options{.prefill_chunk = 1},
                  cluster_options{.prefill_chunk = 37, .threads = 2},
                  cluster_options{.prefills = 2, .decodes = 3},
+                 cluster_options{.mixed = 1},
+                 cluster_options{.prefill_chunk = 64, .mixed = 3, .seed = 6},
                  cluster_options{.prefills = 3, .decodes = 2, .seed = 7}}) {
     auto c = cluster{o};
     for (uint32_t n = 0; n < 9; ++n)

@@ -32,7 +32,8 @@ struct fixture {
   }
 
   prefill_actor prefill(sim_system& where, node_id id) {
-    auto p = where.spawn(prefill_node, tiny_node(id, tiny_arena(), 64, {}));
+    auto p = where.spawn(
+        prefill_node, tiny_node(id, tiny_arena(), 64, {.cached_blocks = 16}));
     if (&where == &world.near)
       caf::anon_send(reg, add_prefill{id, p});
     else
@@ -84,6 +85,22 @@ BOOST_FIXTURE_TEST_CASE(a_sequence_moves_to_another_machine, fixture) {
   expect_empty_at(world.near, p);
   expect_empty_at(world.far, d);
   BOOST_TEST(world.far.ask<node_status>(d, status_query{}).steps > 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(so_do_blocks_that_were_kept, fixture) {
+  auto p = prefill(world.near, 1);
+  auto d = decode(world.far, 2);
+  auto r = varied_request(1);
+  r.prompt.resize(50, 7);
+  for (request_id id : {5001, 5002, 5003}) {
+    r.request = id;
+    start(r);
+    world.drain();
+    expect_exact(r);
+    BOOST_TEST(heard->end(id).cached_tokens == (id == 5001 ? 0u : 48u));
+  }
+  expect_empty_at(world.near, p);
+  expect_empty_at(world.far, d);
 }
 
 BOOST_FIXTURE_TEST_CASE(and_from_there_back, fixture) {

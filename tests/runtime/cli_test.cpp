@@ -203,6 +203,52 @@ BOOST_AUTO_TEST_CASE(a_hugging_face_directory_serves_what_its_gguf_does) {
   BOOST_TEST(seen.out.find("qwen2") != std::string::npos);
 }
 
+// A tokenizer that another library made, for a model of more rows than that has
+// tokens.
+BOOST_AUTO_TEST_CASE(a_directory_brings_its_tokenizer_and_template) {
+  auto dir = temp_dir{};
+  auto f = tiny_hf_model();
+  for (auto* name : {"model.embed_tokens.weight", "lm_head.weight"}) {
+    auto& t = f.weights.at(name);
+    t.shape[0] *= 2;
+    auto rows = t.data;
+    t.data.insert(t.data.end(), rows.begin(), rows.end());
+  }
+  f.put("vocab_size", "600");
+  f.write(dir.path());
+  auto from = std::string{TROUPE_SOURCE_DIR "/tests/data/text/hf/smollm/"};
+  write_file(dir.file("tokenizer.json"), read_file(from + "tokenizer.json"));
+  write_file(dir.file("tokenizer_config.json"),
+             R"({"eos_token": "<|im_end|>", "chat_template": "none"})");
+  write_file(dir.file("chat_template.jinja"),
+             "{% for message in messages %}{{'<|im_start|>' + message['role'] "
+             "+ '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+             "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+             "{% endif %}");
+  auto tokens = [&](const std::string& text) {
+    auto r =
+        call({"tokenize", "--model", dir.path(), "--text", text, "--json"});
+    BOOST_TEST_INFO(r.err);
+    BOOST_REQUIRE(r.code == 0);
+    return json::parse(r.out)["ids"].get<std::vector<int>>();
+  };
+  BOOST_TEST(tokens("<|im_end|>") == (std::vector{562}));
+  auto prompt = tokens("<|im_start|>user\nHi there, 7!<|im_end|>\n"
+                       "<|im_start|>assistant\n");
+  auto r = call({"run", "--model", dir.path(), "--chat", "Hi there, 7!",
+                 "--ignore-end", "-n", "6", "--json"});
+  BOOST_TEST_INFO(r.err);
+  BOOST_REQUIRE(r.code == 0);
+  auto answer = json::parse(r.out);
+  BOOST_TEST(answer["prompt_tokens"].get<size_t>() == prompt.size());
+  BOOST_TEST(answer["tokens"].size() == 6u);
+  auto logits = call({"logits", "--model", dir.path(), "--ids", "1,562"});
+  BOOST_TEST(logits.code == 0);
+  write_file(dir.file("tokenizer.json"), "{\"model\": 7}");
+  fails_with(call({"run", "--model", dir.path(), "--prompt", "x"}),
+             dir.file("tokenizer.json") + ": has no model");
+}
+
 BOOST_AUTO_TEST_CASE(streamed_text_equals_the_json_text) {
   auto args = std::vector<std::string>{"run", "--chat", "List four animals.",
                                        "--seed", "3"};
@@ -260,7 +306,7 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
                      + std::to_string(5 * i) + "?");
   }
   for (auto* threads : {"1", "2"})
-    for (auto* nodes : {"1x1", "2x3"}) {
+    for (auto* nodes : {"1", "1x1", "2x3"}) {
       auto one =
           with({"--chat", question, "--threads", threads, "--topology", nodes});
       BOOST_TEST(one.at(0)["tokens"] == alone["tokens"]);
@@ -270,6 +316,17 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
       BOOST_TEST(all.size() == 16u);
       BOOST_TEST(all.at(0)["tokens"] == alone["tokens"]);
     }
+  // The same question twice at once: its second answer is computed from what
+  // the first one's prompt left behind, or wholly.
+  auto cached = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--chat", question, "--chat", question});
+    auto both = with(more);
+    BOOST_TEST(both.at(0)["tokens"] == alone["tokens"]);
+    BOOST_TEST(both.at(1)["tokens"] == alone["tokens"]);
+    return both.at(1)["cached_tokens"].get<int>();
+  };
+  BOOST_TEST(cached({}) >= 16);
+  BOOST_TEST(cached({"--no-prefix-cache"}) == 0);
   base[2] = "8";
   BOOST_TEST(with({"--chat", question}).at(0)["tokens"] != alone["tokens"]);
 }

@@ -12,14 +12,16 @@ using namespace troupe;
 namespace {
 
 struct opened {
-  explicit opened(topology nodes = {}, uint32_t blocks = 0) {
+  explicit opened(topology nodes = {}, uint32_t blocks = 0, bool cache = true) {
     testing::write_tiny_model(dir.file("tiny.gguf"));
     auto o = runtime_options{};
     o.model = dir.file("tiny.gguf");
     o.threads = 1;
     o.nodes = std::move(nodes);
-    for (auto& n : o.nodes.decode)
-      n.blocks = blocks;
+    o.prefix_cache = cache;
+    for (auto* role : {&o.nodes.decode, &o.nodes.mixed})
+      for (auto& n : *role)
+        n.blocks = blocks;
     auto r = runtime::open(o);
     BOOST_REQUIRE_MESSAGE(r.ok(), (r.ok() ? "" : r.failure().message));
     rt.emplace(std::move(*r));
@@ -86,6 +88,21 @@ BOOST_AUTO_TEST_CASE(after_the_end_there_is_nothing) {
   BOOST_TEST(g->time_per_output_token().has_value());
 }
 
+BOOST_AUTO_TEST_CASE(kv_is_kept_unless_it_is_turned_off) {
+  auto plan = node_plan{};
+  plan.cache = 8;
+  for (auto& nodes : {topology{}, topology{{plan}, {{}}, {}}})
+    for (auto cache : {true, false}) {
+      auto o = opened{nodes, 0, cache};
+      auto first = run(*o.rt, request_of(1, 50, 5));
+      auto second = run(*o.rt, request_of(1, 50, 5));
+      BOOST_TEST(first.end.cached_tokens == 0u);
+      BOOST_TEST(second.end.cached_tokens == (cache ? 48u : 0u));
+      BOOST_TEST(second.tokens == first.tokens);
+      BOOST_TEST(comes_to_rest(*o.rt));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_run_is_refused_before_it_starts) {
   auto o = opened{};
   auto code_of = [&](const generate_request& r) {
@@ -118,7 +135,8 @@ BOOST_AUTO_TEST_CASE(many_threads_get_the_answers_that_one_gets) {
       expected.push_back(run(*alone.rt, request_of(seed, 9 + seed, 40)).tokens);
   }
   // Too few blocks for all: some wait.
-  auto nodes = topology{std::vector<node_plan>(2), std::vector<node_plan>(3)};
+  auto nodes =
+      topology{std::vector<node_plan>(2), std::vector<node_plan>(3), {}};
   auto o = opened{nodes, 12};
   auto answers = std::vector<std::vector<token_id>>(expected.size());
   auto threads = std::vector<std::thread>{};
@@ -165,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_generation_may_outlive_its_runtime) {
 }
 
 BOOST_AUTO_TEST_CASE(more_than_a_node_can_ever_hold_is_an_error) {
-  auto o = opened{{}, 2};
+  auto o = opened{{{}, {}, std::vector<node_plan>(1)}, 2};
   auto c = run(*o.rt, request_of(1, 40, 10));
   BOOST_TEST((c.end.reason == finish_reason::error));
   BOOST_TEST((c.end.code == errc::no_free_blocks));

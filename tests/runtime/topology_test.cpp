@@ -16,8 +16,16 @@ BOOST_AUTO_TEST_CASE(a_shape_is_prefill_by_decode) {
   BOOST_TEST(t->decode.size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_number_is_of_mixed_nodes) {
+  auto t = read_topology("3");
+  BOOST_REQUIRE(t.ok());
+  BOOST_TEST(t->mixed.size() == 3u);
+  BOOST_TEST(t->prefill.empty());
+  BOOST_TEST(t->decode.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_shape_without_nodes_or_with_too_many_is_refused) {
-  for (auto* text : {"0x1", "1x0", "65x1", "1x65"}) {
+  for (auto* text : {"0x1", "1x0", "65x1", "1x65", "0", "65"}) {
     auto t = read_topology(text);
     BOOST_REQUIRE_MESSAGE(!t.ok(), text);
     BOOST_TEST(t.failure().message.find(text) != std::string::npos);
@@ -25,7 +33,8 @@ BOOST_AUTO_TEST_CASE(a_shape_without_nodes_or_with_too_many_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_shape_is_a_file) {
-  for (auto* text : {"2x", "x2", "2x3x4", "2 x 3", "-1x2", "/no/such"}) {
+  for (auto* text : {"2x", "x2", "2x3x4", "2 x 3", "-1x2", "/no/such", "", "-1",
+                     "99999999999"}) {
     auto t = read_topology(text);
     BOOST_REQUIRE_MESSAGE(!t.ok(), text);
     BOOST_TEST(to_string(t.failure().code) == "io_error");
@@ -36,14 +45,17 @@ BOOST_AUTO_TEST_CASE(a_file_gives_numbers_or_lists) {
   auto dir = testing::temp_dir{};
   testing::write_file(
       dir.file("t.json"),
-      R"({"prefill":2,"decode":[{"threads":3,"blocks":9},{}]})");
+      R"({"prefill":2,"decode":[{"threads":3,"blocks":9,"cache":0},{}]})");
   auto t = read_topology(dir.file("t.json"));
   BOOST_REQUIRE(t.ok());
   BOOST_TEST(t->prefill.size() == 2u);
   BOOST_TEST(t->decode.size() == 2u);
   BOOST_TEST(t->decode[0].threads == 3u);
   BOOST_TEST(t->decode[0].blocks == 9u);
+  BOOST_TEST((t->decode[0].cache == 0u));
   BOOST_TEST(t->decode[1].threads == 0u);
+  BOOST_TEST(!t->decode[1].cache.has_value());
+  BOOST_TEST(t->mixed.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_role_left_out_has_one_node) {
@@ -51,6 +63,19 @@ BOOST_AUTO_TEST_CASE(a_role_left_out_has_one_node) {
   BOOST_REQUIRE(t.ok());
   BOOST_TEST(t->prefill.size() == 1u);
   BOOST_TEST(t->decode.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(mixed_nodes_need_no_others) {
+  auto t = parse_topology(R"({"mixed":2})", "x");
+  BOOST_REQUIRE(t.ok());
+  BOOST_TEST(t->mixed.size() == 2u);
+  BOOST_TEST(t->prefill.empty());
+  BOOST_TEST(t->decode.empty());
+  t = parse_topology(R"({"mixed":2,"decode":3})", "x");
+  BOOST_REQUIRE(t.ok());
+  BOOST_TEST(t->mixed.size() == 2u);
+  BOOST_TEST(t->prefill.size() == 1u);
+  BOOST_TEST(t->decode.size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(each_mistake_is_named) {
@@ -71,6 +96,8 @@ BOOST_AUTO_TEST_CASE(each_mistake_is_named) {
       {R"({"decode":[{},{"thread":1}]})", "\"decode\"[1] has an unknown key"},
       {R"({"decode":[{"threads":0}]})", "threads must be a number from 1"},
       {R"({"decode":[{"threads":1e3}]})", "threads must be a number from 1"},
+      {R"({"mixed":0})", "from 1 to 64"},
+      {R"({"mixed":[{"cache":-1}]})", "cache must be a number from 0"},
       {R"({"decode":[{"blocks":99999999999999999999}]})", "blocks must be"},
   };
   for (auto& c : cases) {

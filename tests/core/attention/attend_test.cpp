@@ -110,6 +110,8 @@ struct attention_case {
         auto token = at + b * 16;
         span.keys[b] = keys.bytes.data() + token * dim * size;
         span.values[b] = values.bytes.data() + token * stride * size;
+        span.next_keys[b] = span.keys[b];
+        span.next_values[b] = span.values[b];
         if (keys.type == kv_dtype::i8) {
           span.key_scales[b] = factors.data() + token;
           span.value_scales[b] = factors.data() + tokens + token;

@@ -43,6 +43,9 @@ inline floats step(engine& e, std::span<const batch_row> rows) {
   return {r->begin(), r->end()};
 }
 
+inline constexpr auto all_kv_types = {kv_dtype::f32, kv_dtype::f16,
+                                      kv_dtype::i8};
+
 // The logits of each token of `ids`, computed alone in chunks.
 inline floats alone(engine& e, kv_dtype t, std::span<const token_id> ids,
              uint32_t chunk = 1000) {

@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_prompt_may_be_cut_into_any_chunks) {
   auto ids = text(4, 150);
   for (auto a : all_activations) {
     auto e = engine{small_model(), {1, 160, nullptr, a}};
-    for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
+    for (auto kv : all_kv_types) {
       auto whole = alone(e, kv, ids);
       for (auto chunk : {1u, 3u, 7u, 16u, 17u, 64u})
         BOOST_TEST(same_bits(alone(e, kv, ids, chunk), whole),
@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(a_row_does_not_depend_on_the_others_or_its_place) {
   auto e = engine{m, {2, 160}};
   auto vocab = size_t{m->params.vocab};
   auto ids = text(7, 30);
-  for (auto kv : {kv_dtype::f32, kv_dtype::f16}) {
+  for (auto kv : all_kv_types) {
     auto want = alone(e, kv, ids);
     for (auto others = 1u; others <= 16; ++others) {
       auto place = random_bits(8, others) % (others + 1);
@@ -339,19 +339,21 @@ BOOST_AUTO_TEST_CASE(prefill_and_decode_mix_in_one_batch) {
 BOOST_AUTO_TEST_CASE(what_lies_beyond_the_sequence_is_not_read) {
   auto e = engine{small_model(), {1, 160}};
   auto ids = text(12, 40);
-  auto want = alone(e, kv_dtype::f16, ids);
-  auto s = sequence{e, kv_dtype::f16, 64};
-  // NaN wherever nothing is written yet.
-  for (auto i = 0u; i < s.table.blocks(); ++i)
-    std::memset(s.table.block(i), 0xff, s.pool.layout().block_bytes());
-  auto got = floats{};
-  for (auto i = size_t{0}; i < ids.size(); i += 9) {
-    auto n = std::min(size_t{9}, ids.size() - i);
-    auto row = batch_row{&s.table, std::span{ids}.subspan(i, n), true, true};
-    auto some = step(e, {&row, 1});
-    got.insert(got.end(), some.begin(), some.end());
+  for (auto kv : all_kv_types) {
+    auto want = alone(e, kv, ids);
+    auto s = sequence{e, kv, 64};
+    // NaN wherever nothing is written yet; of i8, in the factors.
+    for (auto i = 0u; i < s.table.blocks(); ++i)
+      std::memset(s.table.block(i), 0xff, s.pool.layout().block_bytes());
+    auto got = floats{};
+    for (auto i = size_t{0}; i < ids.size(); i += 9) {
+      auto n = std::min(size_t{9}, ids.size() - i);
+      auto row = batch_row{&s.table, std::span{ids}.subspan(i, n), true, true};
+      auto some = step(e, {&row, 1});
+      got.insert(got.end(), some.begin(), some.end());
+    }
+    BOOST_TEST(same_bits(got, want));
   }
-  BOOST_TEST(same_bits(got, want));
 }
 
 // -- what a step returns, and refuses -----------------------------------------

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <thread>
 
+#include "core/tensor/bf16.hpp"
 #include "tests/core/engine/random_model.hpp"
 
 using namespace troupe;
@@ -90,8 +91,8 @@ BOOST_AUTO_TEST_CASE(experts_are_packed_but_not_what_chooses_them) {
       BOOST_REQUIRE((w->packed != nullptr));
       auto want = packed_matrix{{w->type, w->rows, w->cols, w->data}};
       BOOST_REQUIRE(w->packed->bytes() == want.bytes());
-      BOOST_TEST(
-          std::memcmp(w->packed->panel(0), want.panel(0), want.bytes()) == 0);
+      BOOST_TEST(std::memcmp(w->packed->panel(0), want.panel(0), want.bytes())
+                 == 0);
     }
   BOOST_TEST((l.router.packed == nullptr));
   BOOST_TEST((l.wk_b[1].packed == nullptr));
@@ -104,6 +105,13 @@ BOOST_AUTO_TEST_CASE(other_matrices_are_left_alone) {
   BOOST_TEST(p->bytes() == 0u);
   BOOST_TEST((p->w().layers[0].wq.packed == nullptr));
   BOOST_TEST((p->w().output.packed == nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(bf16_is_packed_where_the_processor_multiplies_it) {
+  auto pool = thread_pool{2};
+  auto p = packed_weights::of(model_of(dtype::bf16), pool);
+  for (auto* w : {&p->w().layers[0].wq, &p->w().layers[1].down, &p->w().output})
+    BOOST_TEST((w->packed != nullptr) == multiplies_bf16());
 }
 
 BOOST_AUTO_TEST_CASE(engines_of_a_model_share_them) {

@@ -118,6 +118,21 @@ BOOST_FIXTURE_TEST_CASE(leases_outlive_their_pool, fixture) {
   std::memset(lease.data(), 1, layout.block_bytes());
 }
 
+BOOST_FIXTURE_TEST_CASE(sharers_of_a_block_count_once, fixture) {
+  auto a = pool.take(1);
+  BOOST_TEST(!a->front().shared());
+  {
+    auto b = a->front().share();
+    BOOST_TEST(a->front().shared());
+    BOOST_TEST(b.data() == a->front().data());
+    BOOST_TEST(pool.in_use() == 1u);
+    a.reset();
+    BOOST_TEST(pool.in_use() == 1u);
+    BOOST_TEST(!b.shared());
+  }
+  BOOST_TEST(pool.in_use() == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(blocks_come_back_from_other_threads, fixture) {
   for (auto round = 0; round < 200; ++round) {
     auto a = pool.take(4);

@@ -26,6 +26,8 @@ BOOST_FIXTURE_TEST_CASE(offers_that_do_not_fit_are_refused, fixture) {
   refused([](kv_offer& o) { o.layout.v_dim = 0; }, errc::layout_mismatch);
   refused([](kv_offer& o) { o.layout.dtype = kv_dtype::f32; },
           errc::layout_mismatch);
+  refused([](kv_offer& o) { o.layout.dtype = kv_dtype::i8; },
+          errc::layout_mismatch);
   refused([](kv_offer& o) { o.layout.dtype = kv_dtype{77}; },
           errc::layout_mismatch);
   refused([](kv_offer& o) { o.blocks = 0; }, errc::invalid_argument);

@@ -26,7 +26,7 @@ BOOST_AUTO_TEST_CASE(blocks_for_rounds_up) {
 
 BOOST_AUTO_TEST_CASE(offsets_of_a_layout_tile_a_block) {
   for (auto v_dim : {8u, 5u, 0u})
-    for (auto t : {kv_dtype::f32, kv_dtype::f16}) {
+    for (auto t : {kv_dtype::f32, kv_dtype::f16, kv_dtype::i8}) {
       auto l = kv_layout{3, 2, 8, v_dim, t};
       auto sizes = std::map<size_t, size_t>{};
       for (uint32_t layer = 0; layer < l.layers; ++layer)
@@ -80,6 +80,42 @@ BOOST_FIXTURE_TEST_CASE(reserved_blocks_get_memory_in_order, fixture) {
   BOOST_TEST(table.block(1) == second);
   BOOST_TEST(table.block(2) != nullptr);
   BOOST_TEST(pool.in_use() == 3u);
+}
+
+BOOST_FIXTURE_TEST_CASE(reserving_takes_places_without_memory, fixture) {
+  BOOST_TEST(table.reserve(pool, 33));
+  BOOST_TEST(pool.in_use() == 3u);
+  BOOST_TEST(table.block(0) == nullptr);
+  BOOST_TEST(!table.reserve(pool, 81));
+  BOOST_TEST(table.blocks() == 3u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_shared_block_takes_the_place_of_a_reserved_one,
+                        fixture) {
+  auto other = page_table{};
+  other.grow(pool, 40);
+  other.set_length(40);
+  table.reserve(pool, 20);
+  BOOST_TEST(pool.in_use() == 5u);
+  table.share(other.lease(0).share());
+  BOOST_TEST(pool.in_use() == 4u);
+  BOOST_TEST(table.block(0) == other.block(0));
+  BOOST_TEST(table.length() == 16u);
+  BOOST_TEST(table.sealed() == 1u);
+  // What follows is written elsewhere.
+  table.back(20);
+  table.set_length(20);
+  BOOST_TEST(table.block(1) != other.block(1));
+  auto third = page_table{};
+  third.share(other.lease(0).share()); // and without a reservation
+  third.share(other.lease(1).share());
+  BOOST_TEST(third.length() == 32u);
+  BOOST_TEST(third.blocks() == 2u);
+  BOOST_TEST(pool.in_use() == 4u);
+  other.clear();
+  BOOST_TEST(pool.in_use() == 3u);
+  third.clear();
+  BOOST_TEST(third.sealed() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

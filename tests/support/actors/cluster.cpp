@@ -3,6 +3,7 @@
 #include <map>
 
 #include "actors/decode_node.hpp"
+#include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "core/base/random.hpp"
@@ -28,6 +29,7 @@ node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
   n.weights = shared_tiny_model();
   n.arena = std::move(arena);
   n.blocks = blocks;
+  n.cached_blocks = o.cached_blocks;
   n.threads = o.threads;
   n.prefill_chunk = o.prefill_chunk;
   n.max_batch = o.max_batch;
@@ -81,6 +83,8 @@ std::vector<token_id> plain_answer(const generate_request& r) {
 
 cluster::cluster(cluster_options o) : sim(o.seed) {
   auto arena = tiny_arena();
+  if (o.mixed > 0)
+    o.prefills = o.decodes = 0;
   reg = sim.spawn(registry, std::chrono::milliseconds{2000});
   for (uint32_t i = 1; i <= o.prefills; ++i) {
     prefills.push_back(
@@ -91,6 +95,11 @@ cluster::cluster(cluster_options o) : sim(o.seed) {
     decodes.push_back(
         sim.spawn(decode_node, tiny_node(i, arena, o.decode_blocks, o)));
     caf::anon_send(reg, add_decode{i, decodes.back()});
+  }
+  for (uint32_t i = 201; i <= 200 + o.mixed; ++i) {
+    mixed.push_back(
+        sim.spawn(mixed_node, tiny_node(i, arena, o.mixed_blocks, o)));
+    caf::anon_send(reg, add_mixed{i, mixed.back()});
   }
   auto g = gateway_options{};
   g.registry = reg;
@@ -122,7 +131,8 @@ void cluster::expect_idle(std::chrono::milliseconds limit) {
   sim.drain(limit);
   auto all = sim.ask<cluster_status>(gate, status_query{});
   BOOST_REQUIRE(all.silent.empty());
-  auto dead = prefills.size() + decodes.size() - all.nodes.size();
+  auto dead =
+      prefills.size() + decodes.size() + mixed.size() - all.nodes.size();
   for (auto& s : all.nodes)
     expect_empty(s);
   BOOST_REQUIRE_EQUAL(sim.alive() + dead, at_rest_);

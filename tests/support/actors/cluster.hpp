@@ -19,6 +19,10 @@ struct cluster_options {
   uint32_t prefill_chunk = 16;
   uint32_t max_batch = 8;
   unsigned threads = 1;
+  /// Nodes that prefill and decode; without them, `prefills` and `decodes`.
+  uint32_t mixed = 0;
+  uint32_t mixed_blocks = 64;
+  uint32_t cached_blocks = 0;
   uint64_t seed = 0; ///< of the interleaving, see sim_system
 };
 
@@ -50,6 +54,7 @@ public:
   client_actor client;
   std::vector<prefill_actor> prefills; ///< nodes 1, 2, …
   std::vector<decode_actor> decodes;   ///< nodes 101, 102, …
+  std::vector<mixed_actor> mixed;      ///< nodes 201, 202, …
 
   /// Hands a request in, without running.
   void submit(generate_request r);
@@ -64,16 +69,42 @@ public:
   /// The request ended by itself with the tokens of `plain_answer`.
   void expect_exact(const generate_request& r);
 
-  node_status status(const prefill_actor& a) {
-    return sim.ask<node_status>(a, status_query{});
-  }
-  node_status status(const decode_actor& a) {
+  node_status status(const status_actor& a) {
     return sim.ask<node_status>(a, status_query{});
   }
 
 private:
   size_t at_rest_ = 0; ///< actors alive without requests
 };
+
+/// Runs `r` on a cluster, interrupts after k messages, for every k until the
+/// answer is there before. Returns how many k there were. `prepare` comes
+/// first and is not interrupted.
+template <class Prepare, class Interrupt, class Verify>
+size_t at_every_message(const cluster_options& o, const generate_request& r,
+                        Prepare prepare, Interrupt interrupt, Verify verify) {
+  for (size_t k = 0;; ++k) {
+    BOOST_TEST_CONTEXT("interrupted after message " << k << ", seed "
+                                                    << o.seed) {
+      auto c = cluster{o};
+      prepare(c);
+      c.submit(r);
+      auto ran = c.sim.run(k);
+      auto over = ran < k;
+      interrupt(c);
+      verify(c);
+      if (over)
+        return k;
+    }
+  }
+}
+
+template <class Interrupt, class Verify>
+size_t at_every_message(const cluster_options& o, const generate_request& r,
+                        Interrupt interrupt, Verify verify) {
+  return at_every_message(
+      o, r, [](cluster&) {}, interrupt, verify);
+}
 
 /// Fails unless the node has nothing left.
 void expect_empty(const node_status& s);

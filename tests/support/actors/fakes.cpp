@@ -72,6 +72,7 @@ fake_registry(registry_actor::pointer self,
   return {
       [](const add_prefill&) {},
       [](const add_decode&) {},
+      [](const add_mixed&) {},
       [=](const place_request& m) -> caf::result<placement> {
         script->asked.push_back(m);
         if (script->place)
