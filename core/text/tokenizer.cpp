@@ -5,6 +5,7 @@
 
 #include "core/text/bpe_tokenizer.hpp"
 #include "core/text/check_vocabulary.hpp"
+#include "core/text/jinja/parser.hpp"
 #include "core/text/spaces.hpp"
 #include "core/text/spm_tokenizer.hpp"
 #include "core/text/utf8.hpp"
@@ -56,6 +57,8 @@ result<std::shared_ptr<const tokenizer>> tokenizer::make(vocabulary vocab) {
   }
   if (auto done = made->index(); !done)
     return done.failure();
+  if (!made->vocab_.chat_template.empty())
+    made->chat_template_ = jinja::parse(made->vocab_.chat_template);
   return std::shared_ptr<const tokenizer>{std::move(made)};
 }
 
@@ -141,27 +144,45 @@ std::vector<token_id> tokenizer::encode(std::string_view text,
   auto ids = std::vector<token_id>{};
   if (options.add_special && vocab_.add_bos)
     ids.push_back(vocab_.bos);
-  auto section = size_t{0};
-  for (auto at = size_t{0}; options.parse_special;) {
-    auto hit = special_.find(text, at);
-    if (!hit)
-      break;
-    at = hit->end;
-    // User-defined ones are looked for here only because one of them may hold
-    // the spelling of a control token; they stay in their section.
-    if (kind(hit->id) == token_kind::user_defined)
-      continue;
-    auto end = end_before(hit->id, text, section, hit->begin);
-    if (end > section)
-      encode_section(text.substr(section, end - section), section == 0, ids);
-    ids.push_back(hit->id);
-    at = section = begin_after(hit->id, text, hit->end);
-  }
-  if (section < text.size())
-    encode_section(text.substr(section), section == 0, ids);
+  auto whole = text_range{0, text.size()};
+  encode_into(text, {&whole, options.parse_special ? 1u : 0u}, ids);
   if (options.add_special && vocab_.add_eos)
     ids.push_back(vocab_.eos);
   return ids;
+}
+
+std::vector<token_id>
+tokenizer::encode(std::string_view text,
+                  std::span<const text_range> trusted) const {
+  auto ids = std::vector<token_id>{};
+  encode_into(text, trusted, ids);
+  return ids;
+}
+
+void tokenizer::encode_into(std::string_view text,
+                            std::span<const text_range> trusted,
+                            std::vector<token_id>& ids) const {
+  auto section = size_t{0};
+  for (auto range : trusted) {
+    auto at = std::max(range.begin, section);
+    while (at < range.end) {
+      auto hit = special_.find(text.substr(0, range.end), at);
+      if (!hit)
+        break;
+      at = hit->end;
+      // User-defined ones are looked for here only because one of them may
+      // hold the spelling of a control token; they stay in their section.
+      if (kind(hit->id) == token_kind::user_defined)
+        continue;
+      auto end = end_before(hit->id, text, section, hit->begin);
+      if (end > section)
+        encode_section(text.substr(section, end - section), section == 0, ids);
+      ids.push_back(hit->id);
+      at = section = begin_after(hit->id, text, hit->end);
+    }
+  }
+  if (section < text.size())
+    encode_section(text.substr(section), section == 0, ids);
 }
 
 // -- tokens to text -----------------------------------------------------------

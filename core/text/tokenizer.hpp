@@ -16,6 +16,16 @@
 
 namespace troupe {
 
+namespace jinja {
+struct node;
+}
+
+/// Bytes [begin, end) of a text.
+struct text_range {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
 struct encode_options {
   /// Put the beginning (and end) token where the vocabulary says so.
   bool add_special = false;
@@ -45,6 +55,11 @@ public:
   std::vector<token_id> encode(std::string_view text,
                                encode_options options = {}) const;
 
+  /// The same, with control tokens read where all of one lies in one of the
+  /// ranges, which ascend.
+  std::vector<token_id> encode(std::string_view text,
+                               std::span<const text_range> trusted) const;
+
   /// Appends the token's bytes; they need not be whole characters. Control
   /// tokens append nothing unless `with_control`, ids out of range nothing.
   void append_piece(token_id id, std::string& out,
@@ -67,6 +82,11 @@ public:
   std::optional<token_id> find(std::string_view text) const;
   uint32_t size() const { return static_cast<uint32_t>(vocab_.tokens.size()); }
   const vocabulary& vocab() const { return vocab_; }
+  /// The vocabulary's chat template, parsed; null if there is none. Fails as
+  /// `jinja::parse`.
+  const result<std::shared_ptr<const jinja::node>>& chat_template() const {
+    return chat_template_;
+  }
 
 protected:
   explicit tokenizer(vocabulary vocab);
@@ -107,10 +127,13 @@ protected:
 
 private:
   void index_ends();
+  void encode_into(std::string_view text, std::span<const text_range> trusted,
+                   std::vector<token_id>& ids) const;
 
   std::unordered_map<std::string_view, token_id> ids_; ///< into vocab_.tokens
   token_trie special_; ///< control, unknown and user-defined tokens
   std::vector<token_id> end_tokens_;
+  result<std::shared_ptr<const jinja::node>> chat_template_{nullptr};
 };
 
 } // namespace troupe

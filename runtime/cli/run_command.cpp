@@ -70,15 +70,16 @@ result<std::vector<token_id>> encode_question(const runtime& rt,
                                               const std::string& question) {
   if (question.empty())
     return fail(errc::invalid_argument, "the prompt is empty");
-  auto format = detect_chat_format(rt.text().vocab());
-  if (!format)
-    return fail(format.failure().code,
-                o.model + ": " + format.failure().message);
   auto turns = std::vector<chat_message>{};
   if (!o.system.empty())
     turns.push_back({"system", o.system});
   turns.push_back({"user", question});
-  return encode_chat(rt.text(), *format, turns);
+  auto now = std::chrono::floor<std::chrono::seconds>(
+      std::chrono::system_clock::now());
+  auto ids = encode_chat(rt.text(), turns, now);
+  if (!ids && ids.failure().code != errc::invalid_argument)
+    return fail(ids.failure().code, o.model + ": " + ids.failure().message);
+  return ids;
 }
 
 // "ID:BIAS", as in 42:-inf.

@@ -26,6 +26,10 @@ void require(bool holds, const char* what) {
   }
 }
 
+constexpr auto chatml = std::string_view{
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "<|im_end|>\n{% endfor %}<|im_start|>assistant\n"};
+
 class reader {
 public:
   explicit reader(std::string_view bytes) : bytes_(bytes) {}
@@ -128,7 +132,7 @@ void spoil(vocabulary& v, uint8_t what, uint8_t a, uint8_t b) {
     v.model = a & 1 ? "llama" : "gpt2";
     break;
   case 17:
-    v.chat_template += a & 1 ? "<|im_start|> <|im_end|>" : "[INST]";
+    v.chat_template += a & 1 ? chatml : "[INST]";
     break;
   }
 }
@@ -196,18 +200,17 @@ void check(std::shared_ptr<const tokenizer> t, std::string_view text,
   shown += stops.finish();
   require(shown.find("aa") == shown.npos, "stop strings do not come out");
 
-  auto format = detect_chat_format(t->vocab());
-  if (!format)
-    return;
   auto turns = std::array<chat_message, 2>{
       chat_message{"system", std::string{text.substr(0, text.size() / 2)}},
       chat_message{"user", std::string{text.substr(text.size() / 2)}}};
-  auto chat = encode_chat(*t, *format, turns);
-  if (chat && *format == chat_format::chatml)
-    require(std::count(chat->begin(), chat->end(), *t->find("<|im_start|>"))
+  auto chat = encode_chat(*t, turns);
+  auto start = t->find("<|im_start|>");
+  if (chat && t->vocab().chat_template == chatml && start
+      && t->is_control(*start))
+    require(std::count(chat->begin(), chat->end(), *start)
                 == 3
-                       + (t->vocab().add_bos
-                          && t->vocab().bos == *t->find("<|im_start|>")),
+                       + (t->vocab().add_bos && t->vocab().bos == *start
+                          && (*chat)[1] == *start),
             "nobody forges a turn");
 }
 
