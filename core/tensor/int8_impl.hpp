@@ -151,9 +151,9 @@ inline void dot_group(const std::byte* q, const int8_t* x,
   }
 }
 
-// Bytes of weights between what is multiplied and what is fetched meanwhile: a
-// slice. While several rows pass by a slice, memory would idle otherwise. Past
-// the last panel there is nothing to fetch, which does no harm.
+// Bytes of weights between what is multiplied and what is fetched meanwhile,
+// about a slice. While several rows pass by a slice, memory would idle
+// otherwise. Past the last panel there is nothing to fetch, which does no harm.
 constexpr auto fetch_ahead = size_t{16} * 1024;
 
 template <int Bytes>
@@ -266,7 +266,7 @@ void tile_of(uint32_t m, const std::byte* panel, const quantised_rows& rows,
 
 // A slice of a panel stays in L1 while rows pass by; what it adds up to so far
 // waits in y, where it loses nothing.
-constexpr auto slice_groups = uint32_t{16};
+constexpr auto slice_groups = uint32_t{22};
 
 // Rows [row, end) of a panel; y: of row `row`.
 template <class W, bool Wide>
