@@ -16,7 +16,7 @@
 namespace troupe {
 
 struct runtime_options {
-  /// A GGUF file.
+  /// A GGUF file, or a Hugging Face directory.
   std::string model;
   topology nodes; ///< by default one mixed node
   /// Threads of each node's engine; 0: the machine's cores.

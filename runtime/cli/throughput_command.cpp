@@ -290,7 +290,8 @@ greedy sampling alone, without actors. Prints medians over the runs, or with
   troupe bench throughput --prompt-tokens 512 --gen-tokens 128 --batch 8 --json
 )");
   auto at_least_one = CLI::Range(1u, 1u << 24);
-  sub->add_option("-m,--model", o->model, "GGUF file")->capture_default_str();
+  sub->add_option("-m,--model", o->model, "GGUF file or directory")
+      ->capture_default_str();
   sub->add_option("--prompt-tokens", o->prompt_tokens, "tokens of each prompt")
       ->check(at_least_one)
       ->capture_default_str();
