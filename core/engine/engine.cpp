@@ -161,13 +161,11 @@ void engine::impl::embed() {
 void engine::impl::run_layer(uint32_t layer) {
   auto& l = w->layers[layer];
   normalise(l.attn_norm, x, normed);
-  add_to_stream(l.attn_post_norm, [&](float* to) {
-    attention->run(c, layer, l, normed, to);
-  });
+  add_to_stream(l.attn_post_norm,
+                [&](float* to) { attention->run(c, layer, l, normed, to); });
   normalise(l.ffn_norm, x, normed);
-  add_to_stream(l.ffn_post_norm, [&](float* to) {
-    ffn.run(c, l, normed, rows.tokens(), to);
-  });
+  add_to_stream(l.ffn_post_norm,
+                [&](float* to) { ffn.run(c, l, normed, rows.tokens(), to); });
 }
 
 std::span<const float> engine::impl::logits() {

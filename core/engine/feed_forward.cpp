@@ -63,10 +63,10 @@ void feed_forward::run_experts(compute& c, const layer_weights& w,
 
 void feed_forward::run_one(compute& c, const ffn_weights& w, const float* x,
                            uint32_t rows, float* out, bool add) {
-  matmul(c, x, rows,
-         std::array{linear{w.gate, nullptr, gate_}, linear{w.up, nullptr, up_}});
-  auto* gated =
-      p_.gate == gate_function::silu ? c.fast.swiglu : c.fast.geglu;
+  matmul(
+      c, x, rows,
+      std::array{linear{w.gate, nullptr, gate_}, linear{w.up, nullptr, up_}});
+  auto* gated = p_.gate == gate_function::silu ? c.fast.swiglu : c.fast.geglu;
   auto width = size_t{w.gate.rows};
   for_rows(c, rows, [&](uint32_t row, unsigned) {
     gated(gate_ + row * width, up_ + row * width, width);

@@ -65,7 +65,8 @@ private:
   void project(compute& c, const layer_weights& w, const float* x) {
     auto to_kv = linear{w.wkv_a, nullptr, kv_};
     if (w.wq_a.empty())
-      return matmul(c, x, tokens_, std::array{linear{w.wq, nullptr, q_}, to_kv});
+      return matmul(c, x, tokens_,
+                    std::array{linear{w.wq, nullptr, q_}, to_kv});
     matmul(c, x, tokens_, std::array{linear{w.wq_a, nullptr, low_q_}, to_kv});
     for_rows(c, tokens_, [&](uint32_t row, unsigned) {
       auto* q = low_q_.row(row);

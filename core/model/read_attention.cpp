@@ -45,10 +45,9 @@ void check_heads(key_reader& keys, const hparams& p) {
   if (p.head_dim % 2 != 0)
     keys.bad("head size " + std::to_string(p.head_dim) + " is odd");
   if (p.rope_dim > p.head_dim || p.rope_dim % 2 != 0)
-    keys.bad(keys.full("rope.dimension_count") + " is "
-             + std::to_string(p.rope_dim)
-             + ", not even and at most the head size "
-             + std::to_string(p.head_dim));
+    keys.bad(
+        keys.full("rope.dimension_count") + " is " + std::to_string(p.rope_dim)
+        + ", not even and at most the head size " + std::to_string(p.head_dim));
   auto stored = uint64_t{p.mla.kv_rank} + (p.mla.kv_rank > 0 ? p.rope_dim : 0);
   for (auto size : {uint64_t{p.head_dim}, uint64_t{p.value_dim}, stored})
     if (p.heads * size > most_width)
@@ -81,9 +80,9 @@ void read_attention(key_reader& keys, const architecture& arch, hparams& p) {
   check_heads(keys, p);
   p.attention_scale = keys.positive_or_zero("attention.scale", 0.f);
   if (p.attention_scale == 0.f && arch.layers_scaled_by_width == p.layers)
-    p.attention_scale = 1.f
-                        / std::sqrt(static_cast<float>(p.hidden)
-                                    / static_cast<float>(p.heads));
+    p.attention_scale =
+        1.f
+        / std::sqrt(static_cast<float>(p.hidden) / static_cast<float>(p.heads));
   p.attention_softcap =
       keys.positive_or_zero("attn_logit_softcapping", arch.attention_softcap);
   read_windows(keys, arch, p);

@@ -29,8 +29,8 @@ public:
       latent_attention(w, l);
     else
       attention(l);
-    l.wo = matrix("attn_output.weight", p_.hidden,
-                  p_.heads * p_.values_of_head());
+    l.wo =
+        matrix("attn_output.weight", p_.hidden, p_.heads * p_.values_of_head());
     l.ffn_norm = vector("ffn_norm.weight", p_.hidden);
     if (p_.has_experts(number_))
       experts(l);

@@ -31,9 +31,8 @@ std::string name_of(std::initializer_list<uint32_t> shape) {
 
 } // namespace
 
-const gguf_tensor*
-tensor_reader::take(const std::string& name,
-                    std::initializer_list<uint32_t> shape) {
+const gguf_tensor* tensor_reader::take(const std::string& name,
+                                       std::initializer_list<uint32_t> shape) {
   if (failed())
     return nullptr;
   auto tensor = file_.find_tensor(name);

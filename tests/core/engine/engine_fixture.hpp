@@ -18,7 +18,8 @@ namespace troupe::test {
 using testing::floats;
 using testing::same_bits;
 
-inline std::vector<token_id> text(uint64_t seed, uint32_t n, uint32_t vocab = 61) {
+inline std::vector<token_id> text(uint64_t seed, uint32_t n,
+                                  uint32_t vocab = 61) {
   auto ids = std::vector<token_id>(n);
   for (auto i = 0u; i < n; ++i)
     ids[i] = static_cast<token_id>(random_bits(seed, i) % vocab);
@@ -34,8 +35,8 @@ struct sequence {
   page_table table;
 };
 
-inline constexpr auto all_activations = {activation_type::f32, activation_type::i16,
-                                  activation_type::i8};
+inline constexpr auto all_activations = {
+    activation_type::f32, activation_type::i16, activation_type::i8};
 
 inline floats step(engine& e, std::span<const batch_row> rows) {
   auto r = e.forward(rows);
@@ -48,7 +49,7 @@ inline constexpr auto all_kv_types = {kv_dtype::f32, kv_dtype::f16,
 
 // The logits of each token of `ids`, computed alone in chunks.
 inline floats alone(engine& e, kv_dtype t, std::span<const token_id> ids,
-             uint32_t chunk = 1000) {
+                    uint32_t chunk = 1000) {
   auto s = sequence{e, t, static_cast<uint32_t>(ids.size())};
   auto all = floats{};
   for (auto i = size_t{0}; i < ids.size(); i += chunk) {
@@ -62,7 +63,7 @@ inline floats alone(engine& e, kv_dtype t, std::span<const token_id> ids,
 }
 
 inline double worst(std::span<const float> got,
-             const std::vector<doubles>& want) {
+                    const std::vector<doubles>& want) {
   auto largest = 0.0;
   auto i = size_t{0};
   for (auto& row : want)
@@ -114,7 +115,8 @@ inline void check_against_reference(
   }
 }
 
-inline void check_against_reference(const hparams& p, const random_model_options& o) {
+inline void check_against_reference(const hparams& p,
+                                    const random_model_options& o) {
   auto m = random_model::make(p, o);
   check_against_reference(*m, m);
 }

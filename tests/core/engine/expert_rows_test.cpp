@@ -118,9 +118,8 @@ BOOST_AUTO_TEST_CASE(rows_are_found_by_expert_in_their_order) {
       for (auto& entry : rows.of(x)) {
         BOOST_TEST(static_cast<int>(entry.row) > before);
         before = static_cast<int>(entry.row);
-        auto mine =
-            choose(e, {logits.begin() + entry.row * e.count,
-                       logits.begin() + (entry.row + 1) * e.count});
+        auto mine = choose(e, {logits.begin() + entry.row * e.count,
+                               logits.begin() + (entry.row + 1) * e.count});
         auto found = std::find_if(mine.begin(), mine.end(),
                                   [x](auto& m) { return m.expert == x; });
         BOOST_REQUIRE((found != mine.end()));

@@ -139,15 +139,16 @@ private:
   // made from it, k^R is shared by all heads.
   doubles latent(const doubles& x) {
     auto plain = p_.head_dim - p_.rope_dim;
-    auto q = p_.mla.q_rank > 0 ? times(w_.wq, normed(times(w_.wq_a, x),
-                                                     w_.q_a_norm, p_.norm_eps))
-                               : times(w_.wq, x);
+    auto q =
+        p_.mla.q_rank > 0
+            ? times(w_.wq, normed(times(w_.wq_a, x), w_.q_a_norm, p_.norm_eps))
+            : times(w_.wq, x);
     for (auto h = 0u; h < p_.heads; ++h)
       turn(q, h * p_.head_dim + plain, m_, layer_, position());
     auto both = times(w_.wkv_a, x);
     auto end = both.begin() + p_.mla.kv_rank;
-    auto c = stored(
-        normed(doubles(both.begin(), end), w_.kv_a_norm, p_.norm_eps));
+    auto c =
+        stored(normed(doubles(both.begin(), end), w_.kv_a_norm, p_.norm_eps));
     auto k_r = doubles(end, both.end());
     turn(k_r, 0, m_, layer_, position());
     k_r = stored(k_r);

@@ -67,8 +67,7 @@ inline doubles gated_of(const hparams& p, const ffn_weights& w,
 }
 
 /// Each expert's weight for a token; 0 for those that it does not use.
-inline doubles expert_weights(const expert_hparams& e,
-                              const doubles& logits,
+inline doubles expert_weights(const expert_hparams& e, const doubles& logits,
                               const std::vector<float>& bias) {
   auto scores = doubles(e.count);
   auto sum = 0.0;
@@ -123,8 +122,7 @@ inline doubles feed_forward_of(const hparams& p, const layer_weights& w,
       y[i] += weight * z[i];
   };
   if (!w.experts.empty()) {
-    auto weights =
-        expert_weights(p.experts, times(w.router, x), w.router_bias);
+    auto weights = expert_weights(p.experts, times(w.router, x), w.router_bias);
     for (auto i = size_t{0}; i < weights.size(); ++i)
       if (weights[i] != 0)
         add(w.experts[i], weights[i]);

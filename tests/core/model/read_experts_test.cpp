@@ -159,9 +159,9 @@ BOOST_AUTO_TEST_CASE(tensors_of_experts) {
       auto& shape = f.at(t.name).shape;
       shape.back() /= 2;
       BOOST_TEST(one_line_about(model_refusal(f)));
-      BOOST_TEST(model_refusal(f).message.find("tensor " + t.name
-                                               + " has shape ")
-                 != std::string::npos);
+      BOOST_TEST(
+          model_refusal(f).message.find("tensor " + t.name + " has shape ")
+          != std::string::npos);
       f = whole;
       f.remove_tensor(t.name);
       auto optional = t.name == "blk.1.exp_probs_b.bias";

@@ -25,8 +25,7 @@ BOOST_AUTO_TEST_CASE(the_split_keeps_every_value) {
       auto values = floats{};
       for (auto r = 0u; r < kv_b.rows; ++r) {
         auto row = random_floats(r, 32);
-        quantize_row(t, row.data(), 32,
-                     bytes.data() + r * kv_b.row_bytes());
+        quantize_row(t, row.data(), 32, bytes.data() + r * kv_b.row_bytes());
         dequantize_row(t, kv_b.row(r), 32, row.data());
         values.insert(values.end(), row.begin(), row.end());
       }

@@ -79,8 +79,8 @@ void add_up_projection(gguf_writer& f, const std::string& at,
   auto plain = o.head_dim - latent_rope;
   auto of_head = plain + latent_values;
   auto deviation = 1 / std::sqrt(static_cast<float>(latent_rank));
-  auto both = random.take(size_t{o.heads} * of_head * latent_rank, 0.f,
-                          deviation);
+  auto both =
+      random.take(size_t{o.heads} * of_head * latent_rank, 0.f, deviation);
   if (!o.split)
     return f.add_tensor(at + "attn_kv_b.weight",
                         {latent_rank, o.heads * of_head}, o.type, both);
@@ -150,8 +150,7 @@ gguf_writer tiny_model_file(const tiny_model_options& o) {
     f.put_u32(at + "attention.value_length", o.head_dim);
   }
   f.put_f32(at + "attention.layer_norm_rms_epsilon", 1e-5f);
-  f.put_u32(at + "rope.dimension_count",
-            o.latent ? latent_rope : o.head_dim);
+  f.put_u32(at + "rope.dimension_count", o.latent ? latent_rope : o.head_dim);
   if (o.experts > 0) {
     f.put_u32(at + "expert_count", o.experts);
     f.put_u32(at + "expert_used_count", 2);
