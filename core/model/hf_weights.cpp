@@ -1,17 +1,12 @@
 #include "core/model/hf_weights.hpp"
 
 #include "core/model/hf_tensors.hpp"
+#include "core/model/rows_of.hpp"
 #include "core/model/up_projection.hpp"
 
 namespace troupe {
 
 namespace {
-
-matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
-  if (all.empty()) // it could not be read
-    return {};
-  return {all.type, n, all.cols, all.row(first)};
-}
 
 // Reads one layer; the names of its tensors start with "model.layers.N.".
 class layer_reader {

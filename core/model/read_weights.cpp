@@ -1,18 +1,13 @@
 #include <algorithm>
 
 #include "core/model/read_parts.hpp"
+#include "core/model/rows_of.hpp"
 #include "core/model/tensor_reader.hpp"
 #include "core/model/up_projection.hpp"
 
 namespace troupe {
 
 namespace {
-
-matrix_view rows_of(const matrix_view& all, uint32_t first, uint32_t n) {
-  if (all.empty()) // it could not be read
-    return {};
-  return {all.type, n, all.cols, all.row(first)};
-}
 
 // Reads one layer; the names of its tensors start with "blk.N.".
 class layer_reader {

@@ -4,10 +4,9 @@
 #include <filesystem>
 #include <limits>
 
-#include "core/engine/engine.hpp"
-#include "core/kv/block_pool.hpp"
 #include "tests/support/core/floats.hpp"
 #include "tests/support/core/hf_writer.hpp"
+#include "tests/support/core/logits.hpp"
 #include "tests/support/core/model_refusal.hpp"
 #include "tests/support/core/temp_dir.hpp"
 
@@ -39,17 +38,8 @@ std::string refusal(const hf_model_files& f) {
 }
 
 floats logits_of(const std::shared_ptr<const model>& m) {
-  auto ids = std::to_array<token_id>({5, 250, 17, 99, 3, 3, 120});
-  auto n = static_cast<uint32_t>(ids.size());
-  auto net = engine{m, {1, n, nullptr, activation_type::f32}};
-  auto pool = block_pool{make_block_arena(net.layout(kv_dtype::f32)),
-                         kv_layout::blocks_for(n)};
-  auto table = page_table{};
-  BOOST_REQUIRE(table.grow(pool, n));
-  auto row = batch_row{&table, ids, true, true};
-  auto logits = net.forward({&row, 1});
-  BOOST_REQUIRE(logits);
-  return {logits->begin(), logits->end()};
+  return testing::logits_of(
+      m, std::to_array<token_id>({5, 250, 17, 99, 3, 3, 120}));
 }
 
 } // namespace

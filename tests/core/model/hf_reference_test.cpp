@@ -9,10 +9,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/engine/engine.hpp"
-#include "core/kv/block_pool.hpp"
 #include "core/model/hf_model.hpp"
 #include "tests/support/core/hf_writer.hpp"
+#include "tests/support/core/logits.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -49,20 +48,6 @@ reference read_reference(const std::string& name) {
     for (auto& x : row)
       out.logits.push_back(x);
   return out;
-}
-
-std::vector<float> logits_of(const std::shared_ptr<const model>& m,
-                             std::span<const token_id> ids) {
-  auto n = static_cast<uint32_t>(ids.size());
-  auto net = engine{m, {1, n, nullptr, activation_type::f32}};
-  auto pool = block_pool{make_block_arena(net.layout(kv_dtype::f32)),
-                         kv_layout::blocks_for(n)};
-  auto table = page_table{};
-  BOOST_REQUIRE(table.grow(pool, n));
-  auto row = batch_row{&table, ids, true, true};
-  auto logits = net.forward({&row, 1});
-  BOOST_REQUIRE(logits);
-  return {logits->begin(), logits->end()};
 }
 
 } // namespace
