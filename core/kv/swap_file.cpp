@@ -13,6 +13,9 @@
 
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> // the same digests, with this machine's vectors
+#endif
 
 namespace troupe {
 
