@@ -166,20 +166,23 @@ struct swapping_peers {
     return o;
   }
 
-  // `home` begins to swap out; nothing has run yet.
-  void offer_to_store(seq_id seq, epoch_t epoch = first_life) {
+  // `home` begins to swap out, all that it holds by way of `o`; nothing has run
+  // yet.
+  void begin(handoff_offer o, uint32_t tokens, std::vector<token_id> emitted) {
     auto& s = *at_home;
     s.table.clear();
     BOOST_REQUIRE(s.table.grow(s.pool, seq_blocks * kv_block_tokens));
-    paint(s.table, seq);
-    s.table.set_length(prompt_tokens + 2);
-    auto o = offer(seq, epoch);
+    paint(s.table, o.spec.seq);
     auto box = kv_outbox{};
     s.sender.emplace(o.offer, handoff_timing{});
     s.sender->push(s.table, 0, seq_blocks, 0, s.pool.layout().layers, {}, box);
-    s.sender->finish(s.table.length(), o.spec.emitted, {}, box);
+    s.sender->finish(tokens, std::move(emitted), {}, box);
     BOOST_REQUIRE(box.empty());
     caf::send_as(home, store, std::move(o));
+  }
+
+  void offer_to_store(seq_id seq, epoch_t epoch = first_life) {
+    begin(offer(seq, epoch), prompt_tokens + 2, {1, 2, 3});
   }
 
   void swap_out(seq_id seq, epoch_t epoch = first_life) {

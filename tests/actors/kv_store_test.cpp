@@ -47,6 +47,20 @@ BOOST_FIXTURE_TEST_CASE(by_the_file_every_byte_comes_back, with_file) {
   BOOST_TEST(status().file_blocks == 0u);
 }
 
+// Its first blocks may move before its last tokens are there.
+BOOST_FIXTURE_TEST_CASE(a_sequence_may_grow_while_it_comes, with_file) {
+  swap_out(1);
+  auto o = offer(2);
+  o.offer.blocks = seq_blocks - 1; // leaves none free
+  begin(o, prompt_tokens + 2, {1, 2, 3});
+  sim.run();
+  BOOST_REQUIRE(at_home->sender->done());
+  BOOST_TEST(status().file_blocks == 2u);
+  resume(2);
+  resume(1);
+  expect_nothing_stored();
+}
+
 // -- what is refused ----------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_and_hurts_nobody) {
@@ -114,12 +128,7 @@ BOOST_FIXTURE_TEST_CASE(contradictions_are_refused, fixture) {
 BOOST_FIXTURE_TEST_CASE(a_position_that_contradicts_the_tokens_ends_it,
                         fixture) {
   auto wrong = [&](seq_id seq, uint32_t tokens, std::vector<token_id> emitted) {
-    offer_to_store(seq);
-    auto box = kv_outbox{};
-    auto& s = *at_home;
-    s.sender.emplace(offer(seq).offer, handoff_timing{});
-    s.sender->push(s.table, 0, seq_blocks, 0, s.pool.layout().layers, {}, box);
-    s.sender->finish(tokens, std::move(emitted), {}, box);
+    begin(offer(seq), tokens, std::move(emitted));
     sim.run();
     BOOST_TEST((refusal() == errc::layout_mismatch));
     expect_nothing_stored();
@@ -253,6 +262,26 @@ BOOST_FIXTURE_TEST_CASE(whoever_is_refused_may_be_asked_again, fixture) {
   BOOST_TEST(same_placement(away->offer.offer.epoch, sent));
   away->refuse.reset();
   resume(1);
+  expect_nothing_stored();
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_on_its_way_stays_in_memory, with_file) {
+  swap_out(1);
+  away->deaf_to_offers = true;
+  ask_for(1, other);
+  sim.run();
+  offer_to_store(2);
+  sim.run();
+  BOOST_TEST((refusal() == errc::no_free_blocks));
+  BOOST_TEST(status().file_blocks == 0u);
+  caf::send_as(other, store,
+               kv_abort{1, next_move(first_life), errc::no_free_blocks, ""});
+  sim.run();
+  swap_out(3); // the first may make way again
+  BOOST_TEST(status().file_blocks == 2u);
+  away->deaf_to_offers = false;
+  resume(1);
+  resume(3);
   expect_nothing_stored();
 }
 
