@@ -1,5 +1,4 @@
 #include "tests/actors/kv_store_fixture.hpp"
-#include "tests/support/actors/sim_pair.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -328,27 +327,6 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_read_now_may_be_later, with_file) {
   resume(1);
   resume(2);
   expect_nothing_stored();
-}
-
-BOOST_AUTO_TEST_CASE(over_a_network_the_same_bytes_come_back) {
-  for (auto sizes : {store_sizes{}, store_sizes{4, 8}}) {
-    auto pair = sim_pair{};
-    auto disk = std::make_shared<fake_file>();
-    auto store =
-        pair.near.spawn(kv_store, store_options(tiny_arena(), disk, sizes));
-    auto f = swapping_peers{pair.far, [&] { pair.run(); }};
-    f.store = pair.join(store);
-    for (seq_id seq : {1, 2})
-      f.swap_out(seq);
-    BOOST_TEST(disk->writes == (sizes.file_blocks > 0 ? 2u : 0u));
-    for (seq_id seq : {1, 2})
-      f.resume(seq);
-    f.offer_to_store(3);
-    pair.run();
-    pair.cut();
-    pair.run();
-    expect_empty(pair.near.ask<node_status>(store, status_query{}));
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
