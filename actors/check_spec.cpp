@@ -48,4 +48,14 @@ result<void> check(const kv_offer& offer, const sequence_spec& spec) {
   return {};
 }
 
+bool consistent(const kv_commit& commit, const sequence_spec& spec,
+                const hparams& model) {
+  auto& all = commit.emitted;
+  return !all.empty() && all.size() >= spec.emitted.size()
+         && all.size() < spec.max_tokens
+         && std::equal(spec.emitted.begin(), spec.emitted.end(), all.begin())
+         && commit.tokens + size_t{1} == spec.prompt.size() + all.size()
+         && known_tokens(all, model.vocab);
+}
+
 } // namespace troupe

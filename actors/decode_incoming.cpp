@@ -175,18 +175,6 @@ void decode_state::on(const kv_chunk& m, const kv_source_actor& from,
   after(i, std::move(box), now);
 }
 
-// The position must agree with what the sequence said of itself: these numbers
-// index the prompt and the KV.
-bool decode_state::consistent(const kv_commit& m,
-                              const sequence_spec& spec) const {
-  return !m.emitted.empty() && m.emitted.size() >= spec.emitted.size()
-         && m.emitted.size() < spec.max_tokens
-         && std::equal(spec.emitted.begin(), spec.emitted.end(),
-                       m.emitted.begin())
-         && m.tokens + size_t{1} == spec.prompt.size() + m.emitted.size()
-         && known_tokens(m.emitted, opts_.weights->params.vocab);
-}
-
 void decode_state::on(const kv_commit& m, const kv_source_actor& from,
                       time_point now) {
   stuck_ = false;
@@ -194,7 +182,7 @@ void decode_state::on(const kv_commit& m, const kv_source_actor& from,
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, true, from);
   auto box = kv_outbox{};
-  if (consistent(m, i->second.what.spec))
+  if (consistent(m, i->second.what.spec, opts_.weights->params))
     i->second.receiver.on(m, now, box);
   else
     i->second.receiver.abort(errc::layout_mismatch,

@@ -197,7 +197,6 @@ private:
   void refuse(const handoff_offer& m, const error& e);
   void answer_late(seq_id seq, epoch_t epoch, bool commit,
                    const kv_source_actor& from);
-  bool consistent(const kv_commit& m, const sequence_spec& spec) const;
   incoming_map::iterator find(seq_id seq, epoch_t epoch,
                               const kv_source_actor& from);
 

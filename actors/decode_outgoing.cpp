@@ -89,6 +89,7 @@ void decode_state::unpark(seq_id seq) {
   auto& p = node.mapped();
   incoming_.erase(seq);
   leave_line(seq);
+  out_.drops.push_back({seq, p.spec.epoch});
   auto s = decoding{};
   s.spec = std::move(p.spec);
   // Past whatever the store may still send.

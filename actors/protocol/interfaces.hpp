@@ -78,8 +78,9 @@ using kv_destination_actor = caf::typed_actor<
     // The source gave up.
     caf::reacts_to<kv_abort>>;
 
-/// Send a stored sequence on. Answered by an ordinary offer to `to` in the next
-/// epoch, or by an abort to it.
+/// Send a stored sequence on. Answered by an ordinary offer to `to` in a later
+/// epoch of the same placement (the next one, at the first attempt), or by an
+/// abort to it in this one.
 struct fetch_sequence {
   seq_id seq = 0;
   /// The one under which it was stored.

@@ -243,10 +243,15 @@ struct node_status {
   /// Preemptions: by handing the KV to the store, and by dropping it.
   uint64_t swaps = 0;
   uint64_t recomputes = 0;
+  /// A KV store's: those of its blocks in use that are in its file, bytes that
+  /// went there so far, offers refused so far.
+  uint32_t file_blocks = 0;
+  uint64_t spilled_bytes = 0;
+  uint64_t refused = 0;
   auto fields() {
     return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
                     steps, largest_batch, cached_blocks, hit_tokens, swaps,
-                    recomputes);
+                    recomputes, file_blocks, spilled_bytes, refused);
   }
 };
 
