@@ -16,10 +16,12 @@ using matrix = std::array<vec, n>;
 constexpr auto prior_information = 1e-5;
 /// Steps before any is called late.
 constexpr auto learning = uint64_t{8};
-/// Misses on end that are no accident.
-constexpr auto run_length = 8u;
+/// A mean miss of so many mean misses, to one side, is chance; what is beyond
+/// adds up to an alarm. Of normal misses none does by chance.
+constexpr auto slack = 0.5;
+constexpr auto alarm = 32.;
 /// What is left of the old information after a change of speed, and the steps
-/// that follow it unquestioned.
+/// that follow it with less question.
 constexpr auto left_after_change = 0.02;
 constexpr auto trusted_after_change = 16u;
 /// Weight of one step in the mean misses.
@@ -133,7 +135,7 @@ vec solve_nonnegative(const matrix& m, const vec& b, vec x) {
 latency_predictor::latency_predictor(const latency_options& o)
     : prior_{o.prior.base, o.prior.prefill_token, o.prior.prefill_context,
              o.prior.row, o.prior.decode_context},
-      information_{}, evidence_{},
+      information_{}, evidence_{}, floor_(prior_information),
       kept_(1 - 1. / std::max(o.memory, 2u)),
       missed_share_(1 - std::clamp(o.coverage, 0.5, 0.999)) {
   for (size_t i = 0; i < n; ++i) {
@@ -147,12 +149,15 @@ latency_predictor::latency_predictor(const latency_options& o)
 // All costs times `ratio`. Information is about relative errors, so it shrinks
 // as a step's time grows; `weight` of it is left.
 void latency_predictor::rescale(double ratio, double weight) {
+  floor_ /= ratio * ratio;
+  auto lift = floor_ * (1 - weight); // or many changes would leave nothing
   for (size_t i = 0; i < n; ++i) {
     for (auto& x : information_[i])
       x *= weight / (ratio * ratio);
-    evidence_[i] *= weight / ratio;
     multiple_[i] *= ratio;
     cost_[i] *= ratio;
+    information_[i][i] += lift;
+    evidence_[i] = evidence_[i] * weight / ratio + lift * multiple_[i];
   }
 }
 
@@ -185,44 +190,46 @@ void latency_predictor::record(const step_shape& shape, duration took) {
   if (observations_ == 0)
     rescale(y / dot(cost_, x), 1);
   auto predicted = std::max(dot(cost_, x), 1.);
-  auto settled = observations_++ >= learning && trusting_ == 0;
   auto scale = std::max(predicted, y);
   auto z = vec{};
   for (size_t i = 0; i < n; ++i)
     z[i] = x[i] * prior_[i] / predicted;
   // What nobody has seen may miss by more than what everybody has.
   auto spread = std::sqrt(1 + leverage(z));
-  auto limit = 4 * relative_ + 0.05;
   auto miss = (y / predicted - 1) / spread;
-  if (settled) {
-    watch_for_change(y / predicted, std::abs(miss) > limit);
-    if (miss > limit) { // late; a step is never early by accident
-      y = predicted * (1 + limit * spread);
-      scale = y;
-    }
+  auto limit = 4 * relative_ + 0.05;
+  if (observations_++ < learning) {
+    limit = 1;
+  } else {
+    if (trusting_ == 0)
+      watch_for_change(y / predicted, miss);
+    else
+      --trusting_;
+    if (trusting_ > 0)
+      limit = std::max(limit, 1.);
+    if (miss > limit) // by accident; none is early by accident
+      y = scale = predicted * (1 + limit * spread);
   }
-  trusting_ -= trusting_ > 0 ? 1 : 0;
-  note_miss(miss, settled ? limit : 1, predicted);
+  note_miss(miss, limit, predicted);
   for (auto& zi : z)
     zi *= predicted / scale;
   learn(z, y / scale);
 }
 
-void latency_predictor::watch_for_change(double ratio, bool far) {
-  if (!far) {
-    run_ = 0;
+void latency_predictor::watch_for_change(double ratio, double miss) {
+  std::rotate(ratios_.begin(), ratios_.begin() + 1, ratios_.end());
+  ratios_.back() = ratio;
+  auto m = std::clamp(miss / std::max(relative_, 0.005), -4., 4.);
+  late_ = std::max(late_ + m - slack, 0.);
+  early_ = std::max(early_ - m - slack, 0.);
+  if (late_ < alarm && early_ < alarm)
     return;
-  }
-  if (run_ > 0 && (ratio > 1) != (run_ratio_ > 1))
-    run_ = 0;
-  auto nearer = std::abs(std::log(ratio)) < std::abs(std::log(run_ratio_));
-  if (run_++ == 0 || nearer)
-    run_ratio_ = ratio;
-  if (run_ < run_length)
-    return;
-  rescale(run_ratio_, left_after_change);
+  // An alarm takes more steps than there are ratios.
+  auto newest = ratios_;
+  std::sort(newest.begin(), newest.end());
+  rescale(newest[newest.size() / 2], left_after_change);
   trusting_ = trusted_after_change;
-  run_ = 0;
+  late_ = early_ = 0;
   ++changes_;
 }
 
@@ -233,7 +240,7 @@ void latency_predictor::note_miss(double miss, double limit, double predicted) {
   absolute_ += weight * (m * predicted - absolute_);
   // Follows the quantile of the misses (Gibbs and Candes, "Adaptive conformal
   // inference under distribution shift", 2021).
-  auto stride = margin_stride * std::max(relative_, 0.002);
+  auto stride = margin_stride * std::max(relative_, margin_ / 3);
   margin_ += stride * ((miss > margin_ ? 1. : 0.) - missed_share_);
   margin_ = std::max(margin_, 0.);
 }

@@ -37,7 +37,7 @@ struct latency_options {
   /// proportions are what matters. All of it > 0.
   step_cost prior = {};
   /// About how many steps of a kind are remembered.
-  uint32_t memory = 200;
+  uint32_t memory = 100;
   /// The share of steps that take no longer than `at_most` says.
   double coverage = 0.95;
 };
@@ -49,11 +49,12 @@ struct latency_options {
 /// - What is forgotten is what the new step tells anew (Cao and Schwartz, "A
 ///   directional forgetting algorithm based on the decomposition of the
 ///   information matrix", Automatica 2000): what no step has told for long, the
-///   cost of a prompt while all decode, stays known. Costs that the steps do not
-///   tell apart keep the prior's proportions.
+///   cost of a prompt while all decode, stays known. Costs that the steps do
+///   not tell apart keep the prior's proportions.
 /// - A step that comes late by far more than steps do counts as a little late
-///   (Huber). When several on end are, or are early, it was no accident: then
-///   all costs change in proportion, and new steps weigh more than old ones.
+///   (Huber). When steps keep being late, or early, by more than chance has it
+///   (Page, "Continuous inspection schemes", Biometrika 1954), the machine has
+///   changed: all costs do in proportion, and new steps outweigh old ones.
 class latency_predictor {
 public:
   explicit latency_predictor(const latency_options& options = {});
@@ -90,24 +91,26 @@ private:
   void rescale(double ratio, double weight);
   void learn(const vec& z, double y);
   double leverage(const vec& z) const;
-  void watch_for_change(double ratio, bool far);
-  void note_miss(double relative, double limit, double predicted);
+  void watch_for_change(double ratio, double miss);
+  void note_miss(double miss, double limit, double predicted);
 
   // Costs are kept as multiples of the prior's, so that all are of one size.
-  vec prior_;             ///< ns
-  vec cost_;              ///< ns; >= 0, what `predict` reads
-  vec multiple_;          ///< the same, of the prior's
-  matrix information_;    ///< of `multiple_`, symmetric, positive definite
-  vec evidence_;          ///< information_ x the solution without constraints
-  double kept_;           ///< share of what is known that a step leaves
-  double missed_share_;   ///< 1 - coverage
-  double margin_ = 0.25;  ///< relative; predict x (1 + margin) is at_most
-  double relative_ = 0;   ///< mean absolute relative miss
-  double absolute_ = 0;   ///< mean absolute miss, ns
+  vec prior_;            ///< ns
+  vec cost_;             ///< ns; >= 0, what `predict` reads
+  vec multiple_;         ///< the same, of the prior's
+  matrix information_;   ///< of `multiple_`, symmetric, positive definite
+  vec evidence_;         ///< information_ x the solution without constraints
+  double floor_;         ///< information about each cost, whatever happens
+  double kept_;          ///< share of what is known that a step leaves
+  double missed_share_;  ///< 1 - coverage
+  double margin_ = 0.25; ///< relative; predict x (1 + margin) is at_most
+  double relative_ = 0;  ///< mean absolute relative miss
+  double absolute_ = 0;  ///< mean absolute miss, ns
   uint64_t observations_ = 0;
   uint64_t changes_ = 0;
-  double run_ratio_ = 1;  ///< of the steps of a run, the one nearest to 1
-  uint32_t run_ = 0;      ///< steps on end that missed by far, on one side
+  double late_ = 0; ///< cumulative sums of misses, in mean misses
+  double early_ = 0;
+  std::array<double, 5> ratios_ = {}; ///< the last, of time to prediction
   uint32_t trusting_ = 0; ///< steps to come that are taken as they are
 };
 
