@@ -150,16 +150,90 @@ BOOST_AUTO_TEST_CASE(recomputing_at_any_moment_does_not_show) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
+  for (auto& shape : shapes)
+    for (uint32_t n : {3, 4})
+      for (auto file : {0u, 32u}) {
+        auto o = shape;
+        o.store_blocks = file > 0 ? 1 : 32;
+        o.file_blocks = file;
+        auto r = varied_request(n, 30);
+        auto swaps = uint64_t{0};
+        auto recomputes = uint64_t{0};
+        at_every_message(
+            o, r,
+            [&](cluster& c) { preempt(c, r.request, preempt_way::swap); },
+            [&](cluster& c) {
+              c.expect_idle();
+              c.expect_exact(r);
+              for (auto* nodes : {&c.decodes, &c.mixed})
+                for (auto& node : *nodes) {
+                  swaps += c.status(node).swaps;
+                  recomputes += c.status(node).recomputes;
+                }
+            });
+        BOOST_TEST(swaps > 10u);
+        BOOST_TEST(recomputes <= 20u);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_store_falls_back_to_recompute) {
+  auto c = cluster{{.mixed = 1, .store_blocks = 1}};
+  auto r = varied_request(4, 60);
+  c.submit(r);
+  c.sim.run(60);
+  preempt(c, r.request, preempt_way::swap);
+  c.expect_idle();
+  c.expect_exact(r);
+  BOOST_TEST(c.status(c.mixed[0]).recomputes == 1u);
+  BOOST_TEST(c.status(c.store).refused == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(while_swapped_anybody_may_go) {
+  for (auto who : {0, 1, 2})
+    for (auto& shape : shapes) {
+      auto o = shape;
+      o.store_blocks = 32;
+      auto r = varied_request(4, 40);
+      at_every_message(
+          o, r,
+          [&](cluster& c) {
+            c.submit(r);
+            c.sim.run(40);
+            preempt(c, r.request, preempt_way::swap);
+          },
+          [&](cluster& c) {
+            if (who == 0) {
+              c.cancel(r.request);
+            } else if (who == 1) {
+              c.sim.kill(c.store);
+              c.store_lives = false;
+            } else {
+              c.sim.kill(o.mixed > 0 ? c.mixed[0] : c.decodes[0]);
+            }
+          },
+          [&](cluster& c) {
+            c.expect_idle();
+            if (who > 0)
+              c.expect_exact(r);
+          });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
   for (uint64_t seed = 0; seed < 10; ++seed)
     for (auto k = 0; k < 200; k += 20)
       for (auto& shape : shapes) {
         auto o = shape;
         o.seed = seed;
+        o.store_blocks = seed % 2 == 0 ? 32 : 0;
         auto c = cluster{o};
         for (uint32_t n = 0; n < 6; ++n)
           c.submit(varied_request(n, 30));
         c.sim.run(k);
+        preempt(c, 1003, preempt_way::swap);
+        preempt(c, 1004, preempt_way::swap);
+        c.sim.run(k / 4);
         auto first = node_id{o.mixed > 0 ? 201u : 101u};
         auto d = c.sim.ask<drained>(c.gate, drain_request{first});
         BOOST_TEST(d.node == first);
