@@ -205,7 +205,10 @@ BOOST_FIXTURE_TEST_CASE(a_chunk_under_way_holds_its_blocks,
   tables[0].clear();
   auto& table = tables[1];
   table.set_length(table.room());
-  auto offer = kv_offer{1, 1, kv_handoff_version, "m", eight_a_run, 24, 24};
+  auto offer = kv_offer{};
+  offer.model = "m";
+  offer.layout = eight_a_run;
+  offer.blocks = offer.max_blocks = 24;
   auto sender = kv_sender{offer, {}};
   auto out = kv_outbox{};
   auto now = time_point{};
@@ -351,11 +354,10 @@ BOOST_FIXTURE_TEST_CASE(others_use_the_arena_meanwhile, scattered_sequences) {
     add();
   auto lent = std::vector<block_ref>{};
   auto mutex = std::mutex{};
-  auto over = std::atomic<bool>{false};
   auto wrong = std::atomic<int>{0};
-  auto other = std::thread{[&] {
+  auto other = std::jthread{[&](std::stop_token stop) {
     auto mine = block_pool{arena, 40};
-    while (!over) {
+    while (!stop.stop_requested()) {
       auto some = mine.take(1 + mine.available() / 2);
       for (auto& lease : *some) {
         wrong += all_are(lease.data(), block_bytes(), std::byte{0}) ? 0 : 1;
@@ -385,7 +387,7 @@ BOOST_FIXTURE_TEST_CASE(others_use_the_arena_meanwhile, scattered_sequences) {
     BOOST_TEST(compact_once(20).copies <= 20u);
     BOOST_TEST(intact());
   }
-  over = true;
+  other.request_stop();
   other.join();
   lent.clear();
   BOOST_TEST(wrong == 0);
