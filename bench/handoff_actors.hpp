@@ -140,15 +140,13 @@ struct ready_sequence {
 
 struct ready_state {
   ready_state() = default;
-  std::shared_ptr<ready_sequence> what;
   std::optional<kv_sender> sender;
 };
 
-/// Hands it over as soon as it is spawned.
+/// Hands it over as soon as it is spawned; pushes begin with the grant.
 inline kv_source_actor::behavior_type
 ready_source(kv_source_actor::stateful_pointer<ready_state> self,
              std::shared_ptr<ready_sequence> what, sighting_ptr seen) {
-  self->state.what = what;
   auto& sender = self->state.sender.emplace(what->offer, handoff_timing{});
   auto send = [=](kv_outbox box) {
     auto seq = what->spec.seq;
@@ -156,24 +154,33 @@ ready_source(kv_source_actor::stateful_pointer<ready_state> self,
       send_to_destination(self, what->destination, m, {{seq, what->spec}},
                           {{seq, what->stream}});
   };
-  auto box = kv_outbox{};
-  sender.start(now(), box);
-  auto layers = what->offer.layout.layers;
-  for (auto b = 0u; b < what->offer.blocks; b += what->blocks)
-    for (auto l = 0u; l < layers; l += what->layers)
-      sender.push(*what->table, b,
-                  std::min(what->blocks, what->offer.blocks - b), l,
-                  std::min(what->layers, layers - l), now(), box);
-  sender.finish(what->table->length(), {1}, now(), box);
-  send(std::move(box));
-  auto answer = [=, &sender](const auto& m) {
-    auto out = kv_outbox{};
-    sender.on(m, now(), out);
-    send(std::move(out));
+  auto then_send = [=](auto f) {
+    auto box = kv_outbox{};
+    f(box);
+    send(std::move(box));
   };
+  auto push_all = [=, &sender] {
+    auto layers = what->offer.layout.layers;
+    for (auto b = 0u; b < what->offer.blocks; b += what->blocks)
+      for (auto l = 0u; l < layers; l += what->layers)
+        then_send([&](auto& box) {
+          sender.push(*what->table, b,
+                      std::min(what->blocks, what->offer.blocks - b), l,
+                      std::min(what->layers, layers - l), now(), box);
+        });
+    then_send([&](auto& box) {
+      sender.finish(what->table->length(), {1}, now(), box);
+    });
+  };
+  then_send([&](auto& box) { sender.start(now(), box); });
   return {
-      [=](const kv_grant& m) { answer(m); },
-      [=](const kv_credit& m) { answer(m); },
+      [=, &sender](const kv_grant& m) {
+        then_send([&](auto& box) { sender.on(m, now(), box); });
+        push_all();
+      },
+      [=, &sender](const kv_credit& m) {
+        then_send([&](auto& box) { sender.on(m, now(), box); });
+      },
       [=](const kv_accepted&) {
         seen->note([&](auto& f) { f.accepted = now(); });
       },
