@@ -62,7 +62,7 @@ using sighting_ptr = std::shared_ptr<sighting>;
 
 inline stream_actor::behavior_type listener(stream_actor::pointer,
                                             sighting_ptr seen) {
-  return {[=](const step_output& step) {
+  auto hear = [=](const step_output& step) {
     auto at = now();
     seen->note([&](auto& f) {
       for (auto& o : step.sequences) {
@@ -73,7 +73,8 @@ inline stream_actor::behavior_type listener(stream_actor::pointer,
         f.ended = f.ended || o.reason != finish_reason::none;
       }
     });
-  }};
+  };
+  return {hear, [](const sequence_moved&) {}};
 }
 
 /// Between a source and a destination, to each as if it were the other.

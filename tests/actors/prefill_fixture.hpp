@@ -19,8 +19,10 @@ struct prefill_fixture {
          std::shared_ptr<std::vector<sequence_output>> all)
           -> stream_actor::behavior_type {
         return {[all](const step_output& s) {
-          all->insert(all->end(), s.sequences.begin(), s.sequences.end());
-        }};
+                  all->insert(all->end(), s.sequences.begin(),
+                              s.sequences.end());
+                },
+                [](const sequence_moved&) {}};
       },
       outputs);
   prefill_actor node;
