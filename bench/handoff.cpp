@@ -6,85 +6,23 @@
 // --threads N  of each prefill or mixed node
 
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
+
+#include <cstring>
 
 #include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "bench/handoff_process.hpp"
-#include "tests/core/engine/random_model.hpp"
+#include "bench/handoff_setup.hpp"
 
 namespace {
 
 using namespace troupe;
 using namespace troupe::bench;
 
-constexpr auto demo = "demo";
-/// The KV of a larger model beside weights that cost nothing.
-constexpr auto wide = "wide";
-
 struct {
   std::string model = demo;
   unsigned threads = 1;
 } flags;
-
-hparams shape(uint32_t layers, uint32_t head_dim) {
-  auto p = hparams{};
-  p.vocab = 4096;
-  p.context = 2048;
-  p.hidden = 256;
-  p.layers = layers;
-  p.heads = 8;
-  p.kv_heads = 4;
-  p.head_dim = head_dim;
-  p.ffn = 768;
-  p.rope_dim = head_dim;
-  return p;
-}
-
-std::shared_ptr<const model> model_of(const std::string& name) {
-  auto o = test::random_model_options{};
-  o.type = dtype::q8_0;
-  if (name == demo)
-    return test::random_model::make(shape(12, 32), o);
-  if (name == wide)
-    return test::random_model::make(shape(24, 64), o);
-  auto m = load_model(name);
-  if (!m) {
-    std::fprintf(stderr, "%s\n", m.failure().message.c_str());
-    std::exit(1);
-  }
-  return *m;
-}
-
-node_options node_of(node_id id, std::shared_ptr<const model> m,
-                     std::shared_ptr<block_arena> arena, unsigned threads) {
-  auto n = node_options{};
-  n.id = id;
-  n.weights = std::move(m);
-  n.arena = std::move(arena);
-  n.blocks = 512;
-  n.threads = threads;
-  return n;
-}
-
-std::shared_ptr<block_arena> arena_of(const model& m) {
-  return make_block_arena(kv_layout_of(m.params, kv_dtype::f16));
-}
-
-sequence_spec spec_of(seq_id seq, uint32_t tokens) {
-  auto s = sequence_spec{};
-  s.request = s.seq = seq;
-  s.epoch = 1;
-  for (auto i = 0u; i < tokens; ++i)
-    s.prompt.push_back(static_cast<token_id>(random_bits(seq, i) % 4000));
-  s.max_tokens = 2;
-  return s;
-}
-
-seq_id next_seq() {
-  static auto last = seq_id{0};
-  return ++last;
-}
 
 double median(std::vector<double> xs) {
   std::sort(xs.begin(), xs.end());
@@ -139,15 +77,16 @@ run_of_job run_job(caf::actor_system& sys, const Node& node, uint32_t tokens,
 }
 
 // Prefill and decode node against a mixed node, in turns; the time is that to
-// the first token with the handoff.
+// the first token with the handoff. args: tokens, KiB of a push
 void time_to_first_token(benchmark::State& state) {
   auto tokens = static_cast<uint32_t>(state.range(0));
   auto m = model_of(flags.model);
   auto config = system_config{};
   auto sys = caf::actor_system{config};
   auto arena = arena_of(*m);
-  auto prefill = sys.spawn<caf::detached>(prefill_node,
-                                          node_of(1, m, arena, flags.threads));
+  auto of_prefill = node_of(1, m, arena, flags.threads);
+  of_prefill.push_bytes = static_cast<size_t>(state.range(1)) << 10;
+  auto prefill = sys.spawn<caf::detached>(prefill_node, of_prefill);
   auto decode = sys.spawn<caf::detached>(decode_node, node_of(2, m, arena, 1));
   auto mixed =
       sys.spawn<caf::detached>(mixed_node, node_of(3, m, arena, flags.threads));
@@ -304,9 +243,9 @@ void overlap(benchmark::State& state) {
 }
 
 BENCHMARK(time_to_first_token)
-    ->ArgName("tokens")
-    ->Arg(200)
-    ->Arg(1500)
+    ->ArgNames({"tokens", "KiB"})
+    ->Args({200, 256})
+    ->ArgsProduct({{1500}, {1, 256, 1 << 20}})
     ->Iterations(15)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);

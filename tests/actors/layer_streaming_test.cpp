@@ -33,6 +33,7 @@ using image = std::map<std::pair<uint32_t, uint32_t>, std::string>;
 
 void note(image& all, const kv_chunk& c) {
   BOOST_TEST((digest_of(tiny_layout(), c) == c.digest));
+  BOOST_TEST(c.payload.bytes.empty()); // no byte was copied
   for (auto b = 0u; b < c.blocks; ++b)
     for (auto l = c.first_layer; l < c.first_layer + c.layers; ++l) {
       auto* from = reinterpret_cast<const char*>(c.payload.blocks[b].get());
