@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/protocol/interfaces.hpp"
 #include "core/base/ids.hpp"
 #include "core/engine/engine.hpp"
 #include "core/kv/block_pool.hpp"
@@ -30,6 +31,13 @@ struct node_options {
   size_t push_bytes = size_t{256} << 10;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  node_role role = node_role::mixed;
+  /// Lets sequences start before all blocks that they may need are free, and
+  /// takes them away again where memory runs short: a preempt scheduler
+  /// decides. Otherwise they come in one after the other, and stay.
+  bool preempt = false;
+  /// Where preempted sequences keep their KV; null: it is computed again.
+  kv_store_actor store;
   /// The same for all nodes that a sequence may come to.
   activation_type activations = activation_type::i16;
   handoff_timing timing;

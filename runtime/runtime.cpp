@@ -10,7 +10,6 @@
 #include "actors/decode_node.hpp"
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
-#include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
@@ -167,7 +166,7 @@ struct runtime::impl {
   std::shared_ptr<front_door> door = std::make_shared<front_door>();
   std::vector<prefill_actor> prefill;
   std::vector<decode_actor> decode;
-  std::vector<mixed_actor> mixed;
+  std::vector<decode_actor> mixed;
 };
 
 void runtime::impl::start() {
@@ -199,12 +198,14 @@ void runtime::impl::start() {
   }
   for (auto& plan : options.nodes.decode) {
     auto n = node(plan);
+    n.role = node_role::decode;
+    n.cached_blocks = plan.cache.value_or(0);
     decode.push_back(system->spawn<caf::detached>(decode_node, n));
     caf::anon_send(registry, add_decode{n.id, decode.back()});
   }
   for (auto& plan : options.nodes.mixed) {
     auto n = node(plan);
-    mixed.push_back(system->spawn<caf::detached>(mixed_node, n));
+    mixed.push_back(system->spawn<caf::detached>(decode_node, n));
     caf::anon_send(registry, add_mixed{n.id, mixed.back()});
   }
   auto g = gateway_options{};

@@ -79,7 +79,7 @@ sampling_params some_sampling() {
 }
 
 sequence_spec some_spec() {
-  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, "s"};
+  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, 2, "s"};
 }
 
 sequence_output some_output() {

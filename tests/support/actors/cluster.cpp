@@ -3,7 +3,6 @@
 #include <map>
 
 #include "actors/decode_node.hpp"
-#include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "core/base/random.hpp"
@@ -93,13 +92,15 @@ cluster::cluster(cluster_options o) : sim(o.seed) {
     caf::anon_send(reg, add_prefill{i, prefills.back()});
   }
   for (uint32_t i = 101; i <= 100 + o.decodes; ++i) {
-    decodes.push_back(
-        sim.spawn(decode_node, tiny_node(i, arena, o.decode_blocks, o)));
+    auto n = tiny_node(i, arena, o.decode_blocks, o);
+    n.role = node_role::decode;
+    n.cached_blocks = 0;
+    decodes.push_back(sim.spawn(decode_node, n));
     caf::anon_send(reg, add_decode{i, decodes.back()});
   }
   for (uint32_t i = 201; i <= 200 + o.mixed; ++i) {
     mixed.push_back(
-        sim.spawn(mixed_node, tiny_node(i, arena, o.mixed_blocks, o)));
+        sim.spawn(decode_node, tiny_node(i, arena, o.mixed_blocks, o)));
     caf::anon_send(reg, add_mixed{i, mixed.back()});
   }
   auto g = gateway_options{};
