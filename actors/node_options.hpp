@@ -26,6 +26,9 @@ struct node_options {
   unsigned threads = 1;
   /// Tokens of one prefill step; rounded down to whole blocks, at least one.
   uint32_t prefill_chunk = 256;
+  /// KV that a prefill step writes before it pauses between two layers, hands
+  /// that over, and looks at its messages, in bytes; one layer at least.
+  size_t push_bytes = size_t{256} << 10;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
   node_role role = node_role::mixed;

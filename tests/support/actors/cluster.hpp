@@ -17,6 +17,7 @@ struct cluster_options {
   uint32_t prefill_blocks = 64;
   uint32_t decode_blocks = 64;
   uint32_t prefill_chunk = 16;
+  size_t push_bytes = 1; ///< every layer on its own
   uint32_t max_batch = 8;
   unsigned threads = 1;
   /// Nodes that prefill and decode; without them, `prefills` and `decodes`.
