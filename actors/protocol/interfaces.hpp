@@ -97,6 +97,17 @@ using mixed_actor = job_actor::extend<
     // To itself.
     caf::reacts_to<step_tick>>::extend_with<status_actor>;
 
+/// Takes the limits of its steps from a batch controller.
+using batch_limits_sink = caf::typed_actor<
+    // For the steps to come.
+    caf::reacts_to<batch_limits>>;
+
+/// Chooses what a node's steps may hold; one for each node.
+using batch_controller_actor = caf::typed_actor<
+    // After a step. If the limits have changed, the sender is sent them: it has
+    // to be a batch_limits_sink.
+    caf::reacts_to<step_report>>;
+
 // -- control plane ------------------------------------------------------------
 
 /// Nodes for one sequence. A mixed node does all by itself: then it is

@@ -4,6 +4,7 @@
 
 #include "actors/protocol/messages.hpp"
 #include "core/kv/handoff_messages.hpp"
+#include "core/serving/batch_controller.hpp"
 
 namespace troupe {
 struct handoff_offer;
@@ -47,4 +48,6 @@ CAF_ADD_TYPE_ID(troupe, (troupe::add_prefill))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_decode))
 CAF_ADD_TYPE_ID(troupe, (troupe::submit))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_mixed))
+CAF_ADD_TYPE_ID(troupe, (troupe::step_report))
+CAF_ADD_TYPE_ID(troupe, (troupe::batch_limits))
 CAF_END_TYPE_ID_BLOCK(troupe)
