@@ -69,7 +69,7 @@ void decode_state::on(const kv_chunk& m, const kv_source_actor& from,
 // index the prompt and the KV.
 bool decode_state::consistent(const kv_commit& m,
                               const sequence_spec& spec) const {
-  return m.emitted.size() == spec.emitted.size() + 1
+  return !m.emitted.empty() && m.emitted.size() >= spec.emitted.size()
          && m.emitted.size() < spec.max_tokens
          && std::equal(spec.emitted.begin(), spec.emitted.end(),
                        m.emitted.begin())

@@ -142,6 +142,13 @@ void route(gateway_pointer self, const step_output& step) {
   }
 }
 
+void moved(gateway_pointer self, const sequence_moved& m) {
+  if (auto* s = self->state.find(m.request))
+    self->send(*s, m);
+  else
+    self->send(m.holder, cancel_sequence{m.seq, m.epoch});
+}
+
 void down(gateway_pointer self, const caf::actor_addr& peer) {
   if (auto orphan = self->state.died(peer)) {
     auto e = finish_event{};
@@ -164,6 +171,7 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [self](const caf::down_msg& m) { down(self, m.source); });
   return {
       [=](const step_output& m) { route(self, m); },
+      [=](const sequence_moved& m) { moved(self, m); },
       [=](const submit& m) { return accept(self, m); },
       [=](const cancel_request& m) {
         if (auto* s = self->state.find(m.request))

@@ -108,6 +108,28 @@ void registry_state::release(const release_placement& m) {
   placements_.erase(i);
 }
 
+void registry_state::move(const placement_moved& m) {
+  auto i = placements_.find(m.request);
+  if (i == placements_.end())
+    return;
+  auto& where = i->second;
+  release_one(decode_, where.decode);
+  release_one(mixed_, where.prefill);
+  where.decode = nullptr;
+  where.decode_id = m.node;
+  for (auto& e : decode_)
+    if (e.node == m.node) {
+      ++e.load;
+      where.decode = e.handle;
+    }
+  for (auto& e : mixed_)
+    if (e.node == m.node) {
+      ++e.load;
+      where.prefill = e.handle;
+      where.prefill_id = e.node;
+    }
+}
+
 void registry_state::down(const caf::actor_addr& peer) {
   outstanding.down(peer);
   std::erase_if(prefill_, [&](auto& e) { return e.handle == peer; });
@@ -154,6 +176,7 @@ registry(registry_actor::stateful_pointer<registry_state> self,
         return *p;
       },
       [=](const release_placement& m) { self->state.release(m); },
+      [=](const placement_moved& m) { self->state.move(m); },
       [=](const status_query& q) -> caf::result<cluster_status> {
         auto promise = self->make_response_promise<cluster_status>();
         auto all =

@@ -29,6 +29,7 @@ public:
   /// so that a run is reproducible.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
+  void move(const placement_moved& m);
   void down(const caf::actor_addr& peer);
 
   struct member {

@@ -18,10 +18,27 @@ using client_actor = caf::typed_actor<
     // Exactly once per request, last.
     caf::reacts_to<finish_event>>;
 
+/// Whoever may hold a sequence.
+using sequence_holder = caf::typed_actor<
+    // Forgets the sequence and frees its blocks.
+    caf::reacts_to<cancel_sequence>>;
+
+/// A node has taken a sequence over from another one.
+struct sequence_moved {
+  request_id request = 0;
+  seq_id seq = 0;
+  epoch_t epoch = 0;
+  node_id node = 0;
+  sequence_holder holder;
+  auto fields() { return std::tie(request, seq, epoch, node, holder); }
+};
+
 /// Takes the tokens that nodes produce and brings them to their sessions.
 using stream_actor = caf::typed_actor<
     // One message a step.
-    caf::reacts_to<step_output>>;
+    caf::reacts_to<step_output>,
+    // From the new node, before its first token.
+    caf::reacts_to<sequence_moved>>;
 
 /// What can be asked about itself.
 using status_actor =
@@ -59,6 +76,25 @@ using kv_destination_actor = caf::typed_actor<
     caf::reacts_to<kv_commit>,
     // The source gave up.
     caf::reacts_to<kv_abort>>;
+
+/// Send a stored sequence on. Answered by an ordinary offer to `to` in the next
+/// epoch, or by an abort to it.
+struct fetch_sequence {
+  seq_id seq = 0;
+  /// The one under which it was stored.
+  epoch_t epoch = 0;
+  kv_destination_actor to;
+  auto fields() { return std::tie(seq, epoch, to); }
+};
+
+/// Keeps the KV of sequences that were preempted (see docs/handoff.md).
+using kv_store_actor = kv_destination_actor::extend<
+    // Of sequences that it sends on.
+    caf::reacts_to<kv_grant>, caf::reacts_to<kv_credit>,
+    caf::reacts_to<kv_accepted>, caf::reacts_to<fetch_sequence>,
+    caf::reacts_to<cancel_sequence>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
 // -- nodes --------------------------------------------------------------------
 
@@ -135,15 +171,15 @@ using registry_actor = caf::typed_actor<
     // The least loaded mixed node, or node of each role; or no_node. A request
     // has one placement at a time: the next one replaces it.
     caf::replies_to<place_request>::with<placement>,
-    // A request left its nodes.
-    caf::reacts_to<release_placement>,
+    // A request left its nodes, or went to another one.
+    caf::reacts_to<release_placement>, caf::reacts_to<placement_moved>,
     // Asks every node.
     caf::replies_to<status_query>::with<cluster_status>>;
 
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
     // Tokens from a node, by way of the gateway.
-    caf::reacts_to<sequence_output>,
+    caf::reacts_to<sequence_output>, caf::reacts_to<sequence_moved>,
     // The client lost interest.
     caf::reacts_to<cancel_request>,
     // To itself.

@@ -159,6 +159,41 @@ struct cancel_sequence {
   auto fields() { return std::tie(seq, epoch); }
 };
 
+/// Move a request's sequence to another node while it generates.
+struct migrate_request {
+  request_id request = 0;
+  node_id node = 0;
+  auto fields() { return std::tie(request, node); }
+};
+
+/// The sequence generates at its destination.
+struct migrated {
+  request_id request = 0;
+  epoch_t epoch = 0;
+  /// From its last token here until the destination had taken over, in
+  /// nanoseconds.
+  int64_t pause_ns = 0;
+  /// Tokens whose KV went over.
+  uint32_t tokens = 0;
+  auto fields() { return std::tie(request, epoch, pause_ns, tokens); }
+};
+
+/// Take a node out of service: no new work, what it has moves away.
+struct drain_request {
+  node_id node = 0;
+  auto fields() { return std::tie(node); }
+};
+
+/// The node holds no sequence any more.
+struct drained {
+  node_id node = 0;
+  /// Sequences that moved with their KV.
+  uint32_t moved = 0;
+  /// Sequences that go on elsewhere from their tokens alone.
+  uint32_t replaced = 0;
+  auto fields() { return std::tie(node, moved, replaced); }
+};
+
 /// An actor's note to itself: run the next step.
 struct step_tick {
   uint64_t number = 0;
@@ -171,7 +206,7 @@ struct deadline_tick {
   auto fields() { return std::tie(number); }
 };
 
-enum class node_role : uint8_t { prefill, decode, mixed };
+enum class node_role : uint8_t { prefill, decode, mixed, store };
 
 struct status_query {
   uint8_t detail = 0;
@@ -219,6 +254,13 @@ struct place_request {
 struct release_placement {
   request_id request = 0;
   auto fields() { return std::tie(request); }
+};
+
+/// The request runs on another node now.
+struct placement_moved {
+  request_id request = 0;
+  node_id node = 0;
+  auto fields() { return std::tie(request, node); }
 };
 
 /// A session's last word to its gateway.

@@ -13,6 +13,8 @@ struct add_prefill;
 struct add_decode;
 struct add_mixed;
 struct submit;
+struct sequence_moved;
+struct fetch_sequence;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -47,4 +49,11 @@ CAF_ADD_TYPE_ID(troupe, (troupe::add_prefill))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_decode))
 CAF_ADD_TYPE_ID(troupe, (troupe::submit))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_mixed))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrate_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrated))
+CAF_ADD_TYPE_ID(troupe, (troupe::drain_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::drained))
+CAF_ADD_TYPE_ID(troupe, (troupe::sequence_moved))
+CAF_ADD_TYPE_ID(troupe, (troupe::fetch_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::placement_moved))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -30,7 +30,7 @@ struct kv_digest {
 /// What the protocol and the bytes of a block mean; peers of another version
 /// refuse. Goes up with kv_block_tokens, the order of values in a block, or
 /// the meaning of a message.
-inline constexpr uint32_t kv_handoff_version = 3;
+inline constexpr uint32_t kv_handoff_version = 4;
 
 /// Source -> destination: may I send this sequence?
 struct kv_offer {
@@ -40,9 +40,10 @@ struct kv_offer {
   /// Digest of the model file; KV of one model is noise to another.
   std::string model;
   kv_layout layout;
-  /// Blocks that will be sent.
+  /// Blocks that will be sent as far as known: a sequence that goes on
+  /// generating while it moves needs more in the end.
   uint32_t blocks = 0;
-  /// Blocks that the sequence may grow to; the destination reserves these.
+  /// Blocks that the sequence may grow to, and that may be sent at most.
   uint32_t max_blocks = 0;
   auto fields() {
     return std::tie(seq, epoch, version, model, layout.layers, layout.kv_heads,

@@ -16,7 +16,8 @@ struct fixture {
   stream_actor stream = sim.spawn(
       [](stream_actor::pointer, std::shared_ptr<std::vector<step_output>> all)
           -> stream_actor::behavior_type {
-        return {[all](const step_output& s) { all->push_back(s); }};
+        return {[all](const step_output& s) { all->push_back(s); },
+                [](const sequence_moved&) {}};
       },
       steps);
   mixed_actor node = sim.spawn(

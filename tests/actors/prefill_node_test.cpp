@@ -22,7 +22,8 @@ struct fixture {
           -> stream_actor::behavior_type {
         return {[all](const step_output& s) {
           all->insert(all->end(), s.sequences.begin(), s.sequences.end());
-        }};
+        },
+                [](const sequence_moved&) {}};
       },
       outputs);
   prefill_actor node =

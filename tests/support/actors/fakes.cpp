@@ -80,6 +80,7 @@ fake_registry(registry_actor::pointer self,
         return self->make_response_promise<placement>();
       },
       [=](const release_placement& m) { script->released.push_back(m); },
+      [](const placement_moved&) {},
       [](const status_query&) { return cluster_status{}; },
   };
 }
