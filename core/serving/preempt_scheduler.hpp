@@ -14,10 +14,10 @@ struct schedule_policy {
   uint32_t block_tokens = 16;
   /// Steps ahead for which running sequences must have blocks: if they are not
   /// there, preemption begins.
-  uint32_t horizon = 8;
+  uint32_t horizon = 4;
   /// Steps ahead for which a sequence that comes in must leave blocks to those
   /// that run. More than `horizon`, or those who come in are soon put out.
-  uint32_t admit_horizon = 16;
+  uint32_t admit_horizon = 8;
   /// Tokens of running sequences that wait to be prefilled, beyond which no
   /// other prompt comes in, unless it is due: whoever comes in too early takes
   /// blocks for nothing, and the place of a shorter one that may come yet. At

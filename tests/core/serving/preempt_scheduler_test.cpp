@@ -32,6 +32,8 @@ struct fixture {
     view.max_rows = 8;
     view.block_bytes = 1 << 20;
     view.store = true;
+    policy.horizon = 8;
+    policy.admit_horizon = 16;
   }
 
   // One that waits, to be started with 10 blocks.

@@ -137,7 +137,12 @@ void simulated_node::look() {
   }
   auto plan = scheduler_(v);
   check(plan, v);
-  coming_.push_back(std::move(plan));
+  if (machine_.at_once) {
+    apply(plan);
+    come_in();
+  } else {
+    coming_.push_back(std::move(plan));
+  }
 }
 
 void simulated_node::check(const schedule_plan& plan,

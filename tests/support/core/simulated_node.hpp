@@ -38,7 +38,9 @@ struct sim_machine {
   int64_t token_ns = 400'000;
   bool store = true;
   /// A plan comes in the step after its view; a view is taken every so many.
-  uint32_t view_every = 4;
+  uint32_t view_every = 1;
+  /// Unless plans are made within the step.
+  bool at_once = false;
   /// Blocks for the longest answer are taken at the start.
   bool reserve_whole = false;
 
