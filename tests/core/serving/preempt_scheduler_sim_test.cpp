@@ -118,9 +118,12 @@ size_t late(const requests& all, const sim_outcome& o, const sim_machine& m,
   return n;
 }
 
-// A node that is easily overrun.
+// A node that is easily overrun. All its steps take as long, so that the bound
+// is not far off.
 sim_machine small_machine() {
   auto m = sim_machine{};
+  m.step_ns = 20'000'000;
+  m.row_ns = m.token_ns = 0;
   m.capacity = 48;
   m.max_rows = 8;
   m.chunk = 64;
@@ -128,12 +131,13 @@ sim_machine small_machine() {
 }
 
 // Short ones without a pause, more than the node can serve, and among them a
-// long one, of the lowest class, that anybody else could be preferred to.
+// long one, of the lowest class, that anybody else could be preferred to and
+// that only fits if most others are gone.
 requests flood() {
   auto all = requests{};
   for (auto i = 0; i < 400; ++i)
     all.push_back({i * second / 20, 100, 40, 256, 0});
-  all.push_back({second, 300, 200, 256, 7});
+  all.push_back({second, 500, 200, 256, 7});
   return all;
 }
 

@@ -10,6 +10,12 @@
 
 namespace troupe::testing {
 
+namespace {
+
+constexpr auto most_steps = uint64_t{200'000};
+
+} // namespace
+
 std::vector<sim_request> read_trace(const std::string& path, double speedup,
                                     uint32_t max_tokens) {
   auto in = std::ifstream{path};
@@ -50,6 +56,8 @@ sim_outcome simulated_node::run() {
     if (idle > 0 || steps_ % machine_.view_every == 0)
       look();
     if (step()) {
+      if (steps_ > most_steps)
+        throw std::runtime_error("no end in sight");
       idle = 0;
       continue;
     }
