@@ -240,7 +240,7 @@ void latency_predictor::note_miss(double miss, double limit, double predicted) {
   absolute_ += weight * (m * predicted - absolute_);
   // Follows the quantile of the misses (Gibbs and Candes, "Adaptive conformal
   // inference under distribution shift", 2021).
-  auto stride = margin_stride * std::max(relative_, 0.002);
+  auto stride = margin_stride * std::max(relative_, margin_ / 3);
   margin_ += stride * ((miss > margin_ ? 1. : 0.) - missed_share_);
   margin_ = std::max(margin_, 0.);
 }
