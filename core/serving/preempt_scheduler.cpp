@@ -148,7 +148,7 @@ private:
     for (auto* v : running_) {
       if (v->victim || v->place < c.place || v->entry->blocks == 0)
         continue;
-      if (!c.due && (v->due || !settled(*v)))
+      if (!c.due && !settled(*v))
         continue;
       victims_.push_back(v);
       ++rows;
