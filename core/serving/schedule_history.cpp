@@ -16,13 +16,8 @@ void schedule_history::complete(schedule_view& view, swap_cost& cost) {
     // The fastest sequence ran in every step.
     if (!fresh && ran && runs && e.generated > p.generated)
       steps = std::max(steps, e.generated - p.generated);
-    if (runs && !ran) {
+    if (runs && !ran)
       p.resumed_ns = view.now_ns;
-      // Where it waits is seen before it runs, but for the very first view.
-      p.prefilling = p.rest == waiting;
-    }
-    if (e.generated != p.generated)
-      p.prefilling = false;
     if (ran && !runs)
       ++p.preemptions;
     if (e.phase != moving)
@@ -32,8 +27,7 @@ void schedule_history::complete(schedule_view& view, swap_cost& cost) {
     p.view = views_;
     e.preemptions = p.preemptions;
     e.resumed_ns = p.resumed_ns;
-    e.prefilling = runs && p.prefilling;
-    e.leaving = e.phase == moving && p.rest == running;
+    e.leaving |= e.phase == moving && p.rest == running;
   }
   std::erase_if(past_, [&](auto& x) { return x.second.view != views_; });
   if (view.now_ns > last_ns_)

@@ -14,9 +14,9 @@ namespace troupe {
 /// Forgets sequences that are no longer in the views.
 class schedule_history {
 public:
-  /// Fills in the entries' `preemptions`, `resumed_ns` and `leaving`, and
-  /// reports the decode speed since the view before to `cost`. Views come in
-  /// order; some may be left out.
+  /// Fills in the entries' `preemptions` and `resumed_ns`, and `leaving` where
+  /// a node does not say it; reports the decode speed since the view before to
+  /// `cost`. Views come in order; some may be left out.
   void complete(schedule_view& view, swap_cost& cost);
 
   /// Sequences of the last view.
@@ -29,7 +29,6 @@ private:
     schedule_phase rest = schedule_phase::waiting;
     uint32_t generated = 0;
     uint32_t preemptions = 0;
-    bool prefilling = false;
     int64_t resumed_ns = 0;
     uint64_t view = 0;
   };

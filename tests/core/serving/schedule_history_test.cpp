@@ -66,22 +66,6 @@ BOOST_FIXTURE_TEST_CASE(whoever_moves_goes_where_it_was_not, fixture) {
   BOOST_TEST(!out_and_in[2].leaving);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_prompt_is_in_work_until_its_first_token, fixture) {
-  BOOST_TEST(!see({{1, waiting}})[0].prefilling);
-  BOOST_TEST(see({{1, running}})[0].prefilling);
-  BOOST_TEST(see({{1, running}})[0].prefilling);
-  BOOST_TEST(!see({{1, running}}, 1)[0].prefilling);
-  BOOST_TEST(!see({{1, running}}, 1)[0].prefilling);
-  // What comes back from the store has nothing to compute, what was dropped
-  // has.
-  see({{1, moving}}, 1);
-  see({{1, swapped}}, 1);
-  see({{1, moving}}, 1);
-  BOOST_TEST(!see({{1, running}}, 1)[0].prefilling);
-  see({{1, waiting}}, 1);
-  BOOST_TEST(see({{1, running}}, 1)[0].prefilling);
-}
-
 BOOST_FIXTURE_TEST_CASE(the_gone_are_forgotten, fixture) {
   see({{1, running}, {2, running}});
   see({{1, waiting}, {2, running}});

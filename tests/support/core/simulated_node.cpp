@@ -141,6 +141,7 @@ void simulated_node::look() {
     e.blocks = s.blocks;
     e.blocks_to_start = s.blocks > 0 ? 0 : to_start(s);
     e.tokens_to_compute = s.request.prompt + s.generated;
+    e.prefilling = s.phase == schedule_phase::running && s.to_prefill > 0;
     v.entries.push_back(e);
   }
   auto plan = scheduler_(v);
