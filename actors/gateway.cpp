@@ -65,6 +65,7 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.seq = id;
   spec.prompt = r.prompt;
   spec.sampling = r.sampling;
+  spec.priority = r.priority;
   spec.cache_salt = r.cache_salt;
   auto room = o.context - static_cast<uint32_t>(length);
   spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
@@ -142,6 +143,13 @@ void route(gateway_pointer self, const step_output& step) {
   }
 }
 
+void moved(gateway_pointer self, const sequence_moved& m) {
+  if (auto* s = self->state.find(m.request))
+    self->send(*s, m);
+  else
+    self->send(m.holder, cancel_sequence{m.seq, m.epoch});
+}
+
 void down(gateway_pointer self, const caf::actor_addr& peer) {
   if (auto orphan = self->state.died(peer)) {
     auto e = finish_event{};
@@ -164,12 +172,19 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [self](const caf::down_msg& m) { down(self, m.source); });
   return {
       [=](const step_output& m) { route(self, m); },
+      [=](const sequence_moved& m) { moved(self, m); },
       [=](const submit& m) { return accept(self, m); },
       [=](const cancel_request& m) {
         if (auto* s = self->state.find(m.request))
           self->send(*s, m);
       },
       [=](const session_done& m) { self->state.done(m.request); },
+      [=](const migrate_request& m) {
+        return self->delegate(self->state.options().registry, m);
+      },
+      [=](const drain_request& m) {
+        return self->delegate(self->state.options().registry, m);
+      },
       [=](const status_query& q) {
         return self->delegate(self->state.options().registry, q);
       },

@@ -53,6 +53,18 @@ public:
       place_later();
   }
 
+  void moved(const sequence_moved& m) {
+    auto before = state().holder();
+    if (!state().moved(m)) {
+      self_->send(m.holder, cancel_sequence{m.seq, m.epoch});
+    } else if (state().holder() != before) {
+      if (before)
+        self_->demonitor(caf::actor_cast<caf::actor_addr>(before));
+      self_->monitor(m.holder);
+      self_->send(registry_, placement_moved{m.request, m.node});
+    }
+  }
+
   void cancel() { end(finish_reason::cancelled); }
 
   void down(const caf::actor_addr& peer) {
@@ -82,6 +94,8 @@ private:
 
   template <class Handle>
   void leave(const Handle& node) {
+    if (!node)
+      return;
     self_->send(node, state().cancellation());
     self_->demonitor(caf::actor_cast<caf::actor_addr>(node));
   }
@@ -92,8 +106,8 @@ private:
     auto where = state().take_where();
     if (where) {
       leave(where->prefill);
-      if (where->decode)
-        leave(where->decode);
+      leave(where->decode);
+      leave(state().take_holder());
     }
     if (where || std::exchange(placing_, false))
       self_->send(registry_, release_placement{state().request()});
@@ -141,6 +155,7 @@ session(session_actor::stateful_pointer<session_state> self,
   p->place();
   return {
       [p](const sequence_output& o) { p->take(o); },
+      [p](const sequence_moved& m) { p->moved(m); },
       [p](const cancel_request&) { p->cancel(); },
       [p](const deadline_tick&) { p->place(); },
   };

@@ -51,9 +51,16 @@ public:
   std::optional<placement> take_where() {
     return std::exchange(where_, std::nullopt);
   }
+  sequence_holder take_holder() { return std::exchange(holder_, nullptr); }
 
   /// How long to wait before the next placement.
   std::chrono::milliseconds backoff() const;
+
+  /// A node says that the sequence runs there now. False: it is none of this
+  /// placement, and must go.
+  bool moved(const sequence_moved& m);
+  /// Where it has moved to since it was placed; null: nowhere.
+  const sequence_holder& holder() const { return holder_; }
 
   /// A node died. True if the request cannot go on where it is.
   bool lost(const caf::actor_addr& peer);
@@ -79,7 +86,10 @@ public:
   bool finished() const { return finished_; }
   request_id request() const { return request_.request; }
   const session_options& options() const { return opts_; }
-  cancel_sequence cancellation() const { return {spec_.seq, spec_.epoch}; }
+  /// Of this placement, wherever the sequence has moved since.
+  cancel_sequence cancellation() const {
+    return {spec_.seq, last_move(spec_.epoch)};
+  }
 
 private:
   std::optional<token_event> advance();
@@ -96,6 +106,9 @@ private:
   /// The end that a node announced; it counts once all tokens are here.
   std::optional<std::pair<uint32_t, finish_reason>> end_;
   std::optional<placement> where_;
+  sequence_holder holder_;
+  node_id holder_id_ = 0;
+  epoch_t held_since_ = 0;
   /// Nodes that died or failed under this request.
   std::vector<node_id> avoid_;
   bool decoding_ = false; ///< the decode node has answered in this epoch

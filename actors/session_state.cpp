@@ -53,9 +53,10 @@ std::optional<sequence_spec> session_state::next_placement() {
   if (placements_ >= opts_.max_placements)
     return std::nullopt;
   ++placements_;
-  ++spec_.epoch;
+  spec_.epoch = troupe::next_placement(spec_.epoch);
   spec_.emitted = stream_.ready();
   decoding_ = false;
+  held_since_ = spec_.epoch;
   return spec_;
 }
 
@@ -67,9 +68,28 @@ std::chrono::milliseconds session_state::backoff() const {
   return opts_.backoff * (int64_t{1} << std::min(placements_, 10u)) / 2;
 }
 
+bool session_state::moved(const sequence_moved& m) {
+  if (!where_ || m.seq != spec_.seq || !same_placement(m.epoch, spec_.epoch))
+    return false;
+  // News of several moves may overtake each other.
+  if (m.epoch > held_since_) {
+    held_since_ = m.epoch;
+    holder_ = m.holder;
+    holder_id_ = m.node;
+  }
+  return true;
+}
+
 bool session_state::lost(const caf::actor_addr& peer) {
   if (!where_)
     return false;
+  if (holder_) {
+    if (holder_ != peer)
+      return false;
+    avoid_.push_back(holder_id_);
+    last_error_ = {errc::abandoned, "the node is gone"};
+    return true;
+  }
   if (where_->decode && where_->decode == peer) {
     avoid_.push_back(where_->decode_id);
     last_error_ = {errc::abandoned, "the decode node is gone"};
@@ -96,7 +116,7 @@ session_state::reaction session_state::take(const sequence_output& o) {
   if (finished_ || o.seq != spec_.seq || o.index > spec_.max_tokens
       || count > spec_.max_tokens - o.index)
     return r;
-  auto current = o.epoch == spec_.epoch;
+  auto current = same_placement(o.epoch, spec_.epoch);
   if (o.reason == finish_reason::error
       || o.reason == finish_reason::cancelled) {
     // How an older life ended is of no interest.
@@ -107,7 +127,9 @@ session_state::reaction session_state::take(const sequence_output& o) {
                       : error{o.code, o.message};
     r.place_again = may_pass(last_error_.code);
     if (r.place_again)
-      avoid_.insert(avoid_.end(), {where_->prefill_id, where_->decode_id});
+      avoid_.insert(avoid_.end(),
+                    {where_->prefill_id, holder_ ? holder_id_
+                                                 : where_->decode_id});
     else
       r.finish = finish(finish_reason::error, last_error_);
     return r;

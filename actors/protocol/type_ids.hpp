@@ -5,6 +5,7 @@
 #include "actors/protocol/messages.hpp"
 #include "core/kv/handoff_messages.hpp"
 #include "core/serving/batch_controller.hpp"
+#include "core/serving/schedule_view.hpp"
 
 namespace troupe {
 struct handoff_offer;
@@ -14,6 +15,10 @@ struct add_prefill;
 struct add_decode;
 struct add_mixed;
 struct submit;
+struct sequence_moved;
+struct fetch_sequence;
+struct migrate_sequence;
+struct drain_node;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -48,6 +53,18 @@ CAF_ADD_TYPE_ID(troupe, (troupe::add_prefill))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_decode))
 CAF_ADD_TYPE_ID(troupe, (troupe::submit))
 CAF_ADD_TYPE_ID(troupe, (troupe::add_mixed))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrate_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrated))
+CAF_ADD_TYPE_ID(troupe, (troupe::drain_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::drained))
+CAF_ADD_TYPE_ID(troupe, (troupe::sequence_moved))
+CAF_ADD_TYPE_ID(troupe, (troupe::fetch_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::placement_moved))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrate_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::drain_node))
+CAF_ADD_TYPE_ID(troupe, (troupe::preempt_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::schedule_view))
+CAF_ADD_TYPE_ID(troupe, (troupe::schedule_plan))
 CAF_ADD_TYPE_ID(troupe, (troupe::step_report))
 CAF_ADD_TYPE_ID(troupe, (troupe::batch_limits))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -33,7 +33,7 @@ bool plausible(const kv_offer& offer, const kv_chunk& c) {
   auto in_range = [](uint32_t first, uint32_t count, uint32_t limit) {
     return count > 0 && count <= limit && first <= limit - count;
   };
-  if (!in_range(c.first_block, c.blocks, offer.blocks)
+  if (!in_range(c.first_block, c.blocks, offer.max_blocks)
       || !in_range(c.first_layer, c.layers, offer.layout.layers))
     return false;
   if (!c.payload.blocks.empty())
@@ -86,7 +86,7 @@ void kv_sender::push(const page_table& table, uint32_t first_block,
                      time_point now, kv_outbox& out) {
   if (over())
     return;
-  assert(!commit_ && first_block + blocks <= offer_.blocks);
+  assert(!commit_ && first_block + blocks <= offer_.max_blocks);
   // A block of a large model may exceed a chunk: then its layers are split.
   auto layer_bytes = std::max<size_t>(1, offer_.layout.layer_bytes());
   auto at_once =
@@ -241,11 +241,11 @@ void kv_sender::abort(errc code, std::string reason, kv_outbox& out) {
 
 // -- receiver -----------------------------------------------------------------
 
-kv_receiver::kv_receiver(kv_offer offer, options opts,
+kv_receiver::kv_receiver(kv_offer offer, options opts, block_pool& pool,
                          std::vector<block_lease> leases, time_point now)
-    : offer_(std::move(offer)), opts_(std::move(opts)),
+    : offer_(std::move(offer)), opts_(std::move(opts)), pool_(&pool),
       leases_(std::move(leases)),
-      filled_(size_t{offer_.blocks} * offer_.layout.layers, false),
+      filled_(leases_.size() * offer_.layout.layers, false),
       last_progress_(now) {}
 
 result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
@@ -266,13 +266,14 @@ result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
     return fail(errc::invalid_argument,
                 "a handoff of " + std::to_string(offer.blocks) + " of at most "
                     + std::to_string(offer.max_blocks) + " blocks");
-  auto leases = pool.reserve(offer.max_blocks);
+  auto wanted = std::clamp(opts.reserve, offer.blocks, offer.max_blocks);
+  auto leases = pool.reserve(wanted);
   if (!leases)
     return fail(errc::no_free_blocks,
-                std::to_string(offer.max_blocks) + " KV blocks wanted, "
+                std::to_string(wanted) + " KV blocks wanted, "
                     + std::to_string(pool.available()) + " of "
                     + std::to_string(pool.capacity()) + " are free");
-  auto r = kv_receiver{offer, std::move(opts), std::move(*leases), now};
+  auto r = kv_receiver{offer, std::move(opts), pool, std::move(*leases), now};
   out.push_back(kv_grant{offer.seq, offer.epoch, r.opts_.window});
   return r;
 }
@@ -297,7 +298,13 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
       out.push_back(kv_credit{m.seq, m.epoch, m.index});
     return;
   }
-  if (!plausible(offer_, m) || !fits(m)) {
+  auto inside = plausible(offer_, m);
+  if (inside && !extend(m.first_block + m.blocks)) {
+    fail_with(errc::no_free_blocks,
+              "no KV block is free for what the sequence has grown by", out);
+    return;
+  }
+  if (!inside || !fits(m)) {
     fail_with(errc::layout_mismatch,
               "KV chunk " + std::to_string(m.index)
                   + " lies outside what was offered",
@@ -312,6 +319,19 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
   place(m);
   alive(now);
   out.push_back(kv_credit{m.seq, m.epoch, m.index});
+}
+
+// Takes places for blocks that the offer did not count.
+bool kv_receiver::extend(uint32_t blocks) {
+  if (blocks <= leases_.size())
+    return true;
+  auto more = pool_->reserve(blocks - static_cast<uint32_t>(leases_.size()));
+  if (!more)
+    return false;
+  for (auto& lease : *more)
+    leases_.push_back(std::move(lease));
+  filled_.resize(leases_.size() * offer_.layout.layers, false);
+  return true;
 }
 
 // Every layer of every block comes once, so that what was digested stays; and
@@ -366,21 +386,27 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
     out.push_back(kv_accepted{m.seq, m.epoch});
     return;
   }
+  auto blocks = kv_layout::blocks_for(m.tokens);
+  if (m.tokens == 0 || blocks < offer_.blocks || blocks > offer_.max_blocks) {
+    fail_with(errc::layout_mismatch,
+              "the committed position does not fit the blocks sent", out);
+    return;
+  }
   auto digests = std::vector<kv_digest>{};
   for (auto& [index, digest] : received_)
     digests.push_back(digest);
+  auto end = filled_.begin()
+             + std::min<ptrdiff_t>(ptrdiff_t{blocks} * offer_.layout.layers,
+                                   ptrdiff_t(filled_.size()));
+  auto there = [](bool b) { return b; };
   auto whole =
-      received_.size() == m.chunks
+      blocks <= leases_.size() && received_.size() == m.chunks
       && (received_.empty() || received_.rbegin()->first + 1 == m.chunks)
-      && std::all_of(filled_.begin(), filled_.end(), [](bool b) { return b; });
+      && std::all_of(filled_.begin(), end, there)
+      && std::none_of(end, filled_.end(), there);
   if (!whole || digest_of(digests, m) != m.digest) {
     fail_with(errc::digest_mismatch,
               "the KV that arrived is not the KV that was committed", out);
-    return;
-  }
-  if (m.tokens == 0 || kv_layout::blocks_for(m.tokens) != offer_.blocks) {
-    fail_with(errc::layout_mismatch,
-              "the committed position does not fit the blocks sent", out);
     return;
   }
   commit_ = m;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -72,6 +72,8 @@ public:
   /// Why, when failed().
   const error& failure() const { return failure_; }
   const kv_offer& offer() const { return offer_; }
+  /// Everything pushed so far is in place at the destination.
+  bool idle() const { return acknowledged_count_ == chunks_.size(); }
   /// Chunks sent, resends not counted.
   uint32_t chunks_sent() const { return next_; }
 
@@ -116,10 +118,15 @@ public:
     std::string model;
     uint32_t window = 4;
     handoff_timing timing;
+    /// Blocks to reserve at once, within what is offered; more are taken as
+    /// they arrive.
+    uint32_t reserve = std::numeric_limits<uint32_t>::max();
   };
 
-  /// Checks the offer and reserves its blocks. `no_free_blocks` may be tried
-  /// again later, `layout_mismatch` may not.
+  /// Checks the offer and reserves blocks, at least those it will send as far
+  /// as known. `no_free_blocks` may be tried again later, `layout_mismatch`
+  /// may not.
+  /// REQUIRES: `pool` outlives the receiver.
   static result<kv_receiver> open(const kv_offer& offer, block_pool& pool,
                                   options opts, time_point now, kv_outbox& out);
 
@@ -138,15 +145,16 @@ public:
   epoch_t epoch() const { return offer_.epoch; }
   seq_id seq() const { return offer_.seq; }
 
-  /// The received KV; length() is the committed number of tokens, and blocks
-  /// up to the offer's `max_blocks` are reserved. REQUIRES: accepted(), once.
+  /// The received KV; length() is the committed number of tokens, and whatever
+  /// else was reserved follows. REQUIRES: accepted(), once.
   page_table take_table();
   const kv_commit& committed() const { return commit_; }
 
 private:
-  kv_receiver(kv_offer offer, options opts, std::vector<block_lease> leases,
-              time_point now);
+  kv_receiver(kv_offer offer, options opts, block_pool& pool,
+              std::vector<block_lease> leases, time_point now);
   bool ours(seq_id seq, epoch_t epoch) const;
+  bool extend(uint32_t blocks);
   bool fits(const kv_chunk& m) const;
   void place(const kv_chunk& m);
   void alive(time_point now);
@@ -156,9 +164,10 @@ private:
   options opts_;
   state state_ = state::receiving;
   error failure_;
+  block_pool* pool_;
   std::vector<block_lease> leases_;
   std::map<uint32_t, kv_digest> received_; // by chunk index
-  // Which layers of which block are in place: [blocks * layers].
+  // Which layers of which block are in place: [leases * layers].
   std::vector<bool> filled_;
   std::optional<bool> by_reference_; // all chunks come the same way
   kv_commit commit_;

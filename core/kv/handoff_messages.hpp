@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/bytes.hpp"
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
 #include "core/kv/block_pool.hpp"
@@ -30,7 +31,7 @@ struct kv_digest {
 /// What the protocol and the bytes of a block mean; peers of another version
 /// refuse. Goes up with kv_block_tokens, the order of values in a block, or
 /// the meaning of a message.
-inline constexpr uint32_t kv_handoff_version = 3;
+inline constexpr uint32_t kv_handoff_version = 4;
 
 /// Source -> destination: may I send this sequence?
 struct kv_offer {
@@ -40,9 +41,10 @@ struct kv_offer {
   /// Digest of the model file; KV of one model is noise to another.
   std::string model;
   kv_layout layout;
-  /// Blocks that will be sent.
+  /// Blocks that will be sent as far as known: a sequence that goes on
+  /// generating while it moves needs more in the end.
   uint32_t blocks = 0;
-  /// Blocks that the sequence may grow to; the destination reserves these.
+  /// Blocks that the sequence may grow to, and that may be sent at most.
   uint32_t max_blocks = 0;
   auto fields() {
     return std::tie(seq, epoch, version, model, layout.layers, layout.kv_heads,
@@ -67,7 +69,7 @@ struct kv_payload {
   /// One reference a block of the chunk; empty if `bytes` is used.
   std::vector<block_ref> blocks;
   /// [blocks][layers of the chunk], each layout.layer_bytes() long.
-  std::vector<std::byte> bytes;
+  raw_bytes bytes;
 };
 
 /// Source -> destination: layers [first_layer, first_layer + layers) of blocks

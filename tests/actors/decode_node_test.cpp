@@ -25,7 +25,8 @@ struct fixture {
           -> stream_actor::behavior_type {
         return {[all](const step_output& s) {
           all->insert(all->end(), s.sequences.begin(), s.sequences.end());
-        }};
+        },
+                [](const sequence_moved&) {}};
       },
       outputs);
   decode_actor node = sim.spawn(decode_node, tiny_node(2, arena, 8, {}));

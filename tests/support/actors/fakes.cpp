@@ -59,9 +59,18 @@ decode_actor::behavior_type fake_decode(decode_actor::pointer,
       [=](const kv_chunk& m) { log->others.push_back(m); },
       [=](const kv_commit& m) { log->others.push_back(m); },
       [=](const kv_abort& m) { log->others.push_back(m); },
+      [](const prefill_job&) {},
       [=](const cancel_sequence& m) { log->cancels.push_back(m); },
+      [](const kv_grant&) {},
+      [](const kv_credit&) {},
+      [](const kv_accepted&) {},
+      [](const migrate_sequence&) { return migrated{}; },
+      [](const drain_node&) { return drained{}; },
+      [](const preempt_sequence&) {},
       [](const step_tick&) {},
       [](const deadline_tick&) {},
+      [](const schedule_plan&) {},
+      [](const batch_limits&) {},
       [](const status_query&) { return node_status{}; },
   };
 }
@@ -80,6 +89,9 @@ fake_registry(registry_actor::pointer self,
         return self->make_response_promise<placement>();
       },
       [=](const release_placement& m) { script->released.push_back(m); },
+      [](const placement_moved&) {},
+      [](const migrate_request&) { return migrated{}; },
+      [](const drain_request&) { return drained{}; },
       [](const status_query&) { return cluster_status{}; },
   };
 }

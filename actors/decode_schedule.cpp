@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <limits>
+
+#include "actors/decode_node.hpp"
+#include "core/kv/defrag.hpp"
+
+namespace troupe {
+
+// -- what the scheduler sees --------------------------------------------------
+
+step_report decode_state::stepped(duration took, time_point now) {
+  if (shape_.prefill_tokens > 0 && shape_.rows == 0) {
+    measured_.prefilled_tokens += shape_.prefill_tokens;
+    measured_.prefill_ns += took.count();
+  }
+  auto r = step_report{};
+  r.shape = shape_;
+  r.took = took.count();
+  r.demand.decoding = static_cast<uint32_t>(batch_->size());
+  batch_->for_each(
+      [&](auto& s) { r.demand.decode_context += s.table.length() + 1; });
+  auto oldest = std::numeric_limits<int64_t>::max();
+  for (auto& [seq, p] : prompts_) {
+    auto left = static_cast<uint32_t>(p.tokens.size()) - p.table.length();
+    r.demand.waiting_tokens += left;
+    if (p.arrival_ns < oldest) {
+      oldest = p.arrival_ns;
+      r.demand.oldest_tokens = left;
+      r.demand.oldest_wait = now.time_since_epoch() - duration{oldest};
+    }
+  }
+  return r;
+}
+
+void decode_state::on(const batch_limits& limits) {
+  limits_.rows = std::clamp(limits.rows, 1u, std::max(1u, opts_.max_batch));
+  limits_.tokens_beside_rows =
+      std::clamp(limits.prefill_tokens, kv_block_tokens,
+                 std::max(kv_block_tokens, opts_.prefill_chunk));
+}
+
+// Puts blocks side by side in memory, and gives free memory back, so much a
+// step. Correctness does not depend on where blocks lie.
+void decode_state::tidy() {
+  if (!compacting_ && ++since_look_ < compact_every)
+    return;
+  since_look_ = 0;
+  auto tables = std::vector<page_table*>{};
+  batch_->for_each([&](auto& s) {
+    if (!outgoing_.contains(s.spec.seq))
+      tables.push_back(const_cast<page_table*>(&s.table));
+  });
+  for (auto seq : prefilling_)
+    tables.push_back(&prompts_.at(seq).table);
+  auto how = fragmentation(tables, *opts_.arena);
+  if (!compacting_ && how.holes() < 0.5)
+    return;
+  auto did = compact(tables, *opts_.arena, compact_copies);
+  compacted_ += did.copies;
+  compacting_ = !did.done;
+}
+
+schedule_entry decode_state::entry_of(const sequence_spec& spec,
+                                      size_t generated,
+                                      int64_t arrival_ns) const {
+  auto e = schedule_entry{};
+  e.seq = spec.seq;
+  e.priority = spec.priority;
+  e.arrival_ns = arrival_ns;
+  e.prompt = static_cast<uint32_t>(spec.prompt.size());
+  e.generated = static_cast<uint32_t>(generated);
+  e.max_tokens = spec.max_tokens;
+  e.tokens_to_compute = e.prompt + e.generated;
+  return e;
+}
+
+void decode_state::look(time_point now) {
+  if (!scheduled_ || view_pending_)
+    return;
+  auto running = batch_->size() + prefilling_.size();
+  // Nothing to decide while everybody who is here will have room for long.
+  if (line_.empty() && free_blocks() >= running * calm_blocks)
+    return;
+  auto& v = out_.view.emplace(std::exchange(measured_, {}));
+  view_pending_ = true;
+  v.number = ++views_;
+  v.now_ns = now.time_since_epoch().count();
+  v.capacity = pool_->capacity();
+  v.free_blocks = free_blocks();
+  v.max_rows = limits_.rows;
+  v.block_bytes = pool_->layout().block_bytes();
+  v.store = opts_.store != nullptr;
+  auto add = [&](schedule_entry e, schedule_phase phase, uint32_t blocks) {
+    e.phase = phase;
+    e.blocks = blocks;
+    v.entries.push_back(e);
+  };
+  batch_->for_each([&](auto& s) {
+    auto moving = outgoing_.contains(s.spec.seq);
+    add(entry_of(s.spec, s.generated.size(), s.arrival_ns),
+        moving ? schedule_phase::moving : schedule_phase::running,
+        s.table.blocks());
+  });
+  for (auto& [seq, o] : outgoing_)
+    if (o.stopped) {
+      auto& s = *o.stopped;
+      auto e = entry_of(s.spec, s.generated.size(), s.arrival_ns);
+      e.leaving = true;
+      add(e, schedule_phase::moving, s.table.blocks());
+    }
+  for (auto& [seq, in] : incoming_)
+    add(entry_of(in.what.spec, in.what.spec.emitted.size(), in.arrival_ns),
+        schedule_phase::moving, in.what.offer.blocks);
+  for (auto seq : prefilling_) {
+    auto& p = prompts_.at(seq);
+    auto e = entry_of(p.spec, p.spec.emitted.size(), p.arrival_ns);
+    e.prefilling = true;
+    add(e, schedule_phase::running, p.table.blocks());
+  }
+  for (auto seq : line_) {
+    if (v.entries.size() >= max_view)
+      break;
+    auto e = schedule_entry{};
+    auto phase = schedule_phase::waiting;
+    if (auto p = prompts_.find(seq); p != prompts_.end()) {
+      auto& x = p->second;
+      e = entry_of(x.spec, x.spec.emitted.size(), x.arrival_ns);
+    } else if (auto o = offers_.find(seq); o != offers_.end()) {
+      auto& x = o->second;
+      e = entry_of(x.what.spec, x.what.spec.emitted.size(), x.arrival_ns);
+      e.tokens_to_compute = 0; // they are computed, elsewhere
+    } else if (auto q = parked_.find(seq); q != parked_.end()) {
+      auto& x = q->second;
+      e = entry_of(x.spec, x.generated.size(), x.arrival_ns);
+      phase = schedule_phase::swapped;
+    }
+    e.blocks_to_start = blocks_to_start(seq);
+    add(e, phase, 0);
+  }
+}
+
+// -- what it wants ------------------------------------------------------------
+
+void decode_state::on(const schedule_plan& plan, time_point now) {
+  stuck_ = false;
+  view_pending_ = false;
+  if (!scheduled_ || plan.number != views_)
+    return;
+  for (auto& p : plan.preempt)
+    preempt(p.seq, p.way, now);
+  auto wanted = std::deque<seq_id>{};
+  for (auto seq : plan.order)
+    if (auto i = std::find(line_.begin(), line_.end(), seq); i != line_.end()) {
+      wanted.push_back(seq);
+      line_.erase(i);
+    }
+  planned_ = wanted.size();
+  line_.insert(line_.begin(), wanted.begin(), wanted.end());
+  admit(now);
+}
+
+void decode_state::without_scheduler(time_point now) {
+  scheduled_ = view_pending_ = stuck_ = false;
+  admit(now);
+}
+
+} // namespace troupe
