@@ -7,9 +7,8 @@ namespace troupe {
 
 namespace {
 
-constexpr auto n = size_t{5};
-using vec = std::array<double, n>;
-using matrix = std::array<vec, n>;
+constexpr auto n = step_features;
+using vec = feature_vec;
 
 /// Information about each of the prior's costs, in units of a step's: the prior
 /// may be wrong by an order of magnitude where steps are right to some percent.
@@ -36,98 +35,8 @@ vec counts(const step_shape& s) {
           static_cast<double>(s.decode_context)};
 }
 
-double dot(const vec& a, const vec& b) {
-  auto sum = 0.;
-  for (size_t i = 0; i < n; ++i)
-    sum += a[i] * b[i];
-  return sum;
-}
-
-vec product(const matrix& m, const vec& x) {
-  auto y = vec{};
-  for (size_t i = 0; i < n; ++i)
-    y[i] = dot(m[i], x);
-  return y;
-}
-
 duration to_duration(double ns) {
   return duration{static_cast<int64_t>(std::clamp(ns, 0., longest))};
-}
-
-/// Solves m x = b for the variables in `in` by Cholesky; the others are 0.
-/// `half`: leaves out the backward substitution, so that x.x = b.(m^-1)b.
-vec solve(const matrix& m, const vec& b, const std::array<bool, n>& in,
-          bool half = false) {
-  auto l = matrix{};
-  auto inverse = vec{}; // of the diagonal
-  auto x = vec{};
-  for (size_t i = 0; i < n; ++i) {
-    if (!in[i])
-      continue;
-    for (size_t j = 0; j <= i; ++j) {
-      if (!in[j])
-        continue;
-      auto sum = m[i][j];
-      for (size_t k = 0; k < j; ++k)
-        sum -= l[i][k] * l[j][k];
-      if (j < i)
-        l[i][j] = sum * inverse[j];
-      else // rounding must not make the matrix singular
-        inverse[i] = 1 / std::sqrt(std::max(sum, 1e-13 * m[i][i]));
-    }
-    auto sum = b[i];
-    for (size_t k = 0; k < i; ++k)
-      sum -= l[i][k] * x[k];
-    x[i] = sum * inverse[i];
-  }
-  if (half)
-    return x;
-  for (size_t i = n; i-- > 0;) {
-    if (!in[i])
-      continue;
-    for (size_t k = i + 1; k < n; ++k)
-      x[i] -= l[k][i] * x[k];
-    x[i] *= inverse[i];
-  }
-  return x;
-}
-
-/// The x >= 0 that minimises x.(m x)/2 - b.x, from a feasible `x` (Lawson and
-/// Hanson, "Solving Least Squares Problems", 1974, chapter 23). A good start
-/// costs one solution. Every iterate is feasible, so the bound on their number,
-/// met only by rounding, harms nothing.
-vec solve_nonnegative(const matrix& m, const vec& b, vec x) {
-  auto in = std::array<bool, n>{};
-  for (size_t i = 0; i < n; ++i)
-    in[i] = x[i] > 0;
-  for (auto tries = 0; tries < 24; ++tries) {
-    auto s = solve(m, b, in);
-    auto share = 1.; // of the way to s that stays feasible
-    for (size_t i = 0; i < n; ++i)
-      if (in[i] && s[i] <= 0)
-        share = std::min(share, x[i] / (x[i] - s[i]));
-    if (share < 1) {
-      for (size_t i = 0; i < n; ++i)
-        if (in[i]) {
-          x[i] += share * (s[i] - x[i]);
-          in[i] = x[i] > 1e-12;
-          x[i] = in[i] ? x[i] : 0;
-        }
-      continue;
-    }
-    x = s;
-    auto best = n;
-    auto steepest = 0.;
-    for (size_t i = 0; i < n; ++i) {
-      auto slope = in[i] ? 0 : b[i] - dot(m[i], x);
-      if (slope > steepest + 1e-9 * m[i][i])
-        steepest = slope, best = i;
-    }
-    if (best == n)
-      return x;
-    in[best] = true;
-  }
-  return x;
 }
 
 } // namespace
@@ -159,27 +68,25 @@ void latency_predictor::rescale(double ratio, double weight) {
     information_[i][i] += lift;
     evidence_[i] = evidence_[i] * weight / ratio + lift * multiple_[i];
   }
+  factors_ = ldl_factors{information_};
 }
 
 // One step: y is what z . multiple_ should have been.
 void latency_predictor::learn(const vec& z, double y) {
-  auto v = product(information_, z);
+  auto v = vec{};
+  for (size_t i = 0; i < n; ++i)
+    v[i] = dot(information_[i], z);
   auto forgotten = (1 - kept_) / dot(z, v);
   auto told = forgotten * dot(z, evidence_);
   for (size_t i = 0; i < n; ++i) {
     for (size_t j = 0; j < n; ++j)
-      information_[i][j] += z[i] * z[j] - forgotten * v[i] * v[j];
+      information_[i][j] += z[i] * z[j] - forgotten * (v[i] * v[j]);
     evidence_[i] += z[i] * y - told * v[i];
   }
-  multiple_ = solve_nonnegative(information_, evidence_, multiple_);
+  factors_ = ldl_factors{information_};
+  multiple_ = solve_nonnegative(information_, factors_, evidence_, multiple_);
   for (size_t i = 0; i < n; ++i)
     cost_[i] = multiple_[i] * prior_[i];
-}
-
-// Variance of the prediction for z, in units of that of a step.
-double latency_predictor::leverage(const vec& z) const {
-  auto x = solve(information_, z, {true, true, true, true, true}, true);
-  return dot(x, x);
 }
 
 void latency_predictor::record(const step_shape& shape, duration took) {
@@ -194,8 +101,9 @@ void latency_predictor::record(const step_shape& shape, duration took) {
   auto z = vec{};
   for (size_t i = 0; i < n; ++i)
     z[i] = x[i] * prior_[i] / predicted;
-  // What nobody has seen may miss by more than what everybody has.
-  auto spread = std::sqrt(1 + leverage(z));
+  // The prediction's own deviation, in units of a step's: what was not seen may
+  // miss by more.
+  auto spread = std::sqrt(1 + factors_.quadratic(z));
   auto miss = (y / predicted - 1) / spread;
   auto limit = 4 * relative_ + 0.05;
   if (observations_++ < learning) {

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/base/time.hpp"
+#include "core/serving/least_squares.hpp"
 
 namespace troupe {
 
@@ -84,21 +85,19 @@ public:
   step_cost cost() const;
 
 private:
-  static constexpr size_t features = 5;
-  using vec = std::array<double, features>;
-  using matrix = std::array<vec, features>;
+  using vec = feature_vec;
 
   void rescale(double ratio, double weight);
   void learn(const vec& z, double y);
-  double leverage(const vec& z) const;
   void watch_for_change(double ratio, double miss);
   void note_miss(double miss, double limit, double predicted);
 
   // Costs are kept as multiples of the prior's, so that all are of one size.
-  vec prior_;            ///< ns
-  vec cost_;             ///< ns; >= 0, what `predict` reads
-  vec multiple_;         ///< the same, of the prior's
-  matrix information_;   ///< of `multiple_`, symmetric, positive definite
+  vec prior_;                  ///< ns
+  vec cost_;                   ///< ns; >= 0, what `predict` reads
+  vec multiple_;               ///< the same, of the prior's
+  feature_matrix information_; ///< of `multiple_`, symmetric, positive definite
+  ldl_factors factors_;        ///< of the information
   vec evidence_;         ///< information_ x the solution without constraints
   double floor_;         ///< information about each cost, whatever happens
   double kept_;          ///< share of what is known that a step leaves
