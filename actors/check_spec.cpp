@@ -40,12 +40,22 @@ result<void> check(const kv_offer& offer, const sequence_spec& spec) {
   // the last.
   auto tokens = static_cast<uint32_t>(spec.prompt.size() + spec.emitted.size());
   if (offer.seq != spec.seq || offer.epoch != spec.epoch
-      || offer.blocks > kv_layout::blocks_for(tokens)
-      || offer.blocks + 1 < kv_layout::blocks_for(tokens)
+      || (offer.blocks != kv_layout::blocks_for(tokens)
+          && offer.blocks != kv_layout::blocks_for(tokens - 1))
       || offer.max_blocks != kv_layout::blocks_for(spec.max_length()))
     return fail(errc::layout_mismatch,
                 "a handoff's offer contradicts its sequence");
   return {};
+}
+
+bool consistent(const kv_commit& commit, const sequence_spec& spec,
+                const hparams& model) {
+  auto& all = commit.emitted;
+  return !all.empty() && all.size() >= spec.emitted.size()
+         && all.size() < spec.max_tokens
+         && std::equal(spec.emitted.begin(), spec.emitted.end(), all.begin())
+         && commit.tokens + size_t{1} == spec.prompt.size() + all.size()
+         && known_tokens(all, model.vocab);
 }
 
 } // namespace troupe

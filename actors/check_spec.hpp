@@ -21,4 +21,9 @@ result<void> check(const sequence_spec& spec, const hparams& model);
 /// and no less. layout_mismatch.
 result<void> check(const kv_offer& offer, const sequence_spec& spec);
 
+/// Whether a committed position agrees with what the sequence said of itself:
+/// these numbers index the prompt and the KV.
+bool consistent(const kv_commit& commit, const sequence_spec& spec,
+                const hparams& model);
+
 } // namespace troupe

@@ -1,18 +1,38 @@
 #include "actors/decode_batch.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace troupe {
 
 decode_batch::decode_batch(const node_options& opts, uint32_t max_tokens)
     : engine_(opts.weights, engine_options{opts.threads, max_tokens, nullptr,
-                                           opts.activations}),
-      max_batch_(std::max(1u, opts.max_batch)) {}
+                                           opts.activations}) {}
 
-const decoding* decode_batch::find(seq_id seq) const {
+decoding* decode_batch::find(seq_id seq) {
   auto i = std::find_if(all_.begin(), all_.end(),
                         [&](auto& s) { return s.spec.seq == seq; });
   return i != all_.end() ? &*i : nullptr;
+}
+
+const decoding* decode_batch::find(seq_id seq) const {
+  return const_cast<decode_batch*>(this)->find(seq);
+}
+
+decoding* decode_batch::find_request(request_id request) {
+  auto i = std::find_if(all_.begin(), all_.end(),
+                        [&](auto& s) { return s.spec.request == request; });
+  return i != all_.end() ? &*i : nullptr;
+}
+
+std::optional<decoding> decode_batch::take(seq_id seq) {
+  auto i = std::find_if(all_.begin(), all_.end(),
+                        [&](auto& s) { return s.spec.seq == seq; });
+  if (i == all_.end())
+    return std::nullopt;
+  auto s = std::move(*i);
+  all_.erase(i);
+  return s;
 }
 
 sequence_output decode_batch::advance(decoding& s,
@@ -30,20 +50,31 @@ sequence_output decode_batch::advance(decoding& s,
   return o;
 }
 
-decode_batch::outcome decode_batch::step(routed_outputs& out,
+decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
+                                         const make_room& room,
                                          std::span<const batch_row> chunks) {
   auto done = outcome{};
-  auto count = std::min<size_t>(all_.size(), max_batch_);
+  turn_.clear();
+  auto skipped = std::vector<decoding>{};
+  while (!all_.empty() && turn_.size() < rows) {
+    auto& s = all_.front();
+    (room(s.table) ? turn_ : skipped).push_back(std::move(s));
+    all_.pop_front();
+  }
+  // Those without room are the first to have it.
+  all_.insert(all_.begin(), std::make_move_iterator(skipped.begin()),
+              std::make_move_iterator(skipped.end()));
+  auto count = turn_.size();
+  done.rows = static_cast<uint32_t>(count);
   if (count + chunks.size() == 0)
     return done;
   rows_.clear();
-  for (size_t i = 0; i < count; ++i) {
-    auto& s = all_[i];
-    s.table.back(s.table.length() + 1);
+  for (auto& s : turn_) {
     auto row = batch_row{};
     row.table = &s.table;
     row.tokens = std::span{&s.generated.back(), 1};
     rows_.push_back(row);
+    done.context += s.table.length() + 1;
   }
   rows_.insert(rows_.end(), chunks.begin(), chunks.end());
   auto logits = engine_.forward(rows_);
@@ -55,9 +86,7 @@ decode_batch::outcome decode_batch::step(routed_outputs& out,
   else
     done.of_chunks = logits.failure();
   for (size_t i = 0; i < count; ++i) {
-    // Those that had their turn go to the back, those that ended go away.
-    auto s = std::move(all_.front());
-    all_.pop_front();
+    auto& s = turn_[i];
     auto position = s.generated.size();
     auto token = logits ? sampler_.sample(logits->subspan(i * vocab, vocab),
                                           s.spec.prompt, s.generated, position,
@@ -66,11 +95,13 @@ decode_batch::outcome decode_batch::step(routed_outputs& out,
     auto o = advance(s, token);
     auto over = o.reason != finish_reason::none;
     out.emplace_back(s.stream, std::move(o));
+    // Those that had their turn go to the back, those that ended go away.
     if (over)
       done.ended.push_back(std::move(s));
     else
       all_.push_back(std::move(s));
   }
+  turn_.clear();
   return done;
 }
 

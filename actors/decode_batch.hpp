@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -16,6 +18,7 @@ struct decoding {
   std::vector<token_id> generated; ///< over the whole answer
   page_table table;
   stream_actor stream;
+  int64_t arrival_ns = 0; ///< at this node
 };
 
 /// The sequences that a decode node generates, all in one batch. With more of
@@ -26,19 +29,39 @@ public:
   decode_batch(const node_options& opts, uint32_t max_tokens);
 
   void join(decoding s) { all_.push_back(std::move(s)); }
+  /// It has waited already.
+  void rejoin(decoding s) { all_.push_front(std::move(s)); }
 
   struct outcome {
     /// These have left.
     std::vector<decoding> ended;
+    /// Sequences that got a token.
+    uint32_t rows = 0;
+    /// Tokens that they attended to.
+    uint64_t context = 0;
     /// Logits that the chunks wanted, until the next step; or why it failed.
     result<std::span<const float>> of_chunks = std::span<const float>{};
   };
 
-  /// One token for each of the front rows, appended to `out`; `chunks` of
-  /// prompts are computed beside them.
-  outcome step(routed_outputs& out, std::span<const batch_row> chunks = {});
+  /// Gives a table memory for one more token; false: there is none now.
+  using make_room = std::function<bool(page_table&)>;
 
+  /// One token for each of the front rows that have room, at most `rows`,
+  /// appended to `out`; `chunks` of prompts are computed beside them.
+  outcome step(routed_outputs& out, uint32_t rows, const make_room& room,
+               std::span<const batch_row> chunks);
+
+  /// Null: no such sequence.
+  decoding* find(seq_id seq);
   const decoding* find(seq_id seq) const;
+  decoding* find_request(request_id request);
+
+  std::optional<decoding> take(seq_id seq);
+
+  template <class F>
+  void for_each(F f) const {
+    std::for_each(all_.begin(), all_.end(), std::move(f));
+  }
 
   template <class Predicate>
   size_t erase_if(Predicate p) {
@@ -54,8 +77,8 @@ private:
 
   engine engine_;
   fused_sampler sampler_;
-  uint32_t max_batch_;
   std::deque<decoding> all_; ///< the front ones go into the next step
+  std::vector<decoding> turn_; ///< those that are in the step under way
   std::vector<batch_row> rows_;
   uint64_t steps_ = 0;
   uint32_t largest_ = 0;

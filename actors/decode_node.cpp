@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/owed_reply.hpp"
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
 
@@ -12,31 +13,71 @@ namespace {
 // The handles and the clock around a decode node's state.
 class performer {
 public:
-  explicit performer(decode_actor::stateful_pointer<decode_state> self)
-      : self_(self) {}
+  explicit performer(decode_actor::stateful_pointer<decode_state> self,
+                     const node_options& opts)
+      : self_(self), store_(opts.store) {
+    if (store_)
+      peers_.add(self_, store_);
+    if (opts.preempt) {
+    }
+  }
 
   time_point now() const { return time_point{self_->clock().now()}; }
 
-  kv_source_actor sender() const {
-    return caf::actor_cast<kv_source_actor>(self_->current_sender());
+  template <class Handle>
+  Handle sender() const {
+    return caf::actor_cast<Handle>(self_->current_sender());
   }
 
-  void watch(const handoff_offer& m) {
+  void submit(const prefill_job& m) {
+    peers_.add(self_, m.stream);
+    self_->state.submit(m, now());
+    flush();
+  }
+
+  void offer(const handoff_offer& m) {
     peers_.add(self_, m.source);
     peers_.add(self_, m.stream);
+    self_->state.on(m, now());
+    flush();
+  }
+
+  caf::result<migrated> migrate(const migrate_sequence& m) {
+    auto promise = self_->make_response_promise<migrated>();
+    migrations_.emplace(m.request, owed_reply<migrated>{promise});
+    peers_.add(self_, m.to);
+    self_->state.migrate(m.request, m.to, now());
+    flush();
+    return promise;
+  }
+
+  caf::result<drained> drain(const drain_node& m) {
+    auto promise = self_->make_response_promise<drained>();
+    drains_.emplace_back(promise);
+    for (auto& peer : m.peers)
+      peers_.add(self_, peer);
+    self_->state.drain(m.peers, now());
+    flush();
+    return promise;
   }
 
   void down(const caf::actor_addr& peer) {
     peers_.down(peer);
-    self_->state.peer_down(peer, now());
+    if (scheduler_ == peer)
+      self_->state.without_scheduler(now());
+    else
+      self_->state.peer_down(peer, now());
     flush();
   }
 
+  // One step a message: whatever arrives meanwhile, a cancellation above all,
+  // is handled before the next.
   void step(const step_tick& t) {
     if (!timers_.due(t))
       return;
-    self_->state.step();
-    self_->state.admit_waiting(now());
+    auto began = now();
+    self_->state.step(began);
+    self_->state.stepped(now() - began);
     flush();
   }
 
@@ -48,18 +89,59 @@ public:
   }
 
   void flush() {
-    auto effects = self_->state.take_effects();
+    auto& state = self_->state;
+    state.look(now());
+    auto effects = state.take_effects();
+    for (auto& [stream, m] : effects.moves) {
+      m.holder = caf::actor_cast<sequence_holder>(decode_actor{self_});
+      self_->send(stream, std::move(m));
+    }
+    // Tokens first: whoever hears of a handoff has them already.
     flush_outputs(self_, std::move(effects.outputs));
     for (auto& [source, m] : effects.to_source)
       send_to_source(self_, source, m);
-    timers_.arm_step(self_, self_->state.has_step());
-    timers_.arm_deadline(self_, self_->state.has_handoffs());
+    for (auto& [to, m] : effects.to_destination)
+      send_to_destination(self_, to, m, effects.specs, effects.streams);
+    for (auto& m : effects.fetches) {
+      if (!m.to)
+        m.to = caf::actor_cast<kv_destination_actor>(decode_actor{self_});
+      self_->send(store_, std::move(m));
+    }
+    for (auto& m : effects.drops)
+      if (store_)
+        self_->send(store_, m);
+    for (auto& [request, how] : effects.migrations)
+      answer(request, how);
+    if (effects.empty) {
+      for (auto& d : drains_)
+        d.deliver(*effects.empty);
+      drains_.clear();
+    }
+    if (effects.view && scheduler_)
+      self_->send(scheduler_, std::move(*effects.view));
+    timers_.arm_step(self_, state.has_step());
+    timers_.arm_deadline(self_, state.has_handoffs());
   }
 
 private:
+  void answer(request_id request, const result<migrated>& how) {
+    auto [first, last] = migrations_.equal_range(request);
+    for (auto i = first; i != last; ++i) {
+      if (how)
+        i->second.deliver(*how);
+      else
+        i->second.fail(how.failure());
+    }
+    migrations_.erase(first, last);
+  }
+
   decode_actor::stateful_pointer<decode_state> self_;
+  kv_store_actor store_;
+  preempt_scheduler_actor scheduler_;
   watched peers_;
   node_timers timers_;
+  std::multimap<request_id, owed_reply<migrated>> migrations_;
+  std::vector<owed_reply<drained>> drains_;
 };
 
 } // namespace
@@ -67,29 +149,40 @@ private:
 decode_actor::behavior_type
 decode_node(decode_actor::stateful_pointer<decode_state> self,
             node_options opts) {
+  auto p = std::make_shared<performer>(self, opts);
   self->state.init(std::move(opts));
-  auto p = std::make_shared<performer>(self);
   auto& state = self->state;
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
   return {
-      [p, &state](const handoff_offer& m) {
-        p->watch(m);
-        state.on(m, p->now()), p->flush();
-      },
+      [p](const handoff_offer& m) { p->offer(m); },
       [p, &state](const kv_chunk& m) {
-        state.on(m, p->sender(), p->now()), p->flush();
+        state.on(m, p->sender<kv_source_actor>(), p->now()), p->flush();
       },
       [p, &state](const kv_commit& m) {
-        state.on(m, p->sender(), p->now()), p->flush();
+        state.on(m, p->sender<kv_source_actor>(), p->now()), p->flush();
       },
       [p, &state](const kv_abort& m) {
-        state.on(m, p->sender(), p->now()), p->flush();
+        state.on(m, p->sender<caf::actor_addr>(), p->now()), p->flush();
       },
+      [p](const prefill_job& m) { p->submit(m); },
       [p, &state](const cancel_sequence& m) {
         state.cancel(m, p->now()), p->flush();
       },
+      [p, &state](const kv_grant& m) {
+        state.on(m, p->sender<kv_destination_actor>(), p->now()), p->flush();
+      },
+      [p, &state](const kv_credit& m) { state.on(m, p->now()), p->flush(); },
+      [p, &state](const kv_accepted& m) { state.on(m, p->now()), p->flush(); },
+      [p](const migrate_sequence& m) { return p->migrate(m); },
+      [p](const drain_node& m) { return p->drain(m); },
+      [p, &state](const preempt_sequence& m) {
+        state.on(m, p->now()), p->flush();
+      },
       [p](const step_tick& t) { p->step(t); },
       [p](const deadline_tick& t) { p->tick(t); },
+      [p, &state](const schedule_plan& m) {
+        state.on(m, p->now()), p->flush();
+      },
       [&state](const status_query&) { return state.status(); },
   };
 }

@@ -65,6 +65,7 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.seq = id;
   spec.prompt = r.prompt;
   spec.sampling = r.sampling;
+  spec.priority = r.priority;
   spec.cache_salt = r.cache_salt;
   auto room = o.context - static_cast<uint32_t>(length);
   spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
@@ -178,6 +179,12 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
           self->send(*s, m);
       },
       [=](const session_done& m) { self->state.done(m.request); },
+      [=](const migrate_request& m) {
+        return self->delegate(self->state.options().registry, m);
+      },
+      [=](const drain_request& m) {
+        return self->delegate(self->state.options().registry, m);
+      },
       [=](const status_query& q) {
         return self->delegate(self->state.options().registry, q);
       },

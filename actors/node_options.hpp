@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/protocol/interfaces.hpp"
 #include "core/base/ids.hpp"
 #include "core/engine/engine.hpp"
 #include "core/kv/block_pool.hpp"
@@ -25,8 +26,18 @@ struct node_options {
   unsigned threads = 1;
   /// Tokens of one prefill step; rounded down to whole blocks, at least one.
   uint32_t prefill_chunk = 256;
+  /// KV that a prefill step writes before it pauses between two layers, hands
+  /// that over, and looks at its messages, in bytes; one layer at least.
+  size_t push_bytes = size_t{256} << 10;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  node_role role = node_role::mixed;
+  /// Lets sequences start before all blocks that they may need are free, and
+  /// takes them away again where memory runs short: a preempt scheduler
+  /// decides. Otherwise they come in one after the other, and stay.
+  bool preempt = false;
+  /// Where preempted sequences keep their KV; null: it is computed again.
+  kv_store_actor store;
   /// The same for all nodes that a sequence may come to.
   activation_type activations = activation_type::i16;
   handoff_timing timing;

@@ -33,8 +33,8 @@ public:
     flush();
   }
 
-  // One chunk a message: whatever arrives meanwhile, a cancellation above
-  // all, is handled before the next.
+  // A few layers a message: whatever arrives meanwhile, a credit or a
+  // cancellation above all, is handled before the next.
   void step(const step_tick& t) {
     if (!timers_.due(t))
       return;

@@ -49,11 +49,12 @@ public:
   /// A decode node or a gateway is gone.
   void peer_down(const caf::actor_addr& peer);
 
-  // -- compute: one chunk of the oldest prompt that fits, in three parts ------
+  // -- compute: a few layers of one chunk of the oldest prompt that fits ------
 
-  /// Takes blocks, and offers the sequence to its decode node.
+  /// If no chunk is under way: takes blocks, offers the sequence to its decode
+  /// node, and starts on its next chunk.
   void begin_step(time_point now);
-  /// The long part; nothing is sent meanwhile.
+  /// The long part, the next layers or the logits; nothing is sent meanwhile.
   void compute();
   /// Hands over what was computed.
   void end_step(time_point now);
@@ -72,20 +73,28 @@ private:
     std::optional<kv_sender> sender;
   };
   using job_map = std::map<seq_id, job>;
-  /// The chunk of the step under way.
+  /// The chunk under way. Its job is there as long as it is: whatever ends the
+  /// job meanwhile drops the engine's step.
   struct chunk {
     seq_id seq = 0;
     uint32_t first = 0;
     uint32_t count = 0;
     bool last = false;
-    result<std::span<const float>> logits = std::span<const float>{};
+    uint32_t at_once = 1; ///< layers computed between two looks at messages
+    uint32_t pushed = 0;  ///< layers handed over
+    uint32_t computed = 0;
+    /// Once all layers are computed.
+    std::optional<std::span<const float>> logits;
   };
 
   void start(job& j, time_point now);
-  void push(job& j, uint32_t first_block, uint32_t blocks, time_point now);
+  void push(job& j, uint32_t first_block, uint32_t blocks, uint32_t first_layer,
+            uint32_t layers, time_point now);
+  uint32_t layers_at_once(uint32_t blocks) const;
   void finish_prefill(job& j, std::span<const float> logits, time_point now);
   void send(job& j, kv_outbox box);
   void drop(job_map::iterator i, errc code, const std::string& reason);
+  void erase(job_map::iterator i);
   void settle(seq_id seq);
   job* find(seq_id seq, epoch_t epoch);
   void fail(const prefill_job& j, const error& e);

@@ -62,6 +62,13 @@ void prefill_state::drop(job_map::iterator i, errc code,
     j.sender->abort(code, reason, box);
     send(j, std::move(box));
   }
+  erase(i);
+}
+
+void prefill_state::erase(job_map::iterator i) {
+  // The engine never looks again at a step that it isn't asked to go on with.
+  if (chunk_ && chunk_->seq == i->first)
+    chunk_.reset();
   std::erase(queue_, i->first);
   jobs_.erase(i);
 }
@@ -105,10 +112,8 @@ void prefill_state::settle(seq_id seq) {
   auto& sender = *i->second.sender;
   if (sender.failed())
     fail(i->second.what, sender.failure());
-  if (sender.failed() || sender.done()) {
-    std::erase(queue_, seq);
-    jobs_.erase(i);
-  }
+  if (sender.failed() || sender.done())
+    erase(i);
 }
 
 void prefill_state::on(const kv_grant& m, const kv_destination_actor& from,

@@ -33,16 +33,24 @@ void prefill_state::start(job& j, time_point now) {
 }
 
 void prefill_state::push(job& j, uint32_t first_block, uint32_t blocks,
+                         uint32_t first_layer, uint32_t layers,
                          time_point now) {
   auto box = kv_outbox{};
-  j.sender->push(j.table, first_block, blocks, 0, pool_->layout().layers, now,
-                 box);
+  j.sender->push(j.table, first_block, blocks, first_layer, layers, now, box);
   send(j, std::move(box));
 }
 
+// Evenly, so that the last push is no crumb.
+uint32_t prefill_state::layers_at_once(uint32_t blocks) const {
+  auto& layout = pool_->layout();
+  auto pushes = std::clamp<size_t>(blocks * layout.block_bytes()
+                                       / std::max<size_t>(1, opts_.push_bytes),
+                                   1, layout.layers);
+  return static_cast<uint32_t>((layout.layers + pushes - 1) / pushes);
+}
+
 void prefill_state::begin_step(time_point now) {
-  chunk_.reset();
-  if (!has_step())
+  if (chunk_ || !has_step())
     return;
   auto seq = queue_.front();
   auto& j = jobs_.at(seq);
@@ -58,7 +66,8 @@ void prefill_state::begin_step(time_point now) {
     start(j, now);
   }
   auto found = j.table.length() - computed;
-  push(j, computed / kv_block_tokens, found / kv_block_tokens, now);
+  push(j, computed / kv_block_tokens, found / kv_block_tokens, 0,
+       pool_->layout().layers, now);
   j.cached += found;
   hit_tokens_ += found;
   auto c = chunk{};
@@ -66,33 +75,42 @@ void prefill_state::begin_step(time_point now) {
   c.first = j.table.length();
   c.count = std::min(opts_.prefill_chunk, total - c.first);
   c.last = c.first + c.count == total;
+  c.at_once = layers_at_once(kv_layout::blocks_for(c.count));
   j.table.back(c.first + c.count);
-  chunk_ = std::move(c);
+  auto row = batch_row{};
+  row.table = &j.table;
+  row.tokens = std::span{j.tokens}.subspan(c.first, c.count);
+  row.want_logits = c.last;
+  if (auto ok = engine_->begin({&row, 1}); !ok)
+    return fail_and_drop(seq, ok.failure());
+  chunk_ = c;
 }
 
 void prefill_state::compute() {
   if (!chunk_)
     return;
-  auto& j = jobs_.at(chunk_->seq);
-  auto row = batch_row{};
-  row.table = &j.table;
-  row.tokens = std::span{j.tokens}.subspan(chunk_->first, chunk_->count);
-  row.want_logits = chunk_->last;
-  chunk_->logits = engine_->forward({&row, 1});
-  ++steps_;
+  // The logits on their own: the last layers are on their way meanwhile.
+  if (auto layers = engine_->advance(chunk_->at_once))
+    chunk_->computed += layers;
+  else
+    chunk_->logits = engine_->finish();
 }
 
 void prefill_state::end_step(time_point now) {
   if (!chunk_)
     return;
-  auto c = *std::exchange(chunk_, std::nullopt);
-  if (!c.logits)
-    return fail_and_drop(c.seq, c.logits.failure());
-  auto& j = jobs_.at(c.seq);
+  auto& j = jobs_.at(chunk_->seq);
   // Chunks end at block boundaries but for the last, so what is pushed here
   // is never written again.
-  auto first = c.first / kv_block_tokens;
-  push(j, first, kv_layout::blocks_for(c.first + c.count) - first, now);
+  auto first = chunk_->first / kv_block_tokens;
+  auto end = kv_layout::blocks_for(chunk_->first + chunk_->count);
+  push(j, first, end - first, chunk_->pushed, chunk_->computed - chunk_->pushed,
+       now);
+  chunk_->pushed = chunk_->computed;
+  if (!chunk_->logits)
+    return;
+  ++steps_;
+  auto c = *std::exchange(chunk_, std::nullopt);
   index_->insert(j.what.spec.cache_salt, j.tokens, j.table);
   if (c.last) {
     std::erase(queue_, c.seq);

@@ -80,14 +80,16 @@ void registry_state::add(const add_mixed& m) {
 result<placement> registry_state::place(const place_request& m) {
   release({m.request});
   auto paired = !prefill_.empty() && !decode_.empty();
-  if (mixed_.empty() && !paired)
-    return fail(errc::no_node, prefill_.empty() ? "there is no prefill node"
-                                                : "there is no decode node");
+  if (mixed_.empty() && decode_.empty())
+    return fail(errc::no_node, "there is no node that generates");
   auto p = least_loaded(prefill_, m.avoid);
   auto d = least_loaded(decode_, m.avoid);
   auto x = least_loaded(mixed_, m.avoid);
   auto& where = placements_[m.request];
-  if (!paired || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
+  if (mixed_.empty() && !paired) {
+    ++d->load;
+    where = {d->node, d->handle, d->node, {}};
+  } else if (!paired || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
     ++x->load;
     where = {x->node, x->handle, x->node, {}};
   } else {
@@ -102,32 +104,67 @@ void registry_state::release(const release_placement& m) {
   auto i = placements_.find(m.request);
   if (i == placements_.end())
     return;
-  release_one(prefill_, i->second.prefill);
-  release_one(decode_, i->second.decode);
-  release_one(mixed_, i->second.prefill);
+  auto& where = i->second;
+  release_one(prefill_, where.prefill);
+  release_one(decode_, where.decode);
+  if (!where.decode) {
+    release_one(decode_, where.prefill);
+    release_one(mixed_, where.prefill);
+  }
   placements_.erase(i);
 }
 
 void registry_state::move(const placement_moved& m) {
+  if (!placements_.contains(m.request))
+    return;
+  for (auto* entries : {&decode_, &mixed_})
+    for (auto& e : *entries)
+      if (e.node == m.node) {
+        release({m.request});
+        ++e.load;
+        placements_[m.request] = {e.node, e.handle, e.node, {}};
+        return;
+      }
+}
+
+result<std::pair<decode_actor, migrate_sequence>>
+registry_state::find(const migrate_request& m) const {
   auto i = placements_.find(m.request);
   if (i == placements_.end())
-    return;
+    return fail(errc::unknown_sequence, "request " + std::to_string(m.request)
+                                            + " is not under way");
   auto& where = i->second;
-  release_one(decode_, where.decode);
-  release_one(mixed_, where.prefill);
-  where.decode = nullptr;
-  where.decode_id = m.node;
-  for (auto& e : decode_)
-    if (e.node == m.node) {
-      ++e.load;
-      where.decode = e.handle;
-    }
-  for (auto& e : mixed_)
-    if (e.node == m.node) {
-      ++e.load;
-      where.prefill = e.handle;
-      where.prefill_id = e.node;
-    }
+  for (auto* to : {&decode_, &mixed_})
+    for (auto& e : *to)
+      if (e.node == m.node) {
+        auto from = where.decode ? where.decode
+                                 : caf::actor_cast<decode_actor>(where.prefill);
+        if (where.decode_id == m.node)
+          return fail(errc::invalid_argument, "it runs there already");
+        return std::pair{from, migrate_sequence{m.request, e.handle}};
+      }
+  return fail(errc::no_node, "there is no node " + std::to_string(m.node)
+                                 + " that generates");
+}
+
+result<std::pair<decode_actor, drain_node>>
+registry_state::retire(const drain_request& m) {
+  for (auto* entries : {&decode_, &mixed_, &leaving_}) {
+    auto i = std::find_if(entries->begin(), entries->end(),
+                          [&](auto& e) { return e.node == m.node; });
+    if (i == entries->end())
+      continue;
+    auto e = *i;
+    entries->erase(i);
+    leaving_.push_back(e);
+    auto what = drain_node{};
+    for (auto* others : {&decode_, &mixed_})
+      for (auto& other : *others)
+        what.peers.push_back(other.handle);
+    return std::pair{e.handle, std::move(what)};
+  }
+  return fail(errc::no_node, "there is no node " + std::to_string(m.node)
+                                 + " that generates");
 }
 
 void registry_state::down(const caf::actor_addr& peer) {
@@ -135,6 +172,7 @@ void registry_state::down(const caf::actor_addr& peer) {
   std::erase_if(prefill_, [&](auto& e) { return e.handle == peer; });
   std::erase_if(decode_, [&](auto& e) { return e.handle == peer; });
   std::erase_if(mixed_, [&](auto& e) { return e.handle == peer; });
+  std::erase_if(leaving_, [&](auto& e) { return e.handle == peer; });
 }
 
 std::vector<registry_state::member> registry_state::members() const {
@@ -144,6 +182,8 @@ std::vector<registry_state::member> registry_state::members() const {
   for (auto& e : decode_)
     all.push_back({e.node, e.handle});
   for (auto& e : mixed_)
+    all.push_back({e.node, e.handle});
+  for (auto& e : leaving_)
     all.push_back({e.node, e.handle});
   return all;
 }
@@ -177,6 +217,18 @@ registry(registry_actor::stateful_pointer<registry_state> self,
       },
       [=](const release_placement& m) { self->state.release(m); },
       [=](const placement_moved& m) { self->state.move(m); },
+      [=](const migrate_request& m) -> caf::result<migrated> {
+        auto what = self->state.find(m);
+        if (!what)
+          return to_caf(what.failure());
+        return self->delegate(what->first, std::move(what->second));
+      },
+      [=](const drain_request& m) -> caf::result<drained> {
+        auto what = self->state.retire(m);
+        if (!what)
+          return to_caf(what.failure());
+        return self->delegate(what->first, std::move(what->second));
+      },
       [=](const status_query& q) -> caf::result<cluster_status> {
         auto promise = self->make_response_promise<cluster_status>();
         auto all =

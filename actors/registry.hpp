@@ -26,10 +26,19 @@ public:
 
   /// The mixed node with the fewest requests, or the node of each other role,
   /// whichever has less to do; ties go to the mixed node, and to the lowest id,
-  /// so that a run is reproducible.
+  /// so that a run is reproducible. Without prefill nodes, decode nodes prefill.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void move(const placement_moved& m);
+
+  /// Whom to ask for a move, and what. Errors: unknown_sequence, no_node.
+  result<std::pair<decode_actor, migrate_sequence>>
+  find(const migrate_request& m) const;
+
+  /// Takes a node that generates out of service; whom to tell, and what.
+  /// Errors: no_node.
+  result<std::pair<decode_actor, drain_node>> retire(const drain_request& m);
+
   void down(const caf::actor_addr& peer);
 
   struct member {
@@ -50,7 +59,8 @@ private:
 
   std::vector<entry<prefill_actor>> prefill_;
   std::vector<entry<decode_actor>> decode_;
-  std::vector<entry<mixed_actor>> mixed_;
+  std::vector<entry<decode_actor>> mixed_;
+  std::vector<entry<decode_actor>> leaving_; ///< being drained
   std::map<request_id, placement> placements_;
 };
 

@@ -6,6 +6,7 @@
 #include "actors/protocol/inspect.hpp"
 #include "actors/protocol/messages.hpp"
 #include "actors/protocol/type_ids.hpp"
+#include "core/serving/schedule_view.hpp"
 
 namespace troupe {
 
@@ -77,8 +78,9 @@ using kv_destination_actor = caf::typed_actor<
     // The source gave up.
     caf::reacts_to<kv_abort>>;
 
-/// Send a stored sequence on. Answered by an ordinary offer to `to` in the next
-/// epoch, or by an abort to it.
+/// Send a stored sequence on. Answered by an ordinary offer to `to` in a later
+/// epoch of the same placement (the next one, at the first attempt), or by an
+/// abort to it in this one.
 struct fetch_sequence {
   seq_id seq = 0;
   /// The one under which it was stored.
@@ -120,18 +122,44 @@ using prefill_actor = kv_source_actor::extend_with<job_actor>::extend<
     caf::reacts_to<step_tick>,
     caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
 
-/// Generates tokens, all its sequences in one batch.
-using decode_actor = kv_destination_actor::extend<
-    // Forgets the sequence and frees its blocks.
-    caf::reacts_to<cancel_sequence>,
-    // To itself.
-    caf::reacts_to<step_tick>,
-    caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
+/// Move a request that generates here to `to`.
+struct migrate_sequence {
+  request_id request = 0;
+  kv_destination_actor to;
+  auto fields() { return std::tie(request, to); }
+};
 
-/// Computes prompts and generates tokens, both in one step; nothing moves.
-using mixed_actor = job_actor::extend<
-    // To itself.
-    caf::reacts_to<step_tick>>::extend_with<status_actor>;
+/// Give up all sequences, to `peers` where there are some.
+struct drain_node {
+  std::vector<kv_destination_actor> peers;
+  auto fields() { return std::tie(peers); }
+};
+
+/// Whoever waits for plans.
+using schedule_sink = caf::typed_actor<caf::reacts_to<schedule_plan>>;
+
+/// Decides who runs on a node.
+using preempt_scheduler_actor = caf::typed_actor<
+    // Answered by a schedule_plan to the node.
+    caf::reacts_to<schedule_view>>;
+
+/// Computes prompts and generates tokens, both in one step; takes sequences
+/// over from others, and hands them to others. As a decode node it prefills
+/// only what cannot come from elsewhere.
+using decode_actor =
+    kv_destination_actor::extend_with<job_actor>::extend<
+        // Of sequences that it hands over.
+        caf::reacts_to<kv_grant>, caf::reacts_to<kv_credit>,
+        caf::reacts_to<kv_accepted>,
+        // Answered once the sequence is there, or goes on here.
+        caf::replies_to<migrate_sequence>::with<migrated>,
+        // Answered once nothing is left here.
+        caf::replies_to<drain_node>::with<drained>,
+        // By hand, whatever the scheduler thinks.
+        caf::reacts_to<preempt_sequence>,
+        // To itself.
+        caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
+        extend_with<schedule_sink>::extend_with<status_actor>;
 
 // -- control plane ------------------------------------------------------------
 
@@ -159,7 +187,7 @@ struct add_decode {
 
 struct add_mixed {
   node_id node = 0;
-  mixed_actor handle;
+  decode_actor handle;
   auto fields() { return std::tie(node, handle); }
 };
 
@@ -173,6 +201,10 @@ using registry_actor = caf::typed_actor<
     caf::replies_to<place_request>::with<placement>,
     // A request left its nodes, or went to another one.
     caf::reacts_to<release_placement>, caf::reacts_to<placement_moved>,
+    // Passed on to the node that has it.
+    caf::replies_to<migrate_request>::with<migrated>,
+    // No more placements for the node; its sequences go to its like.
+    caf::replies_to<drain_request>::with<drained>,
     // Asks every node.
     caf::replies_to<status_query>::with<cluster_status>>;
 
@@ -201,6 +233,8 @@ using gateway_actor = stream_actor::extend<
     // From a session.
     caf::reacts_to<session_done>,
     // Passed on to the registry.
+    caf::replies_to<migrate_request>::with<migrated>,
+    caf::replies_to<drain_request>::with<drained>,
     caf::replies_to<status_query>::with<cluster_status>>;
 
 } // namespace troupe

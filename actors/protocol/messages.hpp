@@ -9,6 +9,7 @@
 #include "core/base/ids.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
+#include "core/serving/schedule_view.hpp"
 
 namespace troupe {
 
@@ -43,13 +44,15 @@ struct generate_request {
   std::vector<std::string> stop;
   /// Go on past end tokens (for tests and benchmarks).
   bool ignore_end = false;
+  /// Classes for the preempt scheduler: 0 is the most urgent.
+  uint8_t priority = 1;
   /// Prompts share KV with those of the same salt alone: hosts that serve
   /// several tenants give each its own, so that none learns from response
   /// times what others have asked.
   std::string cache_salt;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
-                    cache_salt);
+                    priority, cache_salt);
   }
 };
 
@@ -111,6 +114,7 @@ struct sequence_spec {
   uint32_t max_tokens = 0;
   std::vector<token_id> end_tokens;
   /// See generate_request.
+  uint8_t priority = 1;
   std::string cache_salt;
 
   /// Tokens that the sequence can ever hold KV for.
@@ -119,7 +123,7 @@ struct sequence_spec {
   }
   auto fields() {
     return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
-                    end_tokens, cache_salt);
+                    end_tokens, priority, cache_salt);
   }
 };
 
@@ -178,6 +182,13 @@ struct migrated {
   auto fields() { return std::tie(request, epoch, pause_ns, tokens); }
 };
 
+/// Take a request's blocks away, one way or the other.
+struct preempt_sequence {
+  request_id request = 0;
+  preempt_way way = preempt_way::swap;
+  auto fields() { return std::tie(request, way); }
+};
+
 /// Take a node out of service: no new work, what it has moves away.
 struct drain_request {
   node_id node = 0;
@@ -229,9 +240,18 @@ struct node_status {
   uint32_t cached_blocks = 0;
   /// Tokens that were not computed because their KV was kept.
   uint64_t hit_tokens = 0;
+  /// Preemptions: by handing the KV to the store, and by dropping it.
+  uint64_t swaps = 0;
+  uint64_t recomputes = 0;
+  /// A KV store's: those of its blocks in use that are in its file, bytes that
+  /// went there so far, offers refused so far.
+  uint32_t file_blocks = 0;
+  uint64_t spilled_bytes = 0;
+  uint64_t refused = 0;
   auto fields() {
     return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
-                    steps, largest_batch, cached_blocks, hit_tokens);
+                    steps, largest_batch, cached_blocks, hit_tokens, swaps,
+                    recomputes, file_blocks, spilled_bytes, refused);
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "actors/protocol/messages.hpp"
 #include "core/kv/handoff_messages.hpp"
+#include "core/serving/schedule_view.hpp"
 
 namespace troupe {
 struct handoff_offer;
@@ -15,6 +16,8 @@ struct add_mixed;
 struct submit;
 struct sequence_moved;
 struct fetch_sequence;
+struct migrate_sequence;
+struct drain_node;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -56,4 +59,9 @@ CAF_ADD_TYPE_ID(troupe, (troupe::drained))
 CAF_ADD_TYPE_ID(troupe, (troupe::sequence_moved))
 CAF_ADD_TYPE_ID(troupe, (troupe::fetch_sequence))
 CAF_ADD_TYPE_ID(troupe, (troupe::placement_moved))
+CAF_ADD_TYPE_ID(troupe, (troupe::migrate_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::drain_node))
+CAF_ADD_TYPE_ID(troupe, (troupe::preempt_sequence))
+CAF_ADD_TYPE_ID(troupe, (troupe::schedule_view))
+CAF_ADD_TYPE_ID(troupe, (troupe::schedule_plan))
 CAF_END_TYPE_ID_BLOCK(troupe)

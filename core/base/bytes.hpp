@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace troupe {
 
@@ -28,5 +30,22 @@ T load_unaligned(const void* from) {
   std::memcpy(&x, from, sizeof(T));
   return x;
 }
+
+/// Leaves what a container adds without a value uninitialised.
+template <class T>
+struct raw_allocator : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = raw_allocator<U>;
+  };
+  void construct(T* p) { ::new (static_cast<void*>(p)) T; }
+  template <class... Args>
+  void construct(T* p, Args&&... args) {
+    ::new (static_cast<void*>(p)) T(std::forward<Args>(args)...);
+  }
+};
+
+/// Bytes that are about to be written: `resize` costs no pass over them.
+using raw_bytes = std::vector<std::byte, raw_allocator<std::byte>>;
 
 } // namespace troupe

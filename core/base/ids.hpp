@@ -32,6 +32,10 @@ constexpr epoch_t next_move(epoch_t e) {
 constexpr epoch_t last_move(epoch_t e) {
   return e | 0xffffffffu;
 }
+/// Whether the sequence has moved since it was placed.
+constexpr bool has_moved(epoch_t e) {
+  return (e & 0xffffffffu) != 0;
+}
 constexpr bool same_placement(epoch_t a, epoch_t b) {
   return a >> 32 == b >> 32;
 }

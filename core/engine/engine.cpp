@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <optional>
 #include <string>
 
 #include "core/engine/attention_layer.hpp"
@@ -80,6 +81,10 @@ struct engine::impl {
   row_buffer normed; ///< hidden
   row_buffer branch; ///< hidden: what is normalised before it is added to x
   row_buffer out;    ///< vocab
+
+  // The step under way.
+  std::optional<uint32_t> next_layer;                 ///< none is, if nothing
+  std::vector<std::pair<page_table*, uint32_t>> ends; ///< lengths afterwards
 };
 
 engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
@@ -97,6 +102,7 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
   rows.positions.reserve(max_tokens);
   rows.sequences.reserve(max_tokens);
   rows.wanted.reserve(max_tokens);
+  ends.reserve(max_tokens);
 }
 
 // -- the step -----------------------------------------------------------------
@@ -132,11 +138,13 @@ void engine::impl::plan(std::span<const batch_row> batch) {
   rows.positions.clear();
   rows.sequences.clear();
   rows.wanted.clear();
+  ends.clear();
   for (auto& row : batch) {
     auto first = rows.tokens();
     auto n = static_cast<uint32_t>(row.tokens.size());
     auto position = row.table->length();
     rows.sequences.push_back({row.table, position, n, first});
+    ends.emplace_back(row.table, position + n);
     for (auto i = uint32_t{0}; i < n; ++i) {
       rows.ids.push_back(row.tokens[i]);
       rows.positions.push_back(position + i);
@@ -209,25 +217,48 @@ kv_layout engine::layout(kv_dtype t) const {
   return kv_layout_of(impl_->p, t);
 }
 
-result<std::span<const float>> engine::forward(std::span<const batch_row> rows,
-                                               layer_observer* observer) {
+result<std::span<const float>>
+engine::forward(std::span<const batch_row> rows) {
+  if (auto ok = begin(rows); !ok)
+    return ok.failure();
+  advance(impl_->p.layers);
+  return finish();
+}
+
+result<void> engine::begin(std::span<const batch_row> rows) {
   auto& e = *impl_;
+  e.next_layer.reset();
   if (auto ok = e.check(rows); !ok)
     return ok.failure();
-  if (rows.empty())
-    return std::span<const float>{};
   e.plan(rows);
+  e.next_layer = e.p.layers;
+  if (rows.empty())
+    return {};
   e.attention->plan(e.c, e.rows, rows[0].table->lease(0).layout());
   e.embed();
-  for (auto layer = uint32_t{0}; layer < e.p.layers; ++layer) {
+  e.next_layer = 0;
+  return {};
+}
+
+uint32_t engine::advance(uint32_t layers) {
+  auto& e = *impl_;
+  if (!e.next_layer)
+    return 0;
+  auto first = *e.next_layer;
+  auto end = first + std::min(layers, e.p.layers - first);
+  for (auto layer = first; layer < end; ++layer)
     e.run_layer(layer);
-    if (observer != nullptr)
-      observer->layer_done(layer);
-  }
+  e.next_layer = end;
+  return end - first;
+}
+
+std::span<const float> engine::finish() {
+  auto& e = *impl_;
+  assert(e.next_layer == e.p.layers);
+  e.next_layer.reset();
   auto logits = e.logits();
-  for (auto& row : rows)
-    row.table->set_length(row.table->length()
-                          + static_cast<uint32_t>(row.tokens.size()));
+  for (auto [table, length] : e.ends)
+    table->set_length(length);
   return logits;
 }
 

@@ -29,14 +29,6 @@ struct engine_options {
 /// The KV blocks that an engine of this model needs.
 kv_layout kv_layout_of(const hparams& p, kv_dtype t);
 
-/// Told after each layer that this layer's KV of all rows is written, so that
-/// it can be sent on while the next layers compute.
-class layer_observer {
-public:
-  virtual ~layer_observer() = default;
-  virtual void layer_done(uint32_t layer) = 0;
-};
-
 /// Runs a transformer over paged KV. What a row yields depends on that row's
 /// tokens and KV alone, bit for bit: not on the other rows, on how its prompt
 /// was cut into chunks, or on the number of threads. Quantised matrices are
@@ -58,8 +50,26 @@ public:
   /// changed. Allocates nothing.
   /// REQUIRES: every table has memory (page_table::grow or ::back) for its
   /// tokens, and all tables share one layout.
-  result<std::span<const float>> forward(std::span<const batch_row> rows,
-                                         layer_observer* observer = nullptr);
+  result<std::span<const float>> forward(std::span<const batch_row> rows);
+
+  // The same in parts, for whoever has other things to do between layers:
+  // begin, advance until it returns 0, finish. The bits are forward's.
+
+  /// Checks the rows and starts a step; on an error none is under way. One that
+  /// was begun and not finished is dropped: its tables keep their lengths, are
+  /// not looked at again, and may be gone.
+  /// REQUIRES: as forward; and until finish, or as long as advance is called,
+  /// the tables stay as they are.
+  result<void> begin(std::span<const batch_row> rows);
+
+  /// Computes up to `layers` more layers of the step. Returns how many, 0 if
+  /// none is left or no step is under way. The KV of those layers is final, so
+  /// that it can be sent on while the next ones compute.
+  uint32_t advance(uint32_t layers);
+
+  /// Ends the step: advances the tables, and returns the wanted logits.
+  /// REQUIRES: a step is under way and has no layers left.
+  std::span<const float> finish();
 
   const model& weights() const;
 

@@ -72,6 +72,8 @@ public:
   /// Why, when failed().
   const error& failure() const { return failure_; }
   const kv_offer& offer() const { return offer_; }
+  /// Everything pushed so far is in place at the destination.
+  bool idle() const { return acknowledged_count_ == chunks_.size(); }
   /// Chunks sent, resends not counted.
   uint32_t chunks_sent() const { return next_; }
 

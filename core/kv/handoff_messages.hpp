@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/bytes.hpp"
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
 #include "core/kv/block_pool.hpp"
@@ -68,7 +69,7 @@ struct kv_payload {
   /// One reference a block of the chunk; empty if `bytes` is used.
   std::vector<block_ref> blocks;
   /// [blocks][layers of the chunk], each layout.layer_bytes() long.
-  std::vector<std::byte> bytes;
+  raw_bytes bytes;
 };
 
 /// Source -> destination: layers [first_layer, first_layer + layers) of blocks

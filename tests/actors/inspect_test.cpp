@@ -79,7 +79,7 @@ sampling_params some_sampling() {
 }
 
 sequence_spec some_spec() {
-  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, "s"};
+  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, 2, "s"};
 }
 
 sequence_output some_output() {
@@ -198,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(a_chunk_by_reference_becomes_bytes, fixture) {
   c.layers = 2;
   c.layer_bytes = layout.layer_bytes();
   c.digest = {5, 6};
-  auto expected = std::vector<std::byte>{};
+  auto expected = raw_bytes{};
   for (auto& lease : *leases) {
     for (size_t i = 0; i < layout.block_bytes(); ++i)
       lease.data()[i] = static_cast<std::byte>(i + 100 * expected.size());

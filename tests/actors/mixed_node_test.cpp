@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include "actors/mixed_node.hpp"
+#include "actors/decode_node.hpp"
 #include "tests/support/actors/cluster.hpp"
 
 using namespace troupe;
@@ -20,8 +20,8 @@ struct fixture {
                 [](const sequence_moved&) {}};
       },
       steps);
-  mixed_actor node = sim.spawn(
-      mixed_node,
+  decode_actor node = sim.spawn(
+      decode_node,
       tiny_node(1, tiny_arena(), 8,
                 {.prefill_chunk = 32, .max_batch = 4, .cached_blocks = 4}));
 

@@ -23,9 +23,17 @@ decode_actor::behavior_type slow_decode(
       [](const kv_chunk&) {},
       [](const kv_commit&) {},
       [](const kv_abort&) {},
+      [](const prefill_job&) {},
       [](const cancel_sequence&) {},
+      [](const kv_grant&) {},
+      [](const kv_credit&) {},
+      [](const kv_accepted&) {},
+      [](const migrate_sequence&) { return migrated{}; },
+      [](const drain_node&) { return drained{}; },
+      [](const preempt_sequence&) {},
       [](const step_tick&) {},
       [](const deadline_tick&) {},
+      [](const schedule_plan&) {},
       [=](const status_query&) -> caf::result<node_status> {
         owed->push_back(self->make_response_promise<node_status>());
         return owed->back();

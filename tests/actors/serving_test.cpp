@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(sixteen_at_once_answer_as_each_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(they_really_share_steps) {
-  auto c = cluster{{.max_batch = 16}};
+  auto c = cluster{{.push_bytes = 1 << 20, .max_batch = 16}};
   for (uint32_t n = 0; n < 16; ++n)
     c.submit(varied_request(n, 40));
   c.expect_idle();
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(they_really_share_steps) {
 }
 
 BOOST_AUTO_TEST_CASE(more_sequences_than_rows_take_turns) {
-  auto c = cluster{{.max_batch = 3}};
+  auto c = cluster{{.push_bytes = 1 << 20, .max_batch = 3}};
   for (uint32_t n = 0; n < 10; ++n)
     c.submit(varied_request(n));
   c.expect_idle();

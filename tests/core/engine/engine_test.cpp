@@ -374,33 +374,6 @@ BOOST_AUTO_TEST_CASE(only_wanted_logits_are_returned) {
   BOOST_TEST(step(e, {}).empty());
 }
 
-BOOST_AUTO_TEST_CASE(the_observer_hears_of_each_layer_in_order) {
-  struct recorder : layer_observer {
-    void layer_done(uint32_t layer) override {
-      layers.push_back(layer);
-      auto l = table->lease(0).layout();
-      auto* block = table->block(0);
-      // This layer's keys are there, the next one's are not.
-      written.push_back(block[l.k_offset(layer, 0)] != std::byte{0});
-      if (layer + 1 < l.layers)
-        early.push_back(block[l.k_offset(layer + 1, 0)] != std::byte{0});
-    }
-    const page_table* table = nullptr;
-    std::vector<uint32_t> layers;
-    std::vector<bool> written, early;
-  };
-  auto e = engine{small_model(), {1, 64}};
-  auto s = sequence{e, kv_dtype::f32, 3};
-  auto ids = text(14, 3);
-  auto row = batch_row{&s.table, ids};
-  auto observer = recorder{};
-  observer.table = &s.table;
-  BOOST_REQUIRE(e.forward({&row, 1}, &observer).ok());
-  BOOST_TEST(observer.layers == (std::vector<uint32_t>{0, 1}));
-  BOOST_TEST(observer.written == (std::vector<bool>{true, true}));
-  BOOST_TEST(observer.early == (std::vector<bool>{false}));
-}
-
 BOOST_AUTO_TEST_CASE(a_refused_step_changes_nothing) {
   auto e = engine{small_model(), {1, 64}};
   auto good = sequence{e, kv_dtype::f16, 160};

@@ -1,0 +1,120 @@
+#include <algorithm>
+
+#include "actors/decode_node.hpp"
+
+namespace troupe {
+
+// -- what the scheduler sees --------------------------------------------------
+
+void decode_state::stepped(duration took) {
+  if (shape_.prefill_tokens > 0 && shape_.rows == 0) {
+    measured_.prefilled_tokens += shape_.prefill_tokens;
+    measured_.prefill_ns += took.count();
+  }
+}
+
+schedule_entry decode_state::entry_of(const sequence_spec& spec,
+                                      size_t generated,
+                                      int64_t arrival_ns) const {
+  auto e = schedule_entry{};
+  e.seq = spec.seq;
+  e.priority = spec.priority;
+  e.arrival_ns = arrival_ns;
+  e.prompt = static_cast<uint32_t>(spec.prompt.size());
+  e.generated = static_cast<uint32_t>(generated);
+  e.max_tokens = spec.max_tokens;
+  e.tokens_to_compute = e.prompt + e.generated;
+  return e;
+}
+
+void decode_state::look(time_point now) {
+  if (!scheduled_ || view_pending_)
+    return;
+  auto running = batch_->size() + prefilling_.size();
+  // Nothing to decide while everybody who is here will have room for long.
+  if (line_.empty() && free_blocks() >= running * calm_blocks)
+    return;
+  auto& v = out_.view.emplace(std::exchange(measured_, {}));
+  view_pending_ = true;
+  v.number = ++views_;
+  v.now_ns = now.time_since_epoch().count();
+  v.capacity = pool_->capacity();
+  v.free_blocks = free_blocks();
+  v.max_rows = limits_.rows;
+  v.block_bytes = pool_->layout().block_bytes();
+  v.store = opts_.store != nullptr;
+  auto add = [&](schedule_entry e, schedule_phase phase, uint32_t blocks) {
+    e.phase = phase;
+    e.blocks = blocks;
+    v.entries.push_back(e);
+  };
+  batch_->for_each([&](auto& s) {
+    auto moving = outgoing_.contains(s.spec.seq);
+    add(entry_of(s.spec, s.generated.size(), s.arrival_ns),
+        moving ? schedule_phase::moving : schedule_phase::running,
+        s.table.blocks());
+  });
+  for (auto& [seq, o] : outgoing_)
+    if (o.stopped) {
+      auto& s = *o.stopped;
+      auto e = entry_of(s.spec, s.generated.size(), s.arrival_ns);
+      e.leaving = true;
+      add(e, schedule_phase::moving, s.table.blocks());
+    }
+  for (auto& [seq, in] : incoming_)
+    add(entry_of(in.what.spec, in.what.spec.emitted.size(), in.arrival_ns),
+        schedule_phase::moving, in.what.offer.blocks);
+  for (auto seq : prefilling_) {
+    auto& p = prompts_.at(seq);
+    auto e = entry_of(p.spec, p.spec.emitted.size(), p.arrival_ns);
+    e.prefilling = true;
+    add(e, schedule_phase::running, p.table.blocks());
+  }
+  for (auto seq : line_) {
+    if (v.entries.size() >= max_view)
+      break;
+    auto e = schedule_entry{};
+    auto phase = schedule_phase::waiting;
+    if (auto p = prompts_.find(seq); p != prompts_.end()) {
+      auto& x = p->second;
+      e = entry_of(x.spec, x.spec.emitted.size(), x.arrival_ns);
+    } else if (auto o = offers_.find(seq); o != offers_.end()) {
+      auto& x = o->second;
+      e = entry_of(x.what.spec, x.what.spec.emitted.size(), x.arrival_ns);
+      e.tokens_to_compute = 0; // they are computed, elsewhere
+    } else if (auto q = parked_.find(seq); q != parked_.end()) {
+      auto& x = q->second;
+      e = entry_of(x.spec, x.generated.size(), x.arrival_ns);
+      phase = schedule_phase::swapped;
+    }
+    e.blocks_to_start = blocks_to_start(seq);
+    add(e, phase, 0);
+  }
+}
+
+// -- what it wants ------------------------------------------------------------
+
+void decode_state::on(const schedule_plan& plan, time_point now) {
+  stuck_ = false;
+  view_pending_ = false;
+  if (!scheduled_ || plan.number != views_)
+    return;
+  for (auto& p : plan.preempt)
+    preempt(p.seq, p.way, now);
+  auto wanted = std::deque<seq_id>{};
+  for (auto seq : plan.order)
+    if (auto i = std::find(line_.begin(), line_.end(), seq); i != line_.end()) {
+      wanted.push_back(seq);
+      line_.erase(i);
+    }
+  planned_ = wanted.size();
+  line_.insert(line_.begin(), wanted.begin(), wanted.end());
+  admit(now);
+}
+
+void decode_state::without_scheduler(time_point now) {
+  scheduled_ = view_pending_ = stuck_ = false;
+  admit(now);
+}
+
+} // namespace troupe

@@ -1,0 +1,147 @@
+#include <algorithm>
+
+#include "actors/decode_node.hpp"
+
+namespace troupe {
+
+// Whether the next block of `p` is being computed for another prompt of this
+// step: then it is worth waiting for.
+bool decode_state::comes_anyway(const prompt& p) const {
+  auto end = p.table.length() + kv_block_tokens;
+  if (opts_.cached_blocks == 0 || end >= p.tokens.size())
+    return false;
+  return std::any_of(chunks_.begin(), chunks_.end(), [&](const chunk& c) {
+    auto& q = prompts_.at(c.seq);
+    return q.table.length() < end && end <= q.table.length() + c.tokens
+           && q.spec.cache_salt == p.spec.cache_salt
+           && std::equal(p.tokens.begin(), p.tokens.begin() + end,
+                         q.tokens.begin());
+  });
+}
+
+// Chooses chunks of the oldest prompts, and makes rows of them.
+void decode_state::plan(step_plan budget) {
+  chunks_.clear();
+  rows_.clear();
+  shape_ = {};
+  for (auto seq : prefilling_) {
+    if (!budget.has_room())
+      return;
+    auto& p = prompts_.at(seq);
+    // Others may have computed more of the same since.
+    auto found = index_->share(p.spec.cache_salt, p.tokens, p.table);
+    p.cached += found;
+    hit_tokens_ += found;
+    if (comes_anyway(p))
+      continue;
+    auto done = p.table.length();
+    auto left = static_cast<uint32_t>(p.tokens.size()) - done;
+    auto n = budget.add_prompt(left);
+    p.table.back(done + n);
+    auto row = batch_row{};
+    row.table = &p.table;
+    row.tokens = std::span{p.tokens}.subspan(done, n);
+    row.want_logits = n == left;
+    rows_.push_back(row);
+    chunks_.push_back({seq, n});
+    shape_.prefill_tokens += n;
+    shape_.prefill_context += uint64_t{n} * done + uint64_t{n} * (n + 1) / 2;
+  }
+}
+
+void decode_state::step(time_point now) {
+  advance_moves(now);
+  plan({limits_, static_cast<uint32_t>(batch_->size())});
+  auto done = batch_->step(
+      out_.outputs, limits_.rows,
+      [this](page_table& table) { return make_room(table); }, rows_);
+  shape_.rows = done.rows;
+  shape_.decode_context = done.context;
+  for (auto& s : done.ended)
+    ended(std::move(s));
+  auto left = done.of_chunks ? *done.of_chunks : std::span<const float>{};
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    auto& p = prompts_.at(chunks_[i].seq);
+    p.over = rows_[i].want_logits || !done.of_chunks;
+    if (!done.of_chunks) {
+      out_.outputs.emplace_back(
+          p.stream, failed_output(p.spec, done.of_chunks.failure()));
+      continue;
+    }
+    index_->insert(p.spec.cache_salt, p.tokens, p.table);
+    if (rows_[i].want_logits) {
+      auto vocab = opts_.weights->params.vocab;
+      first_token(p, left.first(vocab));
+      left = left.subspan(vocab);
+    }
+  }
+  std::erase_if(prefilling_, [this](seq_id seq) {
+    return prompts_.at(seq).over;
+  });
+  std::erase_if(prompts_, [](auto& p) { return p.second.over; });
+  unstick(done.rows + chunks_.size() > 0, now);
+  admit(now);
+}
+
+// Sequences that hold all blocks and need one more each wait for those that are
+// on their way out, or for the scheduler; else the youngest makes way.
+void decode_state::unstick(bool progress, time_point now) {
+  if (progress || batch_->size() == 0)
+    return;
+  stuck_ = true;
+  if (incoming_.size() + outgoing_.size() > 0 || view_pending_)
+    return;
+  auto youngest = seq_id{0};
+  auto arrival = std::numeric_limits<int64_t>::min();
+  batch_->for_each([&](auto& s) {
+    if (s.arrival_ns >= arrival) {
+      arrival = s.arrival_ns;
+      youngest = s.spec.seq;
+    }
+  });
+  preempt(youngest, preempt_way::swap, now);
+}
+
+// The prompt is computed: from here on it decodes.
+void decode_state::first_token(prompt& p, std::span<const float> logits) {
+  auto index = static_cast<uint32_t>(p.spec.emitted.size());
+  auto token = sampler_.sample(logits, p.spec.prompt, p.spec.emitted, index,
+                               p.spec.sampling);
+  if (!token) {
+    out_.outputs.emplace_back(p.stream,
+                              failed_output(p.spec, token.failure()));
+    return;
+  }
+  auto o = output_of(p.spec, index);
+  o.cached_tokens = p.cached;
+  append_token(o, p.spec, *token, index);
+  auto over = o.reason != finish_reason::none;
+  out_.outputs.emplace_back(p.stream, std::move(o));
+  auto s = decoding{};
+  s.generated = p.spec.emitted;
+  s.generated.push_back(token->id);
+  s.spec = std::move(p.spec);
+  s.table = std::move(p.table);
+  s.stream = std::move(p.stream);
+  s.arrival_ns = p.arrival_ns;
+  if (over)
+    ended(std::move(s));
+  else
+    batch_->join(std::move(s));
+}
+
+// What it said may be part of the next prompt.
+void decode_state::ended(decoding s) {
+  auto seq = s.spec.seq;
+  if (auto i = outgoing_.find(seq); i != outgoing_.end())
+    drop_outgoing(i, {errc::unknown_sequence, "it ended before it had moved"});
+  over_.add(seq, s.spec.epoch, true);
+  measured_.finished.push_back(
+      {static_cast<uint32_t>(s.spec.prompt.size()),
+       static_cast<uint32_t>(s.generated.size())});
+  auto tokens = std::move(s.spec.prompt);
+  tokens.insert(tokens.end(), s.generated.begin(), s.generated.end());
+  index_->insert(s.spec.cache_salt, tokens, s.table);
+}
+
+} // namespace troupe
