@@ -164,7 +164,7 @@ kv_offer offer() {
 }
 
 // The raw bytes of a chunk, as they go over a network.
-void serialise(const kv_chunk& c, std::vector<std::byte>& out) {
+void serialise(const kv_chunk& c, raw_bytes& out) {
   auto slice = c.layers * c.layer_bytes;
   out.resize(c.blocks * slice);
   for (auto i = 0u; i < c.blocks; ++i)
@@ -210,7 +210,7 @@ void rate(benchmark::State& state) {
 // args: whether the blocks lie side by side
 void pack(benchmark::State& state) {
   auto s = sequence{state.range(0) == 1};
-  auto wire = std::vector<std::byte>{};
+  auto wire = raw_bytes{};
   for (auto _ : state) {
     auto chunk = s.pack();
     serialise(chunk, wire);
