@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/batch_controller.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
@@ -18,6 +19,13 @@ public:
       : self_(self), store_(opts.store) {
     if (store_)
       peers_.add(self_, store_);
+    if (opts.slo) {
+      auto o = batch_controller_options{};
+      o.slo = *opts.slo;
+      o.most = {std::max(1u, opts.max_batch), opts.prefill_chunk};
+      o.granularity = kv_block_tokens;
+      controller_ = self_->spawn(batch_control, o);
+    }
     if (opts.preempt) {
     }
   }
@@ -77,7 +85,10 @@ public:
       return;
     auto began = now();
     self_->state.step(began);
-    self_->state.stepped(now() - began);
+    auto ended = now();
+    auto report = self_->state.stepped(ended - began, ended);
+    if (controller_)
+      self_->send(controller_, std::move(report));
     flush();
   }
 
@@ -138,6 +149,7 @@ private:
   decode_actor::stateful_pointer<decode_state> self_;
   kv_store_actor store_;
   preempt_scheduler_actor scheduler_;
+  batch_controller_actor controller_;
   watched peers_;
   node_timers timers_;
   std::multimap<request_id, owed_reply<migrated>> migrations_;
@@ -183,6 +195,7 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
       [p, &state](const schedule_plan& m) {
         state.on(m, p->now()), p->flush();
       },
+      [&state](const batch_limits& m) { state.on(m); },
       [&state](const status_query&) { return state.status(); },
   };
 }

@@ -13,7 +13,7 @@
 #include "actors/node_options.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/kv/prefix_index.hpp"
-#include "core/serving/latency_predictor.hpp"
+#include "core/serving/batch_controller.hpp"
 #include "core/serving/schedule_view.hpp"
 #include "core/serving/step_plan.hpp"
 
@@ -107,8 +107,11 @@ public:
   /// chunk of prompts.
   void step(time_point now);
 
-  /// The last step took so long.
-  void stepped(duration took);
+  /// The last step took so long. What a batch controller wants to know of it.
+  step_report stepped(duration took, time_point now);
+
+  /// What a batch controller wants.
+  void on(const batch_limits& limits);
 
   /// Asks the scheduler, if there is something to decide and it owes no plan.
   void look(time_point now);
@@ -126,6 +129,13 @@ public:
   static constexpr size_t max_view = 512;
   /// Free blocks for each running sequence with which nothing is decided.
   static constexpr size_t calm_blocks = 8;
+  /// Steps between two looks at how blocks lie in memory.
+  static constexpr uint64_t compact_every = 256;
+  /// Blocks that compaction copies after a step at most.
+  static constexpr uint32_t compact_copies = 8;
+  /// Memory given back at a time at most, and free blocks that keep theirs.
+  static constexpr size_t trim_bytes = size_t{16} << 20;
+  static constexpr uint32_t spare_blocks = 64;
   /// Bytes that moves copy ahead in one step at most.
   static constexpr size_t copy_ahead_bytes = size_t{4} << 20;
 
@@ -225,6 +235,7 @@ private:
   void plan(step_plan budget);
   void first_token(prompt& p, std::span<const float> logits);
   void ended(decoding s);
+  void tidy();
   void unstick(bool progress, time_point now);
   schedule_entry entry_of(const sequence_spec& spec, size_t generated,
                           int64_t arrival_ns) const;
@@ -264,6 +275,9 @@ private:
   uint64_t hit_tokens_ = 0;
   uint64_t swaps_ = 0;
   uint64_t recomputes_ = 0;
+  uint64_t since_look_ = 0;   ///< steps since one at how blocks lie
+  bool compacting_ = false;
+  uint64_t compacted_ = 0;    ///< blocks copied by that
 };
 
 static_assert(!std::is_aggregate_v<decode_state>);

@@ -1,16 +1,65 @@
 #include <algorithm>
+#include <limits>
 
 #include "actors/decode_node.hpp"
+#include "core/kv/defrag.hpp"
 
 namespace troupe {
 
 // -- what the scheduler sees --------------------------------------------------
 
-void decode_state::stepped(duration took) {
+step_report decode_state::stepped(duration took, time_point now) {
   if (shape_.prefill_tokens > 0 && shape_.rows == 0) {
     measured_.prefilled_tokens += shape_.prefill_tokens;
     measured_.prefill_ns += took.count();
   }
+  auto r = step_report{};
+  r.shape = shape_;
+  r.took = took.count();
+  r.demand.decoding = static_cast<uint32_t>(batch_->size());
+  batch_->for_each(
+      [&](auto& s) { r.demand.decode_context += s.table.length() + 1; });
+  auto oldest = std::numeric_limits<int64_t>::max();
+  for (auto& [seq, p] : prompts_) {
+    auto left = static_cast<uint32_t>(p.tokens.size()) - p.table.length();
+    r.demand.waiting_tokens += left;
+    if (p.arrival_ns < oldest) {
+      oldest = p.arrival_ns;
+      r.demand.oldest_tokens = left;
+      r.demand.oldest_wait = now.time_since_epoch() - duration{oldest};
+    }
+  }
+  return r;
+}
+
+void decode_state::on(const batch_limits& limits) {
+  limits_.rows = std::clamp(limits.rows, 1u, std::max(1u, opts_.max_batch));
+  limits_.tokens_beside_rows =
+      std::clamp(limits.prefill_tokens, kv_block_tokens,
+                 std::max(kv_block_tokens, opts_.prefill_chunk));
+}
+
+// Puts blocks side by side in memory, and gives free memory back, so much a
+// step. Correctness does not depend on where blocks lie.
+void decode_state::tidy() {
+  if (!compacting_ && ++since_look_ < compact_every)
+    return;
+  since_look_ = 0;
+  auto tables = std::vector<page_table*>{};
+  batch_->for_each([&](auto& s) {
+    if (!outgoing_.contains(s.spec.seq))
+      tables.push_back(&s.table);
+  });
+  for (auto seq : prefilling_)
+    tables.push_back(&prompts_.at(seq).table);
+  auto how = fragmentation(tables, *opts_.arena);
+  if (!compacting_ && how.holes() < 0.5)
+    return;
+  auto did = compact(tables, *opts_.arena, compact_copies);
+  compacted_ += did.copies;
+  compacting_ = !did.done;
+  if (!compacting_)
+    opts_.arena->trim(spare_blocks, trim_bytes);
 }
 
 schedule_entry decode_state::entry_of(const sequence_spec& spec,

@@ -312,6 +312,7 @@ node_status decode_state::status() const {
   s.hit_tokens = hit_tokens_;
   s.swaps = swaps_;
   s.recomputes = recomputes_;
+  s.compacted = compacted_;
   return s;
 }
 

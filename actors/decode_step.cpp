@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "actors/decode_node.hpp"
 
@@ -80,6 +81,7 @@ void decode_state::step(time_point now) {
   });
   std::erase_if(prompts_, [](auto& p) { return p.second.over; });
   unstick(done.rows + chunks_.size() > 0, now);
+  tidy();
   admit(now);
 }
 

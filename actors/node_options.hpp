@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/protocol/interfaces.hpp"
@@ -9,6 +10,7 @@
 #include "core/kv/block_pool.hpp"
 #include "core/kv/handoff.hpp"
 #include "core/model/model.hpp"
+#include "core/serving/batch_controller.hpp"
 
 namespace troupe {
 
@@ -32,6 +34,10 @@ struct node_options {
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
   node_role role = node_role::mixed;
+  /// Keeps steps within these latencies, as far as can be: a batch controller
+  /// chooses how many sequences decode at a time, and how much of prompts is
+  /// computed beside them. Without it a step takes all that it can hold.
+  std::optional<batch_slo> slo;
   /// Lets sequences start before all blocks that they may need are free, and
   /// takes them away again where memory runs short: a preempt scheduler
   /// decides. Otherwise they come in one after the other, and stay.

@@ -10,6 +10,7 @@
 #include "actors/decode_node.hpp"
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
+#include "actors/kv_store.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
@@ -20,6 +21,7 @@ namespace troupe {
 namespace {
 
 constexpr auto patience = std::chrono::seconds{10};
+constexpr auto move_patience = std::chrono::seconds{120};
 
 time_point stamp() {
   return std::chrono::steady_clock::now();
@@ -146,14 +148,28 @@ struct runtime::impl {
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
     for (auto& n : mixed)
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
+    if (store)
+      caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
     gateway = nullptr;
     registry = nullptr;
     prefill.clear();
     decode.clear();
     mixed.clear();
+    store = nullptr;
   }
 
-  void start();
+  result<void> start();
+  result<void> start_store(std::shared_ptr<block_arena> arena);
+
+  template <class Answer, class Question>
+  result<Answer> ask(Question question, std::chrono::seconds most) {
+    auto answer = result<Answer>{Answer{}};
+    auto self = caf::scoped_actor{*system};
+    self->request(gateway, most, std::move(question))
+        .receive([&](const Answer& a) { answer = a; },
+                 [&](const caf::error& e) { answer = from_caf(e); });
+    return answer;
+  }
 
   runtime_options options;
   std::shared_ptr<const model> weights;
@@ -167,15 +183,39 @@ struct runtime::impl {
   std::vector<prefill_actor> prefill;
   std::vector<decode_actor> decode;
   std::vector<decode_actor> mixed;
+  kv_store_actor store;
 };
 
-void runtime::impl::start() {
+result<void>
+runtime::impl::start_store(std::shared_ptr<block_arena> arena) {
+  auto& plan = options.nodes.store;
+  if (!options.preempt || !plan)
+    return {};
+  auto s = kv_store_options{};
+  s.weights = weights;
+  s.arena = std::move(arena);
+  s.blocks = plan->blocks > 0 ? plan->blocks
+                              : default_blocks(*weights, options.max_batch);
+  if (!plan->directory.empty()) {
+    auto file = open_nameless_file(plan->directory);
+    if (!file)
+      return file.failure();
+    s.file = std::move(*file);
+    s.file_blocks = plan->file_blocks;
+  }
+  store = system->spawn<caf::detached>(kv_store, std::move(s));
+  return {};
+}
+
+result<void> runtime::impl::start() {
   system = std::make_unique<caf::actor_system>(config);
   auto layout =
       kv_layout_of(weights->params, options.kv.value_or(default_kv(*weights)));
   auto arena = make_block_arena(layout);
   registry = system->spawn(troupe::registry, std::chrono::milliseconds{5000});
   auto id = node_id{0};
+  if (auto ok = start_store(arena); !ok)
+    return ok.failure();
   auto node = [&](const node_plan& plan) {
     auto n = node_options{};
     n.id = ++id;
@@ -189,6 +229,8 @@ void runtime::impl::start() {
     n.prefill_chunk = options.prefill_chunk;
     n.max_batch = options.max_batch;
     n.activations = options.activations;
+    n.preempt = options.preempt;
+    n.store = store;
     return n;
   };
   for (auto& plan : options.nodes.prefill) {
@@ -216,6 +258,7 @@ void runtime::impl::start() {
   g.text = text;
   gateway = system->spawn(troupe::gateway, std::move(g));
   door->gateway = gateway;
+  return {};
 }
 
 runtime::runtime(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
@@ -247,7 +290,8 @@ result<runtime> runtime::open(runtime_options options) {
     return fail(text.failure().code,
                 p->options.model + ": " + text.failure().message);
   p->text = std::move(*text);
-  p->start();
+  if (auto ok = p->start(); !ok)
+    return ok.failure();
   return runtime{std::move(p)};
 }
 
@@ -271,13 +315,16 @@ result<generation> runtime::submit(generate_request request) {
   return generation{std::move(g)};
 }
 
+result<migrated> runtime::migrate(request_id request, node_id to) {
+  return impl_->ask<migrated>(migrate_request{request, to}, move_patience);
+}
+
+result<drained> runtime::drain(node_id node) {
+  return impl_->ask<drained>(drain_request{node}, move_patience);
+}
+
 result<cluster_status> runtime::status() {
-  auto answer = result<cluster_status>{cluster_status{}};
-  auto self = caf::scoped_actor{*impl_->system};
-  self->request(impl_->gateway, patience, status_query{})
-      .receive([&](const cluster_status& s) { answer = s; },
-               [&](const caf::error& e) { answer = from_caf(e); });
-  return answer;
+  return impl_->ask<cluster_status>(status_query{}, patience);
 }
 
 const model& runtime::weights() const {

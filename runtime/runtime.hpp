@@ -31,6 +31,11 @@ struct runtime_options {
   bool prefix_cache = true;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  /// Lets requests start before all the memory that their longest answers could
+  /// need is free. Where it runs short, the preempt scheduler takes it from
+  /// those with the most to go, and gives it back to them later; tokens are the
+  /// same. If not, requests start in order of arrival, and stay.
+  bool preempt = true;
   /// What activations are rounded to before they meet quantised weights: i8 is
   /// up to twice as fast with long prompts and many requests, i16 gives the
   /// logits of float32.
@@ -97,6 +102,16 @@ public:
   /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
   /// context_exceeded, overloaded.
   result<generation> submit(generate_request request);
+
+  /// Moves a request that is generating to another node while it does. Waits
+  /// until it is there. Errors: unknown_sequence (it does not generate, or has
+  /// ended meanwhile), no_node, what the destination refused it for.
+  result<migrated> migrate(request_id request, node_id to);
+
+  /// Takes a node that generates out of service: its requests go to others of
+  /// its kind, with their KV where these have room. Waits until it has none.
+  /// Errors: no_node, timeout.
+  result<drained> drain(node_id node);
 
   /// Asks every node about itself.
   result<cluster_status> status();

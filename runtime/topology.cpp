@@ -40,6 +40,13 @@ public:
       return complain("expected an object with " + roles);
     auto t = topology{};
     for (auto& [key, value] : j.items()) {
+      if (key == "store") {
+        auto store = read_store(value);
+        if (!store)
+          return store.failure();
+        t.store = std::move(*store);
+        continue;
+      }
       auto* role = key == "prefill"  ? &t.prefill
                    : key == "decode" ? &t.decode
                    : key == "mixed"  ? &t.mixed
@@ -116,8 +123,38 @@ private:
     return n;
   }
 
+  result<std::optional<store_plan>> read_store(const json& j) {
+    if (j.is_boolean() && !j.get<bool>())
+      return std::optional<store_plan>{};
+    if (!j.is_object())
+      return complain("\"store\" must be an object, or false");
+    auto s = store_plan{};
+    for (auto& [key, value] : j.items()) {
+      if (key == "directory") {
+        if (!value.is_string() || value.get<std::string>().empty())
+          return complain("\"store\".directory must be a path");
+        s.directory = value.get<std::string>();
+      } else if (key == "blocks" || key == "file_blocks") {
+        if (!value.is_number_unsigned() || value.get<uint64_t>() < 1
+            || value.get<uint64_t>() > 1u << 24)
+          return complain("\"store\"." + key
+                          + " must be a number from 1 to 16777216");
+        (key == "blocks" ? s.blocks : s.file_blocks) =
+            static_cast<uint32_t>(value.get<uint64_t>());
+      } else {
+        return complain("\"store\" has an unknown key \"" + key
+                        + "\"; there are \"blocks\", \"directory\" and "
+                          "\"file_blocks\"");
+      }
+    }
+    if (s.directory.empty() != (s.file_blocks == 0))
+      return complain("\"store\".directory needs \"file_blocks\", and the "
+                      "reverse");
+    return std::optional{std::move(s)};
+  }
+
   inline static const std::string roles =
-      "\"prefill\", \"decode\" and \"mixed\"";
+      "\"prefill\", \"decode\", \"mixed\" and \"store\"";
   const std::string& name_;
 };
 

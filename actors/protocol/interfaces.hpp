@@ -135,13 +135,21 @@ struct drain_node {
   auto fields() { return std::tie(peers); }
 };
 
+/// Takes the limits of its steps from a batch controller.
+using batch_limits_sink = caf::typed_actor<
+    // For the steps to come.
+    caf::reacts_to<batch_limits>>;
+
 /// Whoever waits for plans.
 using schedule_sink = caf::typed_actor<caf::reacts_to<schedule_plan>>;
 
 /// Decides who runs on a node.
 using preempt_scheduler_actor = caf::typed_actor<
-    // Answered by a schedule_plan to the node.
-    caf::reacts_to<schedule_view>>;
+    // Answered by a schedule_plan to the node. Of several that wait only the
+    // newest is.
+    caf::reacts_to<schedule_view>,
+    // To itself.
+    caf::reacts_to<step_tick>>;
 
 /// Computes prompts and generates tokens, both in one step; takes sequences
 /// over from others, and hands them to others. As a decode node it prefills
@@ -159,7 +167,14 @@ using decode_actor =
         caf::reacts_to<preempt_sequence>,
         // To itself.
         caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-        extend_with<schedule_sink>::extend_with<status_actor>;
+        extend_with<schedule_sink>::extend_with<batch_limits_sink>::
+        extend_with<status_actor>;
+
+/// Chooses what a node's steps may hold; one for each node.
+using batch_controller_actor = caf::typed_actor<
+    // After a step. If the limits have changed, the sender is sent them: it has
+    // to be a batch_limits_sink.
+    caf::reacts_to<step_report>>;
 
 // -- control plane ------------------------------------------------------------
 

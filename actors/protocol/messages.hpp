@@ -243,6 +243,8 @@ struct node_status {
   /// Preemptions: by handing the KV to the store, and by dropping it.
   uint64_t swaps = 0;
   uint64_t recomputes = 0;
+  /// Blocks that were copied to lie side by side.
+  uint64_t compacted = 0;
   /// A KV store's: those of its blocks in use that are in its file, bytes that
   /// went there so far, offers refused so far.
   uint32_t file_blocks = 0;
@@ -251,7 +253,7 @@ struct node_status {
   auto fields() {
     return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
                     steps, largest_batch, cached_blocks, hit_tokens, swaps,
-                    recomputes, file_blocks, spilled_bytes, refused);
+                    recomputes, compacted, file_blocks, spilled_bytes, refused);
   }
 };
 

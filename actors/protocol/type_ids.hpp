@@ -4,6 +4,7 @@
 
 #include "actors/protocol/messages.hpp"
 #include "core/kv/handoff_messages.hpp"
+#include "core/serving/batch_controller.hpp"
 #include "core/serving/schedule_view.hpp"
 
 namespace troupe {
@@ -64,4 +65,6 @@ CAF_ADD_TYPE_ID(troupe, (troupe::drain_node))
 CAF_ADD_TYPE_ID(troupe, (troupe::preempt_sequence))
 CAF_ADD_TYPE_ID(troupe, (troupe::schedule_view))
 CAF_ADD_TYPE_ID(troupe, (troupe::schedule_plan))
+CAF_ADD_TYPE_ID(troupe, (troupe::step_report))
+CAF_ADD_TYPE_ID(troupe, (troupe::batch_limits))
 CAF_END_TYPE_ID_BLOCK(troupe)

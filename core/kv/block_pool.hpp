@@ -7,20 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "core/kv/block_arena.hpp"
 #include "core/kv/layout.hpp"
 
 namespace troupe {
-
-/// The memory of KV blocks: allocated when first needed, recycled for ever.
-/// Shared by all pools of a process, so that a block can move between nodes by
-/// reference. Thread-safe.
-class block_arena;
-
-/// One block's bytes. Freed to its arena with its last reference; whoever
-/// holds a reference may read it, only the sequence's current owner writes.
-using block_ref = std::shared_ptr<std::byte>;
-
-std::shared_ptr<block_arena> make_block_arena(const kv_layout& layout);
 
 /// A right to hold one block, taken from a pool's capacity; move-only, given
 /// back on destruction. Holds the block's bytes once they are attached.

@@ -51,6 +51,8 @@ batch_controller_options checked(batch_controller_options o) {
   o.most.prefill_tokens =
       std::clamp(o.most.prefill_tokens, o.granularity, 1u << 24);
   o.stretch = std::clamp(o.stretch, 1., 1000.);
+  o.slo.ttft = std::max(o.slo.ttft, duration{0});
+  o.slo.tpot = std::max(o.slo.tpot, duration{0});
   return o;
 }
 
@@ -138,7 +140,7 @@ bool batch_controller::would_be_late(const batch_demand& d,
   auto takes = stretched(predictor_.predict(step), steps);
   // Who is late already stays so until there is something to spare.
   auto allowed = stretched(options_.slo.ttft, late_ ? 0.75 : 1);
-  return takes > allowed - std::min(d.oldest_wait, allowed);
+  return takes > allowed - std::clamp(d.oldest_wait, duration{0}, allowed);
 }
 
 batch_limits batch_controller::next(const batch_demand& d) {

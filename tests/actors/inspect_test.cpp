@@ -153,6 +153,19 @@ BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   trip(release_placement{1});
 }
 
+BOOST_FIXTURE_TEST_CASE(step_reports_and_limits, fixture) {
+  auto r = step_report{};
+  r.shape = {1, 2, 3, 4};
+  r.took = -5;
+  r.demand = {6, 7, 8, duration{9}, 10};
+  auto back = trip(r);
+  BOOST_TEST(back.shape.decode_context == 4u);
+  BOOST_TEST(back.took == -5);
+  BOOST_TEST((back.demand.oldest_wait == duration{9}));
+  BOOST_TEST(back.demand.oldest_tokens == 10u);
+  BOOST_TEST((trip(batch_limits{1, 2}) == batch_limits{1, 2}));
+}
+
 BOOST_FIXTURE_TEST_CASE(handoff_messages, fixture) {
   auto o = round_trip(some_offer());
   BOOST_TEST((o.layout == kv_layout{2, 3, 4, 5, kv_dtype::f32}));

@@ -150,16 +150,134 @@ BOOST_AUTO_TEST_CASE(recomputing_at_any_moment_does_not_show) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
+  for (auto& shape : shapes)
+    for (uint32_t n : {3, 4})
+      for (auto file : {0u, 32u}) {
+        auto o = shape;
+        o.store_blocks = file > 0 ? 1 : 32;
+        o.file_blocks = file;
+        auto r = varied_request(n, 30);
+        auto swaps = uint64_t{0};
+        auto recomputes = uint64_t{0};
+        at_every_message(
+            o, r,
+            [&](cluster& c) { preempt(c, r.request, preempt_way::swap); },
+            [&](cluster& c) {
+              c.expect_idle();
+              c.expect_exact(r);
+              for (auto* nodes : {&c.decodes, &c.mixed})
+                for (auto& node : *nodes) {
+                  swaps += c.status(node).swaps;
+                  recomputes += c.status(node).recomputes;
+                }
+            });
+        BOOST_TEST(swaps > 10u);
+        BOOST_TEST(recomputes <= 20u);
+      }
+}
+
+// How long a client waits for the next token of a sequence that moves, in
+// tokens of one that stays.
+BOOST_AUTO_TEST_CASE(a_move_pauses_for_two_steps_at_most_whatever_its_length) {
+  for (auto length : {200u, 800u, 1800u}) {
+    auto c = cluster{{.prefill_chunk = 256,
+                      .mixed = 2,
+                      .mixed_blocks = 512,
+                      .weights = demo_model()}};
+    auto request = [&](request_id id, uint32_t prompt, uint32_t tokens) {
+      auto r = generate_request{};
+      r.request = id;
+      for (uint32_t i = 0; i < prompt; ++i)
+        r.prompt.push_back(
+            static_cast<token_id>(10 + random_bits(id, i) % 400));
+      r.max_tokens = tokens;
+      r.ignore_end = true;
+      return r;
+    };
+    c.submit(request(1, length, 60)); // to 201
+    c.submit(request(2, 8, 400));     // to 202
+    c.submit(request(3, 8, 400));     // to 201
+    auto tokens = [&](request_id id) { return c.answer(id).tokens.size(); };
+    while (tokens(1) < 20 || tokens(3) < 20)
+      c.sim.step();
+    move(c, 1, 202);
+    auto before = tokens(1);
+    auto others = std::pair{tokens(2), tokens(3)};
+    auto pause = size_t{0};
+    while (tokens(1) < 60) {
+      c.sim.step();
+      if (tokens(1) == before)
+        continue;
+      // One of these steps is its own.
+      pause = std::max({pause, tokens(2) - others.first - 1,
+                        tokens(3) - others.second - 1});
+      before = tokens(1);
+      others = {tokens(2), tokens(3)};
+    }
+    BOOST_TEST(c.heard->answers[1].finishes.empty() == false);
+    BOOST_TEST(pause <= 2u, length << " tokens: " << pause);
+    BOOST_TEST(c.status(c.mixed[1]).largest_batch == 2u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_store_falls_back_to_recompute) {
+  auto c = cluster{{.mixed = 1, .store_blocks = 1}};
+  auto r = varied_request(4, 60);
+  c.submit(r);
+  c.sim.run(60);
+  preempt(c, r.request, preempt_way::swap);
+  c.expect_idle();
+  c.expect_exact(r);
+  BOOST_TEST(c.status(c.mixed[0]).recomputes == 1u);
+  BOOST_TEST(c.status(c.store).refused == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(while_swapped_anybody_may_go) {
+  for (auto who : {0, 1, 2})
+    for (auto& shape : shapes) {
+      auto o = shape;
+      o.store_blocks = 32;
+      auto r = varied_request(4, 40);
+      at_every_message(
+          o, r,
+          [&](cluster& c) {
+            c.submit(r);
+            c.sim.run(40);
+            preempt(c, r.request, preempt_way::swap);
+          },
+          [&](cluster& c) {
+            if (who == 0) {
+              c.cancel(r.request);
+            } else if (who == 1) {
+              c.sim.kill(c.store);
+              c.store_lives = false;
+            } else {
+              c.sim.kill(o.mixed > 0 ? c.mixed[0] : c.decodes[0]);
+            }
+          },
+          [&](cluster& c) {
+            c.expect_idle();
+            if (who > 0)
+              c.expect_exact(r);
+          });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
   for (uint64_t seed = 0; seed < 10; ++seed)
     for (auto k = 0; k < 200; k += 20)
       for (auto& shape : shapes) {
         auto o = shape;
         o.seed = seed;
+        o.store_blocks = seed % 2 == 0 ? 32 : 0;
         auto c = cluster{o};
         for (uint32_t n = 0; n < 6; ++n)
           c.submit(varied_request(n, 30));
         c.sim.run(k);
+        preempt(c, 1003, preempt_way::swap);
+        preempt(c, 1004, preempt_way::swap);
+        c.sim.run(k / 4);
         auto first = node_id{o.mixed > 0 ? 201u : 101u};
         auto d = c.sim.ask<drained>(c.gate, drain_request{first});
         BOOST_TEST(d.node == first);

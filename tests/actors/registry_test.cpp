@@ -34,6 +34,7 @@ decode_actor::behavior_type slow_decode(
       [](const step_tick&) {},
       [](const deadline_tick&) {},
       [](const schedule_plan&) {},
+      [](const batch_limits&) {},
       [=](const status_query&) -> caf::result<node_status> {
         owed->push_back(self->make_response_promise<node_status>());
         return owed->back();

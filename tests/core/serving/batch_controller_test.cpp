@@ -327,7 +327,8 @@ BOOST_AUTO_TEST_CASE(any_report_leaves_limits_in_bounds) {
     auto unit = std::max(o.granularity, 1u);
     for (auto i = 0; i < 200; ++i) {
       c.record({small(), draw(), small(), draw()}, time());
-      auto l = c.next({small(), draw(), small(), time(), small()});
+      auto wait = draw() % 2 > 0 ? time() : -time();
+      auto l = c.next({small(), draw(), small(), wait, small()});
       BOOST_REQUIRE(l.rows >= 1 && l.rows <= std::max(o.most.rows, 1u));
       BOOST_REQUIRE(l.prefill_tokens >= unit);
       BOOST_REQUIRE(l.prefill_tokens <= std::max(o.most.prefill_tokens, unit));

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "actors/decode_node.hpp"
+#include "actors/kv_store.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "core/base/random.hpp"
@@ -15,17 +16,25 @@ std::shared_ptr<const model> shared_tiny_model() {
   return m;
 }
 
+std::shared_ptr<const model> demo_model() {
+  static auto m = [] {
+    auto loaded = load_model(TROUPE_SOURCE_DIR "/models/troupe-demo.gguf");
+    BOOST_REQUIRE(loaded.ok());
+    return std::shared_ptr<const model>{std::move(*loaded)};
+  }();
+  return m;
+}
+
 std::shared_ptr<block_arena> tiny_arena() {
-  auto& p = shared_tiny_model()->params;
   return make_block_arena(
-      {p.layers, p.kv_heads, p.head_dim, p.head_dim, kv_dtype::f16});
+      kv_layout_of(shared_tiny_model()->params, kv_dtype::f16));
 }
 
 node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
                        uint32_t blocks, const cluster_options& o) {
   auto n = node_options{};
   n.id = id;
-  n.weights = shared_tiny_model();
+  n.weights = o.weights ? o.weights : shared_tiny_model();
   n.arena = std::move(arena);
   n.blocks = blocks;
   n.cached_blocks = o.cached_blocks;
@@ -81,32 +90,65 @@ std::vector<token_id> plain_answer(const generate_request& r) {
   return answer;
 }
 
-cluster::cluster(cluster_options o) : sim(o.seed) {
-  auto arena = tiny_arena();
+decode_actor cluster::spawn_decode(node_id id) {
+  auto& o = options_;
+  auto alone = id > 200;
+  auto n =
+      tiny_node(id, arena_, alone ? o.mixed_blocks : o.decode_blocks, o);
+  if (!alone) {
+    n.role = node_role::decode;
+    n.cached_blocks = 0;
+  }
+  n.preempt = o.preempt;
+  n.store = store;
+  auto a = sim.spawn(decode_node, n);
+  if (alone)
+    caf::anon_send(reg, add_mixed{id, a});
+  else
+    caf::anon_send(reg, add_decode{id, a});
+  return a;
+}
+
+void cluster::replace(node_id id) {
+  auto& node = id > 200 ? mixed[id - 201] : decodes[id - 101];
+  sim.kill(node);
+  sim.run();
+  node = spawn_decode(id);
+}
+
+cluster::cluster(cluster_options options)
+    : sim(options.seed), options_(std::move(options)) {
+  auto& o = options_;
+  auto weights = o.weights ? o.weights : shared_tiny_model();
+  arena_ = make_block_arena(kv_layout_of(weights->params, kv_dtype::f16));
   if (o.mixed > 0)
     o.prefills = o.decodes = 0;
   reg = sim.spawn(registry, std::chrono::milliseconds{2000});
+  if (o.store_blocks > 0) {
+    auto s = kv_store_options{};
+    s.id = 301;
+    s.weights = weights;
+    s.arena = arena_;
+    s.blocks = o.store_blocks;
+    s.file_blocks = o.file_blocks;
+    if (o.file_blocks > 0)
+      s.file = *open_nameless_file("/tmp");
+    store = sim.spawn(kv_store, s);
+  }
   for (uint32_t i = 1; i <= o.prefills; ++i) {
     prefills.push_back(
-        sim.spawn(prefill_node, tiny_node(i, arena, o.prefill_blocks, o)));
+        sim.spawn(prefill_node, tiny_node(i, arena_, o.prefill_blocks, o)));
     caf::anon_send(reg, add_prefill{i, prefills.back()});
   }
-  for (uint32_t i = 101; i <= 100 + o.decodes; ++i) {
-    auto n = tiny_node(i, arena, o.decode_blocks, o);
-    n.role = node_role::decode;
-    n.cached_blocks = 0;
-    decodes.push_back(sim.spawn(decode_node, n));
-    caf::anon_send(reg, add_decode{i, decodes.back()});
-  }
-  for (uint32_t i = 201; i <= 200 + o.mixed; ++i) {
-    mixed.push_back(
-        sim.spawn(decode_node, tiny_node(i, arena, o.mixed_blocks, o)));
-    caf::anon_send(reg, add_mixed{i, mixed.back()});
-  }
+  for (uint32_t i = 101; i <= 100 + o.decodes; ++i)
+    decodes.push_back(spawn_decode(i));
+  for (uint32_t i = 201; i <= 200 + o.mixed; ++i)
+    mixed.push_back(spawn_decode(i));
   auto g = gateway_options{};
   g.registry = reg;
-  g.vocab = shared_tiny_model()->params.vocab;
-  g.context = shared_tiny_model()->params.context;
+  g.vocab = weights->params.vocab;
+  g.context = weights->params.context;
+  g.session.max_placements = o.max_placements;
   gate = sim.spawn(gateway, g);
   client = sim.spawn(fake_client, heard);
   sim.run();
@@ -137,7 +179,9 @@ void cluster::expect_idle(std::chrono::milliseconds limit) {
       prefills.size() + decodes.size() + mixed.size() - all.nodes.size();
   for (auto& s : all.nodes)
     expect_empty(s);
-  BOOST_REQUIRE_EQUAL(sim.alive() + dead, at_rest_);
+  if (store && store_lives)
+    expect_empty(status(store));
+  BOOST_REQUIRE_EQUAL(sim.alive() + dead + (store_lives ? 0 : 1), at_rest_);
 }
 
 void cluster::expect_exact(const generate_request& r) {

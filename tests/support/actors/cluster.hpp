@@ -25,10 +25,21 @@ struct cluster_options {
   uint32_t mixed_blocks = 64;
   uint32_t cached_blocks = 0;
   uint64_t seed = 0; ///< of the interleaving, see sim_system
+  /// Of a KV store; 0: there is none.
+  uint32_t store_blocks = 0;
+  /// Blocks in its file.
+  uint32_t file_blocks = 0;
+  bool preempt = false;
+  uint32_t max_placements = 4;
+  /// Null: the tiny model.
+  std::shared_ptr<const model> weights = nullptr;
 };
 
 /// The tiny model, loaded once.
 std::shared_ptr<const model> shared_tiny_model();
+
+/// The bundled model, loaded once.
+std::shared_ptr<const model> demo_model();
 
 /// A node over an arena; `id` 0 leaves everything else at its default.
 node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
@@ -56,6 +67,11 @@ public:
   std::vector<prefill_actor> prefills; ///< nodes 1, 2, …
   std::vector<decode_actor> decodes;   ///< nodes 101, 102, …
   std::vector<decode_actor> mixed;      ///< nodes 201, 202, …
+  kv_store_actor store;
+  bool store_lives = true;
+
+  /// Kills a decode or mixed node; another one takes its number and its place.
+  void replace(node_id id);
 
   /// Hands a request in, without running.
   void submit(generate_request r);
@@ -75,6 +91,10 @@ public:
   }
 
 private:
+  decode_actor spawn_decode(node_id id);
+
+  cluster_options options_;
+  std::shared_ptr<block_arena> arena_;
   size_t at_rest_ = 0; ///< actors alive without requests
 };
 

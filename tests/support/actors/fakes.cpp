@@ -70,6 +70,7 @@ decode_actor::behavior_type fake_decode(decode_actor::pointer,
       [](const step_tick&) {},
       [](const deadline_tick&) {},
       [](const schedule_plan&) {},
+      [](const batch_limits&) {},
       [](const status_query&) { return node_status{}; },
   };
 }
