@@ -36,12 +36,11 @@ result<void> check(const sequence_spec& spec, const hparams& model) {
 }
 
 result<void> check(const kv_offer& offer, const sequence_spec& spec) {
-  // A prefill node has computed all tokens, whoever has decoded before all but
-  // the last.
+  // At most: it may be still growing, and the last token has no KV yet.
   auto tokens = static_cast<uint32_t>(spec.prompt.size() + spec.emitted.size());
   if (offer.seq != spec.seq || offer.epoch != spec.epoch
-      || (offer.blocks != kv_layout::blocks_for(tokens)
-          && offer.blocks != kv_layout::blocks_for(tokens - 1))
+      || offer.blocks > kv_layout::blocks_for(tokens)
+      || offer.blocks + 1 < kv_layout::blocks_for(tokens)
       || offer.max_blocks != kv_layout::blocks_for(spec.max_length()))
     return fail(errc::layout_mismatch,
                 "a handoff's offer contradicts its sequence");

@@ -4,6 +4,7 @@
 
 #include "actors/batch_controller.hpp"
 #include "actors/owed_reply.hpp"
+#include "actors/preempt_scheduler.hpp"
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
 
@@ -27,6 +28,9 @@ public:
       controller_ = self_->spawn(batch_control, o);
     }
     if (opts.preempt) {
+      scheduler_ = self_->spawn(preempt_scheduler, schedule_sink{self_},
+                                schedule_policy{});
+      peers_.add(self_, scheduler_);
     }
   }
 
@@ -83,6 +87,9 @@ public:
   void step(const step_tick& t) {
     if (!timers_.due(t))
       return;
+    self_->state.advance_moves(now());
+    // Whoever waits for what moves need not wait for the step.
+    send_all();
     auto began = now();
     self_->state.step(began);
     auto ended = now();
@@ -102,7 +109,14 @@ public:
   void flush() {
     auto& state = self_->state;
     state.look(now());
-    auto effects = state.take_effects();
+    send_all();
+    timers_.arm_step(self_, state.has_step());
+    timers_.arm_deadline(self_, state.has_handoffs());
+  }
+
+private:
+  void send_all() {
+    auto effects = self_->state.take_effects();
     for (auto& [stream, m] : effects.moves) {
       m.holder = caf::actor_cast<sequence_holder>(decode_actor{self_});
       self_->send(stream, std::move(m));
@@ -130,11 +144,8 @@ public:
     }
     if (effects.view && scheduler_)
       self_->send(scheduler_, std::move(*effects.view));
-    timers_.arm_step(self_, state.has_step());
-    timers_.arm_deadline(self_, state.has_handoffs());
   }
 
-private:
   void answer(request_id request, const result<migrated>& how) {
     auto [first, last] = migrations_.equal_range(request);
     for (auto i = first; i != last; ++i) {

@@ -103,6 +103,10 @@ public:
 
   // -- compute ----------------------------------------------------------------
 
+  /// Before a step: copies blocks of sequences that move ahead, and stops
+  /// those of which all are there.
+  void advance_moves(time_point now);
+
   /// One token for each sequence of the batch that has room for it, and a
   /// chunk of prompts.
   void step(time_point now);
@@ -217,7 +221,6 @@ private:
   void swap_out(decoding s, time_point now);
   void recompute(decoding s);
   void unpark(seq_id seq);
-  void advance_moves(time_point now);
   void tick_outgoing(seq_id seq, time_point now);
   void stop_and_copy(outgoing_map::iterator i, time_point now);
   void settle(seq_id seq, time_point now);

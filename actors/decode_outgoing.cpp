@@ -72,6 +72,8 @@ void decode_state::swap_out(decoding s, time_point now) {
 
 // The other way: only its tokens stay.
 void decode_state::recompute(decoding s) {
+  if (draining_)
+    return give_back(s.spec, s.stream, s.generated);
   ++recomputes_;
   auto p = prompt{};
   p.spec = std::move(s.spec);
@@ -264,6 +266,10 @@ void decode_state::handed_over(outgoing_map::iterator i, time_point now) {
     p.generated = std::move(s.generated);
     p.stream = std::move(s.stream);
     p.arrival_ns = s.arrival_ns;
+    if (draining_) {
+      out_.drops.push_back({seq, epoch});
+      return give_back(p.spec, p.stream, p.generated);
+    }
     parked_.emplace(seq, std::move(p));
     join_line(seq);
     return;
@@ -345,10 +351,6 @@ void decode_state::drain(std::vector<kv_destination_actor> peers,
   draining_ = true;
   drained_.node = opts_.id;
   peers_ = std::move(peers);
-  auto next = [this] {
-    return peers_.empty() ? kv_destination_actor{}
-                          : peers_[next_peer_++ % peers_.size()];
-  };
   for (auto& [seq, p] : prompts_)
     give_back(p.spec, p.stream, p.spec.emitted);
   prompts_.clear();
@@ -361,13 +363,8 @@ void decode_state::drain(std::vector<kv_destination_actor> peers,
     refuse(in.what, refused);
   incoming_.clear();
   for (auto& [seq, p] : parked_) {
-    if (auto peer = next(); peer && opts_.store) {
-      out_.fetches.push_back({seq, p.spec.epoch, peer});
-      ++drained_.moved;
-    } else {
-      out_.drops.push_back({seq, p.spec.epoch});
-      give_back(p.spec, p.stream, p.generated);
-    }
+    out_.drops.push_back({seq, p.spec.epoch});
+    give_back(p.spec, p.stream, p.generated);
   }
   parked_.clear();
   line_.clear();
@@ -378,8 +375,8 @@ void decode_state::drain(std::vector<kv_destination_actor> peers,
     auto* s = batch_->find_request(request);
     if (outgoing_.contains(s->spec.seq))
       continue;
-    if (auto peer = next()) {
-      migrate(request, peer, now);
+    if (!peers_.empty()) {
+      migrate(request, peers_[next_peer_++ % peers_.size()], now);
     } else {
       give_back(s->spec, s->stream, s->generated);
       batch_->take(s->spec.seq);

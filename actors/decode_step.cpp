@@ -51,7 +51,6 @@ void decode_state::plan(step_plan budget) {
 }
 
 void decode_state::step(time_point now) {
-  advance_moves(now);
   plan({limits_, static_cast<uint32_t>(batch_->size())});
   auto done = batch_->step(
       out_.outputs, limits_.rows,

@@ -142,7 +142,8 @@ void kv_sender::pump(time_point now, kv_outbox& out) {
     out.push_back(chunks_[next_]);
     last_send_ = now;
   }
-  if (commit_ && acknowledged_count_ == chunks_.size()) {
+  // The commit follows the last chunks at once: a sequence may be waiting.
+  if (commit_ && next_ == chunks_.size()) {
     state_ = state::committing;
     out.push_back(*commit_);
     last_send_ = now;
@@ -217,12 +218,12 @@ void kv_sender::tick(time_point now, kv_outbox& out) {
     out.push_back(offer_);
     break;
   case state::sending:
+  case state::committing:
     for (uint32_t i = 0; i < next_; ++i)
       if (!acknowledged_[i])
         out.push_back(chunks_[i]);
-    break;
-  case state::committing:
-    out.push_back(*commit_);
+    if (state_ == state::committing)
+      out.push_back(*commit_);
     break;
   case state::done:
   case state::failed:
@@ -319,6 +320,8 @@ void kv_receiver::on(const kv_chunk& m, time_point now, kv_outbox& out) {
   place(m);
   alive(now);
   out.push_back(kv_credit{m.seq, m.epoch, m.index});
+  if (early_)
+    on(kv_commit{*early_}, now, out);
 }
 
 // Takes places for blocks that the offer did not count.
@@ -392,6 +395,12 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
               "the committed position does not fit the blocks sent", out);
     return;
   }
+  alive(now);
+  if (received_.size() < m.chunks && m.chunks <= filled_.size()) {
+    // It overtook a chunk, or one was lost; whatever comes again completes it.
+    early_ = m;
+    return;
+  }
   auto digests = std::vector<kv_digest>{};
   for (auto& [index, digest] : received_)
     digests.push_back(digest);
@@ -411,7 +420,6 @@ void kv_receiver::on(const kv_commit& m, time_point now, kv_outbox& out) {
   }
   commit_ = m;
   state_ = state::accepted;
-  alive(now);
   out.push_back(kv_accepted{m.seq, m.epoch});
 }
 

@@ -51,7 +51,7 @@ public:
             uint32_t first_layer, uint32_t layers, time_point now,
             kv_outbox& out);
 
-  /// No chunk will follow: commit once all are acknowledged.
+  /// No chunk will follow: commit once all are sent.
   void finish(uint32_t tokens, std::vector<token_id> emitted, time_point now,
               kv_outbox& out);
 
@@ -171,6 +171,7 @@ private:
   std::vector<bool> filled_;
   std::optional<bool> by_reference_; // all chunks come the same way
   kv_commit commit_;
+  std::optional<kv_commit> early_; // came before the last chunk
   time_point last_progress_{};
   bool suspect_ = false; // the lease ran out, noticed once
 };

@@ -135,7 +135,6 @@ BOOST_FIXTURE_TEST_CASE(offers_that_contradict_themselves_are_refused,
   auto contradicts = errc::layout_mismatch;
   refused([](auto& o) { o.spec.seq += 100; }, contradicts);
   refused([](auto& o) { o.spec.epoch += 1; }, contradicts);
-  refused([](auto& o) { o.offer.blocks = 1; }, contradicts);
   refused([](auto& o) { o.offer.blocks = o.offer.max_blocks = 3; },
           contradicts);
   refused([](auto& o) { o.offer.max_blocks = ~0u; }, contradicts);

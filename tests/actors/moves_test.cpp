@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
     for (uint32_t n : {3, 4})
       for (auto file : {0u, 32u}) {
         auto o = shape;
-        o.store_blocks = file > 0 ? 1 : 32;
+        o.store_blocks = file > 0 ? 8 : 32;
         o.file_blocks = file;
         auto r = varied_request(n, 30);
         auto swaps = uint64_t{0};
@@ -177,8 +177,9 @@ BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
       }
 }
 
-// How long a client waits for the next token of a sequence that moves, in
-// tokens of one that stays.
+// How long a client waits for the next token of a sequence that moves, in steps
+// that its new node makes without it. (Here each message has a turn as long as
+// a step, so what the old node does meanwhile tells nothing.)
 BOOST_AUTO_TEST_CASE(a_move_pauses_for_two_steps_at_most_whatever_its_length) {
   for (auto length : {200u, 800u, 1800u}) {
     auto c = cluster{{.prefill_chunk = 256,
@@ -195,28 +196,33 @@ BOOST_AUTO_TEST_CASE(a_move_pauses_for_two_steps_at_most_whatever_its_length) {
       r.ignore_end = true;
       return r;
     };
-    c.submit(request(1, length, 60)); // to 201
-    c.submit(request(2, 8, 400));     // to 202
-    c.submit(request(3, 8, 400));     // to 201
+    c.submit(request(1, length, 100)); // to 201
+    c.submit(request(2, 8, 2000));     // to 202
+    c.submit(request(3, 8, 2000));     // to 201
     auto tokens = [&](request_id id) { return c.answer(id).tokens.size(); };
     while (tokens(1) < 20 || tokens(3) < 20)
       c.sim.step();
-    move(c, 1, 202);
+    // Straight to the node: the gateway has a long queue when it has turns with
+    // two nodes.
+    caf::anon_send(c.mixed[0],
+                   migrate_sequence{1, caf::actor_cast<kv_destination_actor>(
+                                           c.mixed[1])});
     auto before = tokens(1);
-    auto others = std::pair{tokens(2), tokens(3)};
+    auto others = tokens(2);
     auto pause = size_t{0};
-    while (tokens(1) < 60) {
+    while (tokens(1) < 100) {
       c.sim.step();
       if (tokens(1) == before)
         continue;
       // One of these steps is its own.
-      pause = std::max({pause, tokens(2) - others.first - 1,
-                        tokens(3) - others.second - 1});
+      pause = std::max(pause, std::max(tokens(2) - others, size_t{1}) - 1);
       before = tokens(1);
-      others = {tokens(2), tokens(3)};
+      others = tokens(2);
     }
-    BOOST_TEST(c.heard->answers[1].finishes.empty() == false);
     BOOST_TEST(pause <= 2u, length << " tokens: " << pause);
+    c.cancel(2);
+    c.cancel(3);
+    c.expect_idle();
     BOOST_TEST(c.status(c.mixed[1]).largest_batch == 2u);
   }
 }

@@ -55,13 +55,13 @@ BOOST_FIXTURE_TEST_CASE(hostile_chunks_end_the_handoff_and_free_it, fixture) {
     BOOST_TEST((f.sender->failure().code == why));
   };
   auto outside = errc::layout_mismatch;
-  attack([](kv_chunk& c) { c.first_block = 3; }, outside);
+  attack([](kv_chunk& c) { c.first_block = 5; }, outside);
   attack([](kv_chunk& c) { c.first_block = ~0u; }, outside);
   attack([](kv_chunk& c) { c.blocks = 0; }, outside);
   attack([](kv_chunk& c) { c.blocks = ~0u; }, outside);
   attack([](kv_chunk& c) { c.first_layer = 1; }, outside);
   attack([](kv_chunk& c) { c.layers = 0x80000001u; }, outside);
-  attack([](kv_chunk& c) { c.index = 9; }, outside);
+  attack([](kv_chunk& c) { c.index = 99; }, outside);
   attack([](kv_chunk& c) { c.payload.bytes.clear(); }, outside);
   attack([](kv_chunk& c) { c.payload.bytes.pop_back(); }, outside);
   attack([](kv_chunk& c) { c.payload.bytes.resize(1 << 20); }, outside);
