@@ -62,6 +62,10 @@ public:
   void for_each(F f) const {
     std::for_each(all_.begin(), all_.end(), std::move(f));
   }
+  template <class F>
+  void for_each(F f) {
+    std::for_each(all_.begin(), all_.end(), std::move(f));
+  }
 
   template <class Predicate>
   size_t erase_if(Predicate p) {

@@ -133,6 +133,9 @@ public:
   static constexpr uint64_t compact_every = 256;
   /// Blocks that compaction copies after a step at most.
   static constexpr uint32_t compact_copies = 8;
+  /// Memory given back at a time at most, and free blocks that keep theirs.
+  static constexpr size_t trim_bytes = size_t{16} << 20;
+  static constexpr uint32_t spare_blocks = 64;
   /// Bytes that moves copy ahead in one step at most.
   static constexpr size_t copy_ahead_bytes = size_t{4} << 20;
 

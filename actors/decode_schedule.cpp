@@ -48,7 +48,7 @@ void decode_state::tidy() {
   auto tables = std::vector<page_table*>{};
   batch_->for_each([&](auto& s) {
     if (!outgoing_.contains(s.spec.seq))
-      tables.push_back(const_cast<page_table*>(&s.table));
+      tables.push_back(&s.table);
   });
   for (auto seq : prefilling_)
     tables.push_back(&prompts_.at(seq).table);
@@ -58,6 +58,8 @@ void decode_state::tidy() {
   auto did = compact(tables, *opts_.arena, compact_copies);
   compacted_ += did.copies;
   compacting_ = !did.done;
+  if (!compacting_)
+    opts_.arena->trim(spare_blocks, trim_bytes);
 }
 
 schedule_entry decode_state::entry_of(const sequence_spec& spec,

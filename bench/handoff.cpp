@@ -9,7 +9,6 @@
 
 #include <cstring>
 
-#include "actors/mixed_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "bench/handoff_process.hpp"
 #include "bench/handoff_setup.hpp"
@@ -84,12 +83,13 @@ void time_to_first_token(benchmark::State& state) {
   auto config = system_config{};
   auto sys = caf::actor_system{config};
   auto arena = arena_of(*m);
-  auto of_prefill = node_of(1, m, arena, flags.threads);
+  auto of_prefill = node_of(node_role::prefill, m, arena, flags.threads);
   of_prefill.push_bytes = static_cast<size_t>(state.range(1)) << 10;
   auto prefill = sys.spawn<caf::detached>(prefill_node, of_prefill);
-  auto decode = sys.spawn<caf::detached>(decode_node, node_of(2, m, arena, 1));
-  auto mixed =
-      sys.spawn<caf::detached>(mixed_node, node_of(3, m, arena, flags.threads));
+  auto decode = sys.spawn<caf::detached>(
+      decode_node, node_of(node_role::decode, m, arena, 1));
+  auto mixed = sys.spawn<caf::detached>(
+      decode_node, node_of(node_role::mixed, m, arena, flags.threads));
   auto with = std::vector<double>{}, without = with, adds = with;
   // Nothing is timed where every message is looked at.
   auto counted = run_job(sys, prefill, tokens, decode, true);
@@ -214,7 +214,8 @@ void overlap(benchmark::State& state) {
     return state.SkipWithError("the other process cannot be reached");
   auto kv = ready_kv{m, 1500};
   auto prefill = sys.spawn<caf::detached>(
-      prefill_node, node_of(1, m, arena_of(*m), flags.threads));
+      prefill_node,
+      node_of(node_role::prefill, m, arena_of(*m), flags.threads));
   auto alone = std::vector<double>{}, left = alone, hidden = alone,
        ttft = alone;
   run_job(sys, prefill, 1500, decode, true);
@@ -275,7 +276,7 @@ int main(int argc, char** argv) {
   }
   if (decode) {
     auto m = model_of(flags.model);
-    return run_decode_process(node_of(2, m, arena_of(*m), 1));
+    return run_decode_process(node_of(node_role::decode, m, arena_of(*m), 1));
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -44,11 +44,12 @@ inline std::shared_ptr<const model> model_of(const std::string& name) {
   return *m;
 }
 
-inline node_options node_of(node_id id, std::shared_ptr<const model> m,
+inline node_options node_of(node_role role, std::shared_ptr<const model> m,
                             std::shared_ptr<block_arena> arena,
                             unsigned threads) {
   auto n = node_options{};
-  n.id = id;
+  n.id = 1 + static_cast<node_id>(role);
+  n.role = role;
   n.weights = std::move(m);
   n.arena = std::move(arena);
   n.blocks = 512;
@@ -63,7 +64,7 @@ inline std::shared_ptr<block_arena> arena_of(const model& m) {
 inline sequence_spec spec_of(seq_id seq, uint32_t tokens) {
   auto s = sequence_spec{};
   s.request = s.seq = seq;
-  s.epoch = 1;
+  s.epoch = next_placement(0);
   for (auto i = 0u; i < tokens; ++i)
     s.prompt.push_back(static_cast<token_id>(random_bits(seq, i) % 4000));
   s.max_tokens = 2;

@@ -145,8 +145,11 @@ using schedule_sink = caf::typed_actor<caf::reacts_to<schedule_plan>>;
 
 /// Decides who runs on a node.
 using preempt_scheduler_actor = caf::typed_actor<
-    // Answered by a schedule_plan to the node.
-    caf::reacts_to<schedule_view>>;
+    // Answered by a schedule_plan to the node. Of several that wait only the
+    // newest is.
+    caf::reacts_to<schedule_view>,
+    // To itself.
+    caf::reacts_to<step_tick>>;
 
 /// Computes prompts and generates tokens, both in one step; takes sequences
 /// over from others, and hands them to others. As a decode node it prefills

@@ -11,10 +11,7 @@ namespace {
 // Whether nobody else holds the block, nor can get hold of it while the caller
 // keeps its table.
 bool is_private(const block_lease& lease) {
-  // Taking a reference orders the reads of those who dropped theirs before the
-  // writes to come; merely counting would not.
-  auto block = lease.ref();
-  return block != nullptr && block.use_count() == 2 && !lease.shared();
+  return lease.ref().use_count() == 1 && !lease.shared();
 }
 
 void exchange(std::byte* a, std::byte* b, size_t n) {
@@ -40,6 +37,10 @@ block_map::block_map(std::span<page_table* const> tables, block_arena& arena,
       in_slot_[s] = fixed;
       ++used_;
     }
+  auto all = size_t{0};
+  for (auto* table : tables)
+    all += table->blocks();
+  blocks_.reserve(all);
   for (auto* table : tables)
     add(*table, segment_blocks);
   for (uint32_t s = 0; s < segments_.size(); ++s)
@@ -92,19 +93,22 @@ block_map::outcome block_map::put(uint32_t number, uint32_t slot) {
   auto copies = there == vacant ? 1u : 2u;
   if (copies > copies_left())
     return outcome::no_budget;
+  // Taking a reference orders the reads of those who dropped theirs before the
+  // writes to come; having counted them does not.
+  auto from = b.lease->ref();
   if (there == vacant) {
     auto place = arena_.claim(slot);
     if (place == nullptr) {
       in_slot_[slot] = fixed;
       return outcome::slot_lost;
     }
-    std::memcpy(place.get(), b.lease->data(), bytes_);
+    std::memcpy(place.get(), from.get(), bytes_);
     b.lease->attach(std::move(place));
   } else {
     auto& other = blocks_[there];
-    exchange(b.lease->data(), other.lease->data(), bytes_);
     auto place = other.lease->ref();
-    other.lease->attach(b.lease->ref());
+    exchange(from.get(), place.get(), bytes_);
+    other.lease->attach(std::move(from));
     b.lease->attach(std::move(place));
     other.slot = b.slot;
   }

@@ -46,6 +46,10 @@ struct schedule_entry {
   uint32_t blocks_to_start = 0;
   /// Tokens to prefill if it is preempted by recompute, or (waiting) to start.
   uint32_t tokens_to_compute = 0;
+  /// While moving: outwards, so that its blocks will come free.
+  bool leaving = false;
+  /// While running: its tokens are still being computed.
+  bool prefilling = false;
 
   // Filled in on the scheduler's side, by a length_predictor and a
   // schedule_history; a node leaves them as they are.
@@ -56,10 +60,6 @@ struct schedule_entry {
   uint32_t preemptions = 0;
   /// When it last came in.
   int64_t resumed_ns = 0;
-  /// While moving: outwards, so that its blocks will come free.
-  bool leaving = false;
-  /// While running: its tokens are still being computed.
-  bool prefilling = false;
 
   auto fields() {
     return std::tie(seq, priority, phase, arrival_ns, prompt, generated,

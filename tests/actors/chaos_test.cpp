@@ -18,16 +18,6 @@ constexpr uint32_t requests = 32;
 constexpr uint32_t requests = 200;
 #endif
 
-std::shared_ptr<const model> demo_model() {
-  static auto m = [] {
-    auto loaded =
-        load_model(TROUPE_SOURCE_DIR "/models/troupe-demo.gguf");
-    BOOST_REQUIRE(loaded.ok());
-    return std::shared_ptr<const model>{std::move(*loaded)};
-  }();
-  return m;
-}
-
 generate_request request_of(uint32_t n) {
   static auto text = *tokenizer::make(demo_model()->vocab);
   constexpr const char* subjects[] = {"owl", "boat", "lamp", "king", "fox"};

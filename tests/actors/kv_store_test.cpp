@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(contradictions_are_refused, fixture) {
   auto contradicts = errc::layout_mismatch;
   refused([](auto& o) { o.spec.seq += 1; }, contradicts);
   refused([](auto& o) { o.spec.epoch += 1; }, contradicts);
-  refused([](auto& o) { o.offer.blocks = 1; }, contradicts);
+  refused([](auto& o) { o.offer.blocks = 4; }, contradicts);
   refused([](auto& o) { o.offer.max_blocks = 1u << 30; }, contradicts);
   refused([](auto& o) { o.offer.model = "other"; }, contradicts);
   refused([](auto& o) { o.offer.layout.layers += 1; }, contradicts);

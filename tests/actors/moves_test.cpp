@@ -177,6 +177,50 @@ BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
       }
 }
 
+// How long a client waits for the next token of a sequence that moves, in
+// tokens of one that stays.
+BOOST_AUTO_TEST_CASE(a_move_pauses_for_two_steps_at_most_whatever_its_length) {
+  for (auto length : {200u, 800u, 1800u}) {
+    auto c = cluster{{.prefill_chunk = 256,
+                      .mixed = 2,
+                      .mixed_blocks = 512,
+                      .weights = demo_model()}};
+    auto request = [&](request_id id, uint32_t prompt, uint32_t tokens) {
+      auto r = generate_request{};
+      r.request = id;
+      for (uint32_t i = 0; i < prompt; ++i)
+        r.prompt.push_back(
+            static_cast<token_id>(10 + random_bits(id, i) % 400));
+      r.max_tokens = tokens;
+      r.ignore_end = true;
+      return r;
+    };
+    c.submit(request(1, length, 60)); // to 201
+    c.submit(request(2, 8, 400));     // to 202
+    c.submit(request(3, 8, 400));     // to 201
+    auto tokens = [&](request_id id) { return c.answer(id).tokens.size(); };
+    while (tokens(1) < 20 || tokens(3) < 20)
+      c.sim.step();
+    move(c, 1, 202);
+    auto before = tokens(1);
+    auto others = std::pair{tokens(2), tokens(3)};
+    auto pause = size_t{0};
+    while (tokens(1) < 60) {
+      c.sim.step();
+      if (tokens(1) == before)
+        continue;
+      // One of these steps is its own.
+      pause = std::max({pause, tokens(2) - others.first - 1,
+                        tokens(3) - others.second - 1});
+      before = tokens(1);
+      others = {tokens(2), tokens(3)};
+    }
+    BOOST_TEST(c.heard->answers[1].finishes.empty() == false);
+    BOOST_TEST(pause <= 2u, length << " tokens: " << pause);
+    BOOST_TEST(c.status(c.mixed[1]).largest_batch == 2u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_full_store_falls_back_to_recompute) {
   auto c = cluster{{.mixed = 1, .store_blocks = 1}};
   auto r = varied_request(4, 60);

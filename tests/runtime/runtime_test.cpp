@@ -152,6 +152,79 @@ BOOST_AUTO_TEST_CASE(many_threads_get_the_answers_that_one_gets) {
   BOOST_TEST(comes_to_rest(*o.rt));
 }
 
+BOOST_AUTO_TEST_CASE(short_memory_shows_in_nothing_but_time) {
+  auto expected = std::vector<std::vector<token_id>>{};
+  {
+    auto alone = opened{};
+    for (uint64_t seed = 0; seed < 24; ++seed)
+      expected.push_back(run(*alone.rt, request_of(seed, 9 + seed, 60)).tokens);
+  }
+  // A quarter of what all of them need at a time, and less.
+  auto o = opened{{{}, {}, std::vector<node_plan>(1)}, 24};
+  auto under_way = std::vector<generation>{};
+  for (uint64_t seed = 0; seed < expected.size(); ++seed) {
+    auto g = o.rt->submit(request_of(seed, 9 + seed, 60));
+    BOOST_REQUIRE(g.ok());
+    under_way.push_back(std::move(*g));
+  }
+  for (size_t i = 0; i < expected.size(); ++i)
+    BOOST_TEST((collect(under_way[i]).tokens == expected[i]));
+  BOOST_TEST(comes_to_rest(*o.rt));
+  auto s = o.rt->status();
+  BOOST_REQUIRE(s.ok());
+  BOOST_TEST(s->nodes[0].swaps + s->nodes[0].recomputes > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_moves_while_it_generates) {
+  auto expected = std::vector<token_id>{};
+  {
+    auto alone = opened{};
+    expected = run(*alone.rt, request_of(1, 20, 200)).tokens;
+  }
+  auto o = opened{{{}, {}, std::vector<node_plan>(2)}};
+  auto moved = 0;
+  for (auto i = 0; i < 50 && moved < 3; ++i) {
+    auto g = o.rt->submit(request_of(1, 20, 200));
+    BOOST_REQUIRE(g.ok());
+    BOOST_REQUIRE(g->next().has_value());
+    auto m = o.rt->migrate(g->id(), 2);
+    if (!m)
+      m = o.rt->migrate(g->id(), 1);
+    // It may have ended before.
+    if (m)
+      ++moved;
+    auto c = collect(*g);
+    BOOST_TEST(c.tokens.size() >= 190u);
+    BOOST_TEST(std::equal(c.tokens.rbegin(), c.tokens.rend(),
+                          expected.rbegin()));
+  }
+  BOOST_TEST(moved == 3);
+  BOOST_TEST(comes_to_rest(*o.rt));
+  BOOST_TEST((o.rt->migrate(4711, 1).failure().code
+              == errc::unknown_sequence));
+}
+
+BOOST_AUTO_TEST_CASE(a_drained_node_is_empty_and_its_requests_go_on) {
+  auto o = opened{{{}, {}, std::vector<node_plan>(3)}};
+  auto under_way = std::vector<generation>{};
+  for (uint64_t seed = 0; seed < 9; ++seed)
+    under_way.push_back(
+        std::move(*o.rt->submit(request_of(seed, 10, 100))));
+  auto d = o.rt->drain(1);
+  BOOST_REQUIRE_MESSAGE(d.ok(), (d.ok() ? "" : d.failure().message));
+  BOOST_TEST(d->node == 1u);
+  for (auto& g : under_way) {
+    auto c = collect(g);
+    BOOST_TEST((c.end.reason == finish_reason::length), c.end.message);
+    BOOST_TEST(c.tokens.size() == 100u);
+  }
+  auto s = o.rt->status();
+  BOOST_REQUIRE(s.ok());
+  BOOST_TEST(s->nodes.size() == 3u);
+  BOOST_TEST((o.rt->drain(4).failure().code == errc::no_node));
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_answer_ends_once_and_frees_everything) {
   auto o = opened{};
   auto g = o.rt->submit(request_of(1, 10, 240));

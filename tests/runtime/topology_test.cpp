@@ -78,6 +78,22 @@ BOOST_AUTO_TEST_CASE(mixed_nodes_need_no_others) {
   BOOST_TEST(t->decode.size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_store_is_in_memory_in_a_file_too_or_nowhere) {
+  auto t = parse_topology(R"({"mixed":1})", "x");
+  BOOST_REQUIRE(t.ok());
+  BOOST_REQUIRE(t->store.has_value());
+  BOOST_TEST(t->store->directory.empty());
+  t = parse_topology(
+      R"({"store":{"blocks":5,"directory":"/var/tmp","file_blocks":70}})", "x");
+  BOOST_REQUIRE(t.ok());
+  BOOST_TEST(t->store->blocks == 5u);
+  BOOST_TEST(t->store->directory == "/var/tmp");
+  BOOST_TEST(t->store->file_blocks == 70u);
+  t = parse_topology(R"({"store":false})", "x");
+  BOOST_REQUIRE(t.ok());
+  BOOST_TEST(!t->store.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(each_mistake_is_named) {
   struct {
     const char* text;
@@ -97,6 +113,12 @@ BOOST_AUTO_TEST_CASE(each_mistake_is_named) {
       {R"({"decode":[{"threads":0}]})", "threads must be a number from 1"},
       {R"({"decode":[{"threads":1e3}]})", "threads must be a number from 1"},
       {R"({"mixed":0})", "from 1 to 64"},
+      {R"({"store":true})", "\"store\" must be an object, or false"},
+      {R"({"store":{"blocks":0}})", "\"store\".blocks must be a number"},
+      {R"({"store":{"directory":7}})", "directory must be a path"},
+      {R"({"store":{"directory":"/tmp"}})", "needs \"file_blocks\""},
+      {R"({"store":{"file_blocks":7}})", "needs \"file_blocks\""},
+      {R"({"store":{"size":7}})", "unknown key \"size\""},
       {R"({"mixed":[{"cache":-1}]})", "cache must be a number from 0"},
       {R"({"decode":[{"blocks":99999999999999999999}]})", "blocks must be"},
   };

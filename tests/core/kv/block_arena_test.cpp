@@ -6,13 +6,12 @@
 #include <set>
 #include <thread>
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "core/base/random.hpp"
 #include "core/kv/block_pool.hpp"
+#include "tests/core/kv/resident.hpp"
 
 using namespace troupe;
+using namespace troupe::test;
 
 namespace {
 
@@ -21,23 +20,8 @@ const auto large = kv_layout{2, 8, 64, 64, kv_dtype::f16};
 // 608 bytes in slots of 640, so that pages are shared.
 const auto small = kv_layout{1, 1, 3, 1, kv_dtype::f16};
 
-const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-
 bool all_zero(const std::byte* p, size_t n) {
   return std::all_of(p, p + n, [](std::byte b) { return b == std::byte{0}; });
-}
-
-/// Pages that lie wholly or partly in [p, p + n) and are in memory.
-size_t resident(const std::byte* p, size_t n) {
-  auto begin = reinterpret_cast<uintptr_t>(p) / page * page;
-  auto end = reinterpret_cast<uintptr_t>(p) + n;
-  auto in_memory = std::vector<unsigned char>((end - begin + page - 1) / page);
-  BOOST_REQUIRE(
-      mincore(reinterpret_cast<void*>(begin), end - begin, in_memory.data())
-      == 0);
-  return static_cast<size_t>(
-      std::count_if(in_memory.begin(), in_memory.end(),
-                    [](unsigned char c) { return (c & 1) != 0; }));
 }
 
 struct fixture {

@@ -10,6 +10,7 @@
 #include "core/kv/handoff.hpp"
 #include "core/kv/prefix_index.hpp"
 #include "tests/core/kv/defrag_fixture.hpp"
+#include "tests/core/kv/resident.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
@@ -92,6 +93,20 @@ BOOST_FIXTURE_TEST_CASE(one_copy_a_block_where_holes_allow,
   r = compact_once(1000);
   BOOST_TEST(r.copies == 0u);
   BOOST_TEST(r.done);
+  BOOST_TEST(intact());
+}
+
+BOOST_FIXTURE_TEST_CASE(memory_goes_back_once_all_is_low, scattered_sequences) {
+  interleave(4, 20);
+  auto* lowest = tables[0].block(0);
+  auto block_pages = block_bytes() / page;
+  for (auto t : {0, 1, 3})
+    tables[t].clear();
+  BOOST_TEST(resident(lowest, 80 * block_bytes()) == 80 * block_pages);
+  compact_all();
+  BOOST_TEST(arena->trim(5, SIZE_MAX) == 55 * block_bytes());
+  BOOST_TEST(resident(lowest, 25 * block_bytes()) == 25 * block_pages);
+  BOOST_TEST(resident(lowest, 80 * block_bytes()) == 25 * block_pages);
   BOOST_TEST(intact());
 }
 

@@ -16,6 +16,15 @@ std::shared_ptr<const model> shared_tiny_model() {
   return m;
 }
 
+std::shared_ptr<const model> demo_model() {
+  static auto m = [] {
+    auto loaded = load_model(TROUPE_SOURCE_DIR "/models/troupe-demo.gguf");
+    BOOST_REQUIRE(loaded.ok());
+    return std::shared_ptr<const model>{std::move(*loaded)};
+  }();
+  return m;
+}
+
 std::shared_ptr<block_arena> tiny_arena() {
   return make_block_arena(
       kv_layout_of(shared_tiny_model()->params, kv_dtype::f16));

@@ -32,11 +32,14 @@ struct cluster_options {
   bool preempt = false;
   uint32_t max_placements = 4;
   /// Null: the tiny model.
-  std::shared_ptr<const model> weights;
+  std::shared_ptr<const model> weights = nullptr;
 };
 
 /// The tiny model, loaded once.
 std::shared_ptr<const model> shared_tiny_model();
+
+/// The bundled model, loaded once.
+std::shared_ptr<const model> demo_model();
 
 /// A node over an arena; `id` 0 leaves everything else at its default.
 node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
