@@ -141,6 +141,25 @@ BOOST_FIXTURE_TEST_CASE(sequences_and_ticks, fixture) {
   trip(deadline_tick{4});
 }
 
+BOOST_FIXTURE_TEST_CASE(views_and_plans, fixture) {
+  auto v = schedule_view{1, 2, 3, 4, 5, 6, true, {}, {{7, 8}}, 9, 10, 11, 12};
+  auto e = schedule_entry{};
+  e.seq = 13;
+  e.phase = schedule_phase::swapped;
+  e.leaving = true;
+  e.resumed_ns = -14;
+  v.entries = {e, e};
+  auto back = trip(v);
+  BOOST_TEST(back.prefill_ns == 12);
+  BOOST_TEST(back.finished.at(0).length == 8u);
+  BOOST_TEST((back.entries.at(1).phase == schedule_phase::swapped));
+  BOOST_TEST(back.entries.at(1).leaving);
+  BOOST_TEST(back.entries.at(1).resumed_ns == -14);
+  auto p = trip(schedule_plan{1, {{2, preempt_way::recompute}}, {3, 4}});
+  BOOST_TEST((p.preempt.at(0).way == preempt_way::recompute));
+  BOOST_TEST(p.order == (std::vector<seq_id>{3, 4}));
+}
+
 BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   trip(status_query{1});
   auto n = node_status{1, node_role::mixed, 2, 3, 4, 5, 6, 7, 8, 9};
