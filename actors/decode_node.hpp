@@ -137,11 +137,11 @@ public:
   static constexpr uint64_t compact_every = 256;
   /// Blocks that compaction copies after a step at most.
   static constexpr uint32_t compact_copies = 8;
-  /// Memory given back at a time at most, and free blocks that keep theirs.
-  static constexpr size_t trim_bytes = size_t{16} << 20;
+  /// Memory given back after a step at most, and free blocks that keep theirs.
+  static constexpr size_t trim_bytes = size_t{1} << 20;
   static constexpr uint32_t spare_blocks = 64;
   /// Bytes that moves copy ahead in one step at most.
-  static constexpr size_t copy_ahead_bytes = size_t{4} << 20;
+  static constexpr size_t copy_ahead_bytes = size_t{1} << 20;
 
 private:
   struct prompt {
@@ -280,6 +280,7 @@ private:
   uint64_t recomputes_ = 0;
   uint64_t since_look_ = 0;   ///< steps since one at how blocks lie
   bool compacting_ = false;
+  bool trimming_ = false;
   uint64_t compacted_ = 0;    ///< blocks copied by that
 };
 

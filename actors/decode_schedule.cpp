@@ -42,6 +42,8 @@ void decode_state::on(const batch_limits& limits) {
 // Puts blocks side by side in memory, and gives free memory back, so much a
 // step. Correctness does not depend on where blocks lie.
 void decode_state::tidy() {
+  if (trimming_)
+    trimming_ = opts_.arena->trim(spare_blocks, trim_bytes) > 0;
   if (!compacting_ && ++since_look_ < compact_every)
     return;
   since_look_ = 0;
@@ -58,8 +60,7 @@ void decode_state::tidy() {
   auto did = compact(tables, *opts_.arena, compact_copies);
   compacted_ += did.copies;
   compacting_ = !did.done;
-  if (!compacting_)
-    opts_.arena->trim(spare_blocks, trim_bytes);
+  trimming_ = did.done;
 }
 
 schedule_entry decode_state::entry_of(const sequence_spec& spec,

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,21 +19,8 @@ using namespace troupe;
 
 namespace {
 
-runtime& two_nodes() {
-  static auto rt = [] {
-    auto o = runtime_options{};
-    o.model = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
-    o.nodes.mixed.resize(2);
-    o.threads = 1;
-    auto opened = runtime::open(std::move(o));
-    if (!opened) {
-      fprintf(stderr, "%s\n", to_string(opened.failure()).c_str());
-      exit(1);
-    }
-    return std::move(*opened);
-  }();
-  return rt;
-}
+// Alive while main runs.
+std::optional<runtime> nodes;
 
 double seconds_since(std::chrono::steady_clock::time_point t) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - t)
@@ -52,7 +42,7 @@ result<migrated> move_away(runtime& rt, request_id id, node_id& to) {
 }
 
 void live_migration(benchmark::State& state) {
-  auto& rt = two_nodes();
+  auto& rt = *nodes;
   auto length = static_cast<uint32_t>(state.range(0));
   auto pauses = std::vector<double>{};
   auto copied = 0.;
@@ -110,3 +100,19 @@ BENCHMARK(live_migration)
     ->UseManualTime()
     ->Iterations(30)
     ->Unit(benchmark::kMicrosecond);
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  auto o = runtime_options{};
+  o.model = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
+  o.nodes.mixed.resize(2);
+  o.threads = 1;
+  auto opened = runtime::open(std::move(o));
+  if (!opened) {
+    std::fprintf(stderr, "%s\n", to_string(opened.failure()).c_str());
+    return 1;
+  }
+  nodes.emplace(std::move(*opened));
+  benchmark::RunSpecifiedBenchmarks();
+  nodes.reset();
+}

@@ -40,6 +40,10 @@ public:
       return complain("expected an object with " + roles);
     auto t = topology{};
     for (auto& [key, value] : j.items()) {
+      if (key == "store" && value.is_boolean() && !value.get<bool>()) {
+        t.store.reset();
+        continue;
+      }
       if (key == "store") {
         auto store = read_store(value);
         if (!store)
@@ -123,9 +127,7 @@ private:
     return n;
   }
 
-  result<std::optional<store_plan>> read_store(const json& j) {
-    if (j.is_boolean() && !j.get<bool>())
-      return std::optional<store_plan>{};
+  result<store_plan> read_store(const json& j) {
     if (!j.is_object())
       return complain("\"store\" must be an object, or false");
     auto s = store_plan{};
@@ -150,7 +152,7 @@ private:
     if (s.directory.empty() != (s.file_blocks == 0))
       return complain("\"store\".directory needs \"file_blocks\", and the "
                       "reverse");
-    return std::optional{std::move(s)};
+    return s;
   }
 
   inline static const std::string roles =
