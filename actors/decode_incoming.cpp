@@ -64,6 +64,8 @@ void decode_state::on(const handoff_offer& m, time_point now) {
     // It was let in when it was sent for.
     if (open(m, i->second.arrival_ns, now))
       return;
+    // The store may have sent the offer twice.
+    over_.add(seq, m.offer.epoch, false);
     i->second.fetching = false;
     join_line(seq);
     return refuse(m, {errc::no_free_blocks, "others took the blocks"});
@@ -234,6 +236,14 @@ void decode_state::tick(time_point now) {
     open.push_back(seq);
   for (auto seq : open)
     tick_outgoing(seq, now);
+  // What the store has sent may have got lost, to the last word of it.
+  for (auto& [seq, p] : parked_)
+    if (p.fetching && !incoming_.contains(seq)
+        && now - p.asked >= opts_.timing.lease) {
+      p.asked = now;
+      ++p.fetches;
+      out_.fetches.push_back({seq, p.spec.epoch, {}});
+    }
 }
 
 } // namespace troupe

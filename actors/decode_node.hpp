@@ -123,7 +123,9 @@ public:
   bool has_step() const {
     return !stuck_ && batch_->size() + prefilling_.size() > 0;
   }
-  bool has_handoffs() const { return incoming_.size() + outgoing_.size() > 0; }
+  bool has_handoffs() const {
+    return incoming_.size() + outgoing_.size() + parked_.size() > 0;
+  }
   node_status status() const;
   effects take_effects();
 
@@ -174,6 +176,8 @@ private:
     stream_actor stream;
     int64_t arrival_ns = 0;
     bool fetching = false;
+    time_point asked{};   ///< when it was last sent for
+    uint32_t fetches = 0; ///< how often: so many epochs the store may have used
   };
   struct outgoing {
     kv_destination_actor to;

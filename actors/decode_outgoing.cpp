@@ -95,7 +95,7 @@ void decode_state::unpark(seq_id seq) {
   auto s = decoding{};
   s.spec = std::move(p.spec);
   // Past whatever the store may still send.
-  s.spec.epoch = next_move(s.spec.epoch);
+  s.spec.epoch = next_move(s.spec.epoch) + p.fetches;
   s.generated = std::move(p.generated);
   s.stream = std::move(p.stream);
   s.arrival_ns = p.arrival_ns;
@@ -220,20 +220,10 @@ void decode_state::tick_outgoing(seq_id seq, time_point now) {
   if (i == outgoing_.end())
     return;
   auto& o = i->second;
-  auto committing = o.sender.now_in() == kv_sender::state::committing;
   auto box = kv_outbox{};
   o.sender.tick(now, box);
   send(o, o.stopped ? *o.stopped : *batch_->find(seq), std::move(box));
-  if (o.sender.failed() && committing && !o.swap) {
-    // The destination may have it, and only the session can tell.
-    auto why = o.sender.failure();
-    auto out = failed_output(o.stopped->spec, why);
-    out.index = static_cast<uint32_t>(o.stopped->generated.size());
-    out_.outputs.emplace_back(o.stopped->stream, std::move(out));
-    drop_outgoing(i, why);
-  } else {
-    settle(seq, now);
-  }
+  settle(seq, now);
 }
 
 // -- ends ---------------------------------------------------------------------
@@ -243,10 +233,19 @@ void decode_state::settle(seq_id seq, time_point now) {
   auto i = outgoing_.find(seq);
   if (i == outgoing_.end())
     return;
-  if (i->second.sender.done())
+  auto& o = i->second;
+  if (o.sender.done()) {
     handed_over(i, now);
-  else if (i->second.sender.failed())
-    keep_here(i, i->second.sender.failure());
+  } else if (o.sender.may_be_taken() && !o.swap) {
+    // Only the session can tell where it is.
+    auto why = o.sender.failure();
+    auto out = failed_output(o.stopped->spec, why);
+    out.index = static_cast<uint32_t>(o.stopped->generated.size());
+    out_.outputs.emplace_back(o.stopped->stream, std::move(out));
+    drop_outgoing(i, why);
+  } else if (o.sender.failed()) {
+    keep_here(i, o.sender.failure());
+  }
 }
 
 void decode_state::handed_over(outgoing_map::iterator i, time_point now) {

@@ -173,6 +173,8 @@ bool decode_state::enter(seq_id seq, time_point now) {
     if (blocks_to_start(seq) > free_blocks())
       return false;
     i->second.fetching = true;
+    i->second.asked = now;
+    ++i->second.fetches;
     out_.fetches.push_back({seq, i->second.spec.epoch, {}});
   }
   return true;
@@ -227,7 +229,8 @@ void decode_state::forget(seq_id seq, epoch_t epoch) {
     erased = true;
   }
   if (auto i = outgoing_.find(seq);
-      i != outgoing_.end() && i->second.sender.offer().epoch <= epoch)
+      i != outgoing_.end()
+      && i->second.sender.offer().epoch <= next_move(epoch))
     drop_outgoing(i, gone);
   if (erased)
     leave_line(seq);

@@ -119,10 +119,8 @@ void kv_store_state::on(const kv_abort& m, const caf::actor_addr& from) {
     after(i, {});
   }
   if (auto i = find_sent(m.seq, m.epoch, from); i != entries_.end()) {
-    // Refused, so it is still here; but who knows nothing of a commit may have
-    // taken it and be done with it.
-    if (i->second.on_its_way->sender.now_in() == kv_sender::state::committing
-        && m.code == errc::unknown_sequence)
+    i->second.on_its_way->sender.on(m);
+    if (i->second.on_its_way->sender.may_be_taken())
       drop(i);
     else
       stay(i);
@@ -154,16 +152,14 @@ void kv_store_state::tick_outgoing(time_point now) {
     if (!here->second.on_its_way)
       continue;
     auto& sender = here->second.on_its_way->sender;
-    // Who was silent after the commit may have taken the sequence over, and
-    // write the very blocks that are held here.
-    auto given_away = sender.now_in() == kv_sender::state::committing;
     auto box = kv_outbox{};
     sender.tick(now, box);
-    auto failed = sender.failed();
     send(here->second, std::move(box));
-    if (failed && given_away)
+    // Who has taken the sequence over writes the very blocks that are held
+    // here.
+    if (sender.may_be_taken())
       drop(here);
-    else if (failed)
+    else if (sender.failed())
       stay(here);
   }
 }

@@ -56,7 +56,7 @@ public:
   void moved(const sequence_moved& m) {
     auto before = state().holder();
     if (!state().moved(m)) {
-      self_->send(m.holder, cancel_sequence{m.seq, m.epoch});
+      self_->send(m.holder, cancel_sequence{m.seq, last_move(m.epoch)});
     } else if (state().holder() != before) {
       if (before)
         self_->demonitor(caf::actor_cast<caf::actor_addr>(before));

@@ -186,8 +186,17 @@ void kv_sender::on(const kv_accepted& m) {
 void kv_sender::on(const kv_abort& m) {
   if (!ours(m.seq, m.epoch) || over())
     return;
+  failed_with(m.code == errc::none ? errc::abandoned : m.code, m.reason);
+}
+
+// Who has taken a sequence and is done with it knows as little of the handoff
+// as who never heard of it. Silence tells nothing either.
+void kv_sender::failed_with(errc code, std::string reason) {
+  may_be_taken_ = state_ == state::committing
+                  && (code == errc::timeout || code == errc::unknown_sequence
+                      || code == errc::stale_epoch);
   state_ = state::failed;
-  failure_ = fail(m.code == errc::none ? errc::abandoned : m.code, m.reason);
+  failure_ = fail(code, std::move(reason));
 }
 
 void kv_sender::tick(time_point now, kv_outbox& out) {
@@ -234,8 +243,7 @@ void kv_sender::tick(time_point now, kv_outbox& out) {
 void kv_sender::abort(errc code, std::string reason, kv_outbox& out) {
   if (over())
     return;
-  state_ = state::failed;
-  failure_ = fail(code, reason);
+  failed_with(code, reason);
   chunks_.clear();
   out.push_back(kv_abort{offer_.seq, offer_.epoch, code, std::move(reason)});
 }

@@ -71,6 +71,9 @@ public:
   bool failed() const { return state_ == state::failed; }
   /// Why, when failed().
   const error& failure() const { return failure_; }
+  /// When failed(): the commit was sent, and nothing says that the destination
+  /// did not take the sequence over. It must not go on here.
+  bool may_be_taken() const { return may_be_taken_; }
   const kv_offer& offer() const { return offer_; }
   /// Everything pushed so far is in place at the destination.
   bool idle() const { return acknowledged_count_ == chunks_.size(); }
@@ -85,6 +88,7 @@ private:
   void queue(const page_table& table, uint32_t first_block, uint32_t blocks,
              uint32_t first_layer, uint32_t layers);
   void alive(time_point now);
+  void failed_with(errc code, std::string reason);
   bool ours(seq_id seq, epoch_t epoch) const;
   bool over() const { return done() || failed(); }
   void pump(time_point now, kv_outbox& out);
@@ -104,6 +108,7 @@ private:
   time_point last_send_{};
   uint32_t unanswered_ = 0; // resends since the last sign of life
   bool queued_ = false;     // the destination said that the offer waits
+  bool may_be_taken_ = false;
 };
 
 /// Destination side of one handoff. Owns the blocks it reserved until the

@@ -1,0 +1,87 @@
+// Everything that moves KV, in worlds where everything goes wrong.
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+
+#include "tests/support/core/handoff_model.hpp"
+
+using namespace troupe::testing;
+
+namespace {
+
+// What a person wants to see of a schedule that broke an invariant: its last
+// events, without those that changed nothing.
+std::string told(model_options opts) {
+  constexpr auto most = size_t{150};
+  opts.trace = true;
+  auto o = run_model(opts);
+  auto lines = std::vector<std::string>{};
+  for (auto& line : o.trace) {
+    if (!lines.empty() && lines.back().starts_with("step of ")
+        && !line.starts_with("  "))
+      lines.pop_back();
+    lines.push_back(std::move(line));
+  }
+  auto all = o.violation + "; seed " + std::to_string(opts.seed);
+  for (auto i = lines.size() - std::min(lines.size(), most); i < lines.size();
+       ++i)
+    all += "\n" + lines[i];
+  return all;
+}
+
+// Runs schedules; all must hold. Returns what has happened in them.
+model_outcome hold(uint64_t count, bool damage, bool kills) {
+  auto sum = model_outcome{};
+  for (uint64_t seed = 0; seed < count; ++seed) {
+    auto opts = model_options{seed, damage, kills};
+    auto o = run_model(opts);
+    if (!o.violation.empty()) {
+      BOOST_ERROR(told(opts));
+      return sum;
+    }
+    sum.messages += o.messages;
+    sum.steps += o.steps;
+    sum.prefilled += o.prefilled;
+    sum.migrated += o.migrated;
+    sum.stored += o.stored;
+    sum.resumed += o.resumed;
+    sum.recomputed += o.recomputed;
+    sum.killed += o.killed;
+    sum.placed_again += o.placed_again;
+    sum.cancelled += o.cancelled;
+    sum.finished += o.finished;
+  }
+  BOOST_TEST_MESSAGE(count << " schedules: " << sum.messages << " messages, "
+                           << sum.steps << " steps, " << sum.prefilled
+                           << " prefilled, " << sum.migrated << " migrated, "
+                           << sum.stored << " stored, " << sum.resumed
+                           << " resumed, " << sum.recomputed
+                           << " recomputed, " << sum.killed << " killed, "
+                           << sum.placed_again << " placed again, "
+                           << sum.cancelled << " cancelled, " << sum.finished
+                           << " finished");
+  return sum;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(kv_handoff_model)
+
+BOOST_AUTO_TEST_CASE(loss_repetition_and_reordering) {
+  hold(3000, false, false);
+}
+
+BOOST_AUTO_TEST_CASE(damage) {
+  hold(3000, true, false);
+}
+
+BOOST_AUTO_TEST_CASE(deaths_and_drains) {
+  hold(3000, false, true);
+}
+
+BOOST_AUTO_TEST_CASE(everything_at_once) {
+  hold(6000, true, true);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

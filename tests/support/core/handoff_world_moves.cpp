@@ -1,0 +1,515 @@
+// A node of the model as a destination and as a source.
+
+#include <algorithm>
+
+#include "tests/support/core/handoff_world_node.hpp"
+
+namespace troupe::testing::world {
+
+// -- as a destination ---------------------------------------------------------
+
+void node::refuse(const offer& m, actor from, errc code) {
+  c_->post(opts_.self, from, kv_abort{m.of.seq, m.of.epoch, code, ""});
+}
+
+bool node::known(const offer& m, actor from) {
+  auto seq = m.of.seq;
+  auto epoch = m.of.epoch;
+  if (over_.over(seq, epoch)) {
+    refuse(m, from, errc::stale_epoch);
+    return true;
+  }
+  if (auto i = find_incoming(seq, epoch, from); i != incoming_.end()) {
+    auto box = kv_outbox{};
+    i->second.receiver.on(m.what, c_->now, box);
+    after(i, std::move(box));
+    return true;
+  }
+  if (auto i = offers_.find(seq); i != offers_.end()
+                                  && i->second.what.of.epoch == epoch
+                                  && i->second.source == from) {
+    c_->post(opts_.self, from, kv_grant{seq, epoch, 0});
+    return true;
+  }
+  if (auto* s = find(seq); s != nullptr && s->of.epoch == epoch)
+    return true;
+  if (newest(seq) >= epoch) {
+    refuse(m, from, errc::stale_epoch);
+    return true;
+  }
+  return false;
+}
+
+void node::on(const offer& m, actor from) {
+  if (known(m, from))
+    return;
+  auto seq = m.of.seq;
+  if (auto i = parked_.find(seq);
+      i != parked_.end() && i->second.fetching && from == opts_.store) {
+    if (open(m, from))
+      return;
+    over_.add(seq, m.of.epoch, false);
+    i->second.fetching = false;
+    line_.push_back(seq);
+    return refuse(m, from, errc::no_free_blocks);
+  }
+  forget(seq, m.of.epoch);
+  offers_.emplace(seq, offered{m, from});
+  line_.push_back(seq);
+  admit();
+  if (offers_.contains(seq))
+    c_->post(opts_.self, from, kv_grant{seq, m.of.epoch, 0});
+}
+
+// False: no blocks free now.
+bool node::open(const offer& m, actor from) {
+  auto box = kv_outbox{};
+  auto opts = kv_receiver::options{"m", 2, c_->timing};
+  if (opts_.preempts)
+    opts.reserve = m.what.blocks + 1;
+  auto r = kv_receiver::open(m.what, pool_, std::move(opts), c_->now, box);
+  if (!r && r.failure().code == errc::no_free_blocks)
+    return false;
+  if (!r) {
+    refuse(m, from, r.failure().code);
+    return true;
+  }
+  auto i = incoming_.emplace(m.of.seq, incoming{m, from, std::move(*r)}).first;
+  after(i, std::move(box));
+  return true;
+}
+
+node::incoming_map::iterator node::find_incoming(seq_id seq, epoch_t epoch,
+                                                 actor from) {
+  auto i = incoming_.find(seq);
+  return i != incoming_.end() && i->second.receiver.epoch() == epoch
+                 && i->second.source == from
+             ? i
+             : incoming_.end();
+}
+
+void node::after(incoming_map::iterator i, kv_outbox box) {
+  c_->post(opts_.self, i->second.source, std::move(box));
+  if (i->second.receiver.accepted()) {
+    join(i);
+  } else if (i->second.receiver.failed()) {
+    auto seq = i->first;
+    over_.add(seq, i->second.receiver.epoch(), false);
+    incoming_.erase(i);
+    if (parked_.contains(seq))
+      unpark(seq);
+  }
+}
+
+void node::join(incoming_map::iterator i) {
+  auto& in = i->second;
+  auto s = running{};
+  s.of = std::move(in.what.of);
+  s.generated = in.receiver.committed().emitted;
+  s.table = in.receiver.take_table();
+  if (parked_.erase(s.of.seq) > 0)
+    ++c_->out.resumed;
+  else if (has_moved(s.of.epoch))
+    c_->post(opts_.self, sessions, moved{s.of.seq, s.of.epoch});
+  incoming_.erase(i);
+  batch_.push_back(std::move(s));
+}
+
+void node::answer_late(seq_id seq, epoch_t epoch, bool commit, actor from) {
+  auto* s = find(seq);
+  if ((s != nullptr && s->of.epoch == epoch) || over_.taken(seq, epoch)) {
+    if (commit)
+      c_->post(opts_.self, from, kv_accepted{seq, epoch});
+  } else {
+    c_->post(opts_.self, from,
+             kv_abort{seq, epoch, errc::unknown_sequence, ""});
+  }
+}
+
+void node::on_chunk(kv_chunk m, actor from) {
+  if (auto i = incoming_.find(m.seq);
+      c_->has(model_bug::any_epoch) && i != incoming_.end()) {
+    m.epoch = i->second.receiver.epoch();
+    from = i->second.source;
+  }
+  auto i = find_incoming(m.seq, m.epoch, from);
+  if (i == incoming_.end())
+    return answer_late(m.seq, m.epoch, false, from);
+  auto box = kv_outbox{};
+  i->second.receiver.on(m, c_->now, box);
+  after(i, std::move(box));
+}
+
+void node::on_commit(kv_commit m, actor from) {
+  auto i = find_incoming(m.seq, m.epoch, from);
+  if (i == incoming_.end())
+    return answer_late(m.seq, m.epoch, true, from);
+  auto box = kv_outbox{};
+  if (consistent(m, i->second.what.of))
+    i->second.receiver.on(m, c_->now, box);
+  else
+    i->second.receiver.abort(errc::layout_mismatch, "", box);
+  after(i, std::move(box));
+}
+
+// -- as a source: beginning ---------------------------------------------------
+
+kv_offer node::offer_for(const spec& s, uint32_t length, epoch_t epoch) const {
+  auto o = kv_offer{};
+  o.seq = s.seq;
+  o.epoch = epoch;
+  o.model = "m";
+  o.layout = layout;
+  o.blocks = kv_layout::blocks_for(length);
+  o.max_blocks = kv_layout::blocks_for(s.max_length());
+  return o;
+}
+
+void node::send(outgoing& o, const running& s, kv_outbox box) {
+  auto with = s.of;
+  with.emitted = s.generated;
+  c_->post(opts_.self, o.to, std::move(box), with);
+}
+
+// In chunks of a block or less, so that there are several.
+void node::push(kv_sender& sender, const page_table& table, uint32_t first,
+                uint32_t blocks, kv_outbox& box) {
+  for (auto i = first; i < first + blocks; ++i)
+    if (c_->one_in(3))
+      for (auto layer = layout.layers; layer-- > 0;)
+        sender.push(table, i, 1, layer, 1, c_->now, box);
+    else
+      sender.push(table, i, 1, 0, layout.layers, c_->now, box);
+}
+
+void node::migrate(seq_id seq, actor to) {
+  auto* s = find(seq);
+  if (s == nullptr || outgoing_.contains(seq))
+    return;
+  c_->watch(opts_.self, to);
+  auto what = offer_for(s->of, s->table.length(), next_move(s->of.epoch));
+  auto& o = outgoing_
+                .emplace(seq, outgoing{to, kv_sender{what, c_->timing}, false,
+                                       0, std::nullopt})
+                .first->second;
+  auto box = kv_outbox{};
+  o.sender.start(c_->now, box);
+  send(o, *s, std::move(box));
+}
+
+void node::preempt(seq_id seq, bool swap) {
+  if (outgoing_.contains(seq))
+    return;
+  if (auto s = take(seq); s && swap && opts_.store != 0)
+    swap_out(std::move(*s));
+  else if (s)
+    recompute(std::move(*s));
+}
+
+void node::swap_out(running s) {
+  auto seq = s.of.seq;
+  auto what = offer_for(s.of, s.table.length(), next_move(s.of.epoch));
+  auto& o = outgoing_
+                .emplace(seq, outgoing{opts_.store,
+                                       kv_sender{what, c_->timing}, true, 0,
+                                       std::move(s)})
+                .first->second;
+  auto box = kv_outbox{};
+  o.sender.start(c_->now, box);
+  auto& held = *o.stopped;
+  auto tokens = held.table.length();
+  push(o.sender, held.table, 0, kv_layout::blocks_for(tokens), box);
+  o.sender.finish(tokens, held.generated, c_->now, box);
+  send(o, held, std::move(box));
+}
+
+void node::recompute(running s) {
+  ++c_->out.recomputed;
+  auto of = std::move(s.of);
+  of.emitted = std::move(s.generated);
+  enqueue(std::move(of));
+}
+
+void node::unpark(seq_id seq) {
+  auto p = std::move(parked_.extract(seq).mapped());
+  incoming_.erase(seq);
+  leave_line(seq);
+  if (opts_.store != 0)
+    c_->post(opts_.self, opts_.store, cancel{seq, p.of.epoch});
+  auto s = running{};
+  s.of = std::move(p.of);
+  // Past whatever the store may still send.
+  s.of.epoch = next_move(s.of.epoch) + p.fetches;
+  s.generated = std::move(p.generated);
+  recompute(std::move(s));
+}
+
+void node::send_away(seq_id seq, actor to) {
+  auto i = parked_.find(seq);
+  if (i == parked_.end() || i->second.fetching)
+    return;
+  c_->post(opts_.self, opts_.store, fetch{seq, i->second.of.epoch, to});
+  parked_.erase(i);
+  leave_line(seq);
+}
+
+// -- as a source: going on ----------------------------------------------------
+
+node::outgoing* node::find_outgoing(seq_id seq, epoch_t epoch) {
+  auto i = outgoing_.find(seq);
+  return i != outgoing_.end() && i->second.sender.offer().epoch == epoch
+             ? &i->second
+             : nullptr;
+}
+
+void node::advance_moves() {
+  auto there = std::vector<seq_id>{};
+  for (auto& [seq, o] : outgoing_) {
+    if (o.stopped || o.sender.now_in() != kv_sender::state::sending)
+      continue;
+    auto* s = find(seq);
+    auto tokens = s->table.length();
+    auto full = c_->has(model_bug::copies_open_block)
+                    ? kv_layout::blocks_for(tokens)
+                    : tokens / kv_block_tokens;
+    if (o.copied < full) {
+      auto box = kv_outbox{};
+      push(o.sender, s->table, o.copied++, 1, box);
+      send(o, *s, std::move(box));
+    }
+    if (o.copied == full && o.sender.idle())
+      there.push_back(seq);
+  }
+  for (auto seq : there)
+    stop_and_copy(outgoing_.find(seq));
+}
+
+void node::stop_and_copy(outgoing_map::iterator i) {
+  auto& o = i->second;
+  o.stopped = take(i->first);
+  auto& s = *o.stopped;
+  auto tokens = s.table.length();
+  auto box = kv_outbox{};
+  push(o.sender, s.table, o.copied, kv_layout::blocks_for(tokens) - o.copied,
+       box);
+  o.sender.finish(tokens, s.generated, c_->now, box);
+  send(o, s, std::move(box));
+}
+
+template <class M>
+void node::at_sender(const M& m, actor from) {
+  constexpr auto is_grant = std::is_same_v<M, kv_grant>;
+  constexpr auto is_abort = std::is_same_v<M, kv_abort>;
+  auto seq = m.seq;
+  auto tell = [&](kv_sender& sender) {
+    auto box = kv_outbox{};
+    if constexpr (is_grant || std::is_same_v<M, kv_credit>)
+      sender.on(m, c_->now, box);
+    else
+      sender.on(m);
+    return box;
+  };
+  if constexpr (is_abort) {
+    if (auto i = find_incoming(seq, m.epoch, from); i != incoming_.end()) {
+      i->second.receiver.on(m);
+      return after(i, {});
+    }
+    if (auto i = offers_.find(seq); i != offers_.end()
+                                    && i->second.what.of.epoch == m.epoch
+                                    && i->second.source == from) {
+      over_.add(seq, m.epoch, false);
+      offers_.erase(i);
+      return leave_line(seq);
+    }
+  }
+  if (auto* o = find_outgoing(seq, m.epoch); o != nullptr && o->to == from) {
+    auto box = tell(o->sender);
+    send(*o, o->stopped ? *o->stopped : *find(seq), std::move(box));
+    if (c_->has(model_bug::frees_at_commit)
+        && o->sender.now_in() == kv_sender::state::committing)
+      o->sender.on(kv_accepted{seq, m.epoch});
+    return settle(seq);
+  }
+  if (auto i = prefills_.find(seq); i != prefills_.end()
+                                    && i->second.of.epoch == m.epoch
+                                    && i->second.sender) {
+    auto box = tell(*i->second.sender);
+    c_->post(opts_.self, i->second.to, std::move(box), i->second.of);
+    return settle_prefill(seq);
+  }
+  if constexpr (is_grant)
+    c_->post(opts_.self, from,
+             kv_abort{seq, m.epoch, errc::unknown_sequence, ""});
+  if constexpr (is_abort)
+    if (auto i = parked_.find(seq); i != parked_.end() && opts_.store == from
+                                    && i->second.of.epoch == m.epoch)
+      unpark(seq);
+}
+
+template void node::at_sender(const kv_grant&, actor);
+template void node::at_sender(const kv_credit&, actor);
+template void node::at_sender(const kv_accepted&, actor);
+template void node::at_sender(const kv_abort&, actor);
+
+void node::tick() {
+  auto open = std::vector<seq_id>{};
+  for (auto& [seq, in] : incoming_)
+    open.push_back(seq);
+  for (auto seq : open)
+    if (auto i = incoming_.find(seq); i != incoming_.end()) {
+      auto box = kv_outbox{};
+      i->second.receiver.tick(c_->now, box);
+      after(i, std::move(box));
+    }
+  open.clear();
+  for (auto& [seq, o] : outgoing_)
+    open.push_back(seq);
+  for (auto seq : open)
+    tick_outgoing(seq);
+  open.clear();
+  for (auto& [seq, p] : prefills_)
+    open.push_back(seq);
+  for (auto seq : open) {
+    auto& p = prefills_.at(seq);
+    auto box = kv_outbox{};
+    if (p.sender)
+      p.sender->tick(c_->now, box);
+    c_->post(opts_.self, p.to, std::move(box), p.of);
+    settle_prefill(seq);
+  }
+  // An offer that got lost for a whole lease, and what said so.
+  for (auto& [seq, p] : parked_)
+    if (p.fetching && !incoming_.contains(seq)
+        && c_->now - p.asked >= c_->timing.lease) {
+      p.asked = c_->now;
+      ++p.fetches;
+      c_->post(opts_.self, opts_.store, fetch{seq, p.of.epoch, opts_.self});
+    }
+  admit();
+}
+
+void node::tick_outgoing(seq_id seq) {
+  auto i = outgoing_.find(seq);
+  if (i == outgoing_.end())
+    return;
+  auto& o = i->second;
+  auto box = kv_outbox{};
+  o.sender.tick(c_->now, box);
+  send(o, o.stopped ? *o.stopped : *find(seq), std::move(box));
+  settle(seq);
+}
+
+// -- as a source: ends --------------------------------------------------------
+
+void node::settle(seq_id seq) {
+  auto i = outgoing_.find(seq);
+  if (i == outgoing_.end())
+    return;
+  auto& o = i->second;
+  if (o.sender.done()) {
+    handed_over(i);
+  } else if (o.sender.failed() && o.sender.may_be_taken() && !o.swap
+             && !c_->has(model_bug::keeps_after_silence)) {
+    fail(o.stopped->of, o.stopped->generated.size());
+    drop_outgoing(i, errc::timeout);
+  } else if (o.sender.failed()) {
+    keep_here(i);
+  }
+}
+
+void node::handed_over(outgoing_map::iterator i) {
+  auto seq = i->first;
+  auto o = std::move(i->second);
+  outgoing_.erase(i);
+  auto epoch = o.sender.offer().epoch;
+  over_.add(seq, epoch, false);
+  if (!o.swap) {
+    ++c_->out.migrated;
+    return;
+  }
+  ++c_->out.stored;
+  auto& s = *o.stopped;
+  auto p = parked{};
+  p.of = std::move(s.of);
+  p.of.epoch = epoch;
+  p.generated = std::move(s.generated);
+  parked_.emplace(seq, std::move(p));
+  line_.push_back(seq);
+}
+
+void node::keep_here(outgoing_map::iterator i) {
+  auto seq = i->first;
+  auto o = std::move(i->second);
+  outgoing_.erase(i);
+  auto epoch = o.sender.offer().epoch;
+  if (o.swap && opts_.store != 0)
+    c_->post(opts_.self, opts_.store, cancel{seq, epoch});
+  if (auto* s = find(seq)) {
+    s->of.epoch = epoch;
+    return;
+  }
+  auto s = std::move(*o.stopped);
+  s.of.epoch = epoch;
+  if (o.swap)
+    recompute(std::move(s));
+  else
+    batch_.push_front(std::move(s));
+}
+
+void node::drop_outgoing(outgoing_map::iterator i, errc code) {
+  auto seq = i->first;
+  auto& o = i->second;
+  auto epoch = o.sender.offer().epoch;
+  auto box = kv_outbox{};
+  o.sender.abort(code, "", box);
+  c_->post(opts_.self, o.to, std::move(box));
+  if (o.swap && opts_.store != 0)
+    c_->post(opts_.self, opts_.store, cancel{seq, epoch});
+  over_.add(seq, epoch, false);
+  outgoing_.erase(i);
+}
+
+// -- as a prefill node --------------------------------------------------------
+
+// Offers first, then computes a block a step and sends it on.
+void node::advance_prefill(prefill& p) {
+  auto tokens = p.of.tokens();
+  auto box = kv_outbox{};
+  if (!p.sender) {
+    if (!p.table.grow(pool_, tokens))
+      return;
+    p.sender.emplace(offer_for(p.of, tokens, p.of.epoch), c_->timing);
+    p.sender->start(c_->now, box);
+  } else if (p.pushed < p.table.blocks()) {
+    auto last = std::min(tokens, (p.pushed + 1) * kv_block_tokens);
+    write_kv(p.table, p.of.seq, p.pushed * kv_block_tokens, last);
+    p.table.set_length(last);
+    push(*p.sender, p.table, p.pushed++, 1, box);
+  } else if (!p.over) {
+    p.over = true;
+    ++c_->out.prefilled;
+    auto index = p.of.emitted.size();
+    auto all = tokens_of(p.of.seq, index + 1);
+    c_->post(opts_.self, sessions,
+             output{p.of.seq, p.of.epoch, static_cast<uint32_t>(index),
+                    {all.back()}, false});
+    if (all.size() < p.of.max_tokens)
+      p.sender->finish(tokens, std::move(all), c_->now, box);
+    else
+      p.sender->abort(errc::unknown_sequence, "", box);
+  }
+  c_->post(opts_.self, p.to, std::move(box), p.of);
+}
+
+void node::settle_prefill(seq_id seq) {
+  auto i = prefills_.find(seq);
+  if (i == prefills_.end() || !i->second.sender)
+    return;
+  auto& p = i->second;
+  if (p.sender->failed())
+    fail(p.of, p.of.emitted.size());
+  if (p.sender->failed() || p.sender->done())
+    prefills_.erase(i);
+}
+
+} // namespace troupe::testing::world
