@@ -47,6 +47,7 @@ model_outcome hold(uint64_t count, bool damage, bool kills) {
     sum.stored += o.stored;
     sum.resumed += o.resumed;
     sum.recomputed += o.recomputed;
+    sum.compacted += o.compacted;
     sum.killed += o.killed;
     sum.placed_again += o.placed_again;
     sum.cancelled += o.cancelled;
@@ -57,11 +58,24 @@ model_outcome hold(uint64_t count, bool damage, bool kills) {
                            << " prefilled, " << sum.migrated << " migrated, "
                            << sum.stored << " stored, " << sum.resumed
                            << " resumed, " << sum.recomputed
-                           << " recomputed, " << sum.killed << " killed, "
+                           << " recomputed, " << sum.compacted
+                           << " compacted, " << sum.killed << " killed, "
                            << sum.placed_again << " placed again, "
                            << sum.cancelled << " cancelled, " << sum.finished
                            << " finished");
   return sum;
+}
+
+// Whether a broken rule shows, in a schedule or two of many.
+bool noticed(model_bug bug) {
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    auto o = run_model({seed, true, true, bug, false});
+    if (!o.violation.empty()) {
+      BOOST_TEST_MESSAGE("seed " << seed << ": " << o.violation);
+      return true;
+    }
+  }
+  return false;
 }
 
 } // namespace
@@ -82,6 +96,17 @@ BOOST_AUTO_TEST_CASE(deaths_and_drains) {
 
 BOOST_AUTO_TEST_CASE(everything_at_once) {
   hold(6000, true, true);
+}
+
+// A check that passes whatever happens would pass here as well.
+BOOST_AUTO_TEST_CASE(broken_rules_are_noticed) {
+  BOOST_TEST(noticed(model_bug::no_fence));
+  BOOST_TEST(noticed(model_bug::any_epoch));
+  BOOST_TEST(noticed(model_bug::frees_at_commit));
+  BOOST_TEST(noticed(model_bug::keeps_after_silence));
+  BOOST_TEST(noticed(model_bug::copies_open_block));
+  BOOST_TEST(noticed(model_bug::store_keeps));
+  BOOST_TEST(noticed(model_bug::no_cancel));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

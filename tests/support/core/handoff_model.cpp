@@ -41,8 +41,6 @@ public:
       disturb();
     c_.note([] { return std::string{"-- calm"}; });
     calm_ = true;
-    for (auto leaving : std::set{leaving_})
-      kill(leaving);
     for (auto left = 6000; left > 0 && c_.ok() && !all_ended(); --left)
       go_on();
     if (c_.ok() && !all_ended())
@@ -93,6 +91,15 @@ private:
     return i->first;
   }
 
+  // Where something new may go, but for `id`.
+  std::vector<actor> open_nodes(actor id) const {
+    auto all = std::vector<actor>{};
+    for (auto& [other, n] : nodes_)
+      if (other != id && !draining_.contains(other))
+        all.push_back(other);
+    return all;
+  }
+
   session& some_session() { return sessions_[c_.draw(sessions_.size())]; }
 
   // -- events -----------------------------------------------------------------
@@ -120,7 +127,7 @@ private:
       }
       break;
     case 5:
-      if (c_.one_in(4)) {
+      if (c_.one_in(6)) {
         c_.note([] { return std::string{"the client leaves"}; });
         some_session().cancelled();
       }
@@ -136,6 +143,9 @@ private:
     case 8:
       if (c_.options.damage && disk_)
         hurt_disk();
+      break;
+    case 9:
+      n.tidy();
       break;
     default:
       go_on();
@@ -169,8 +179,9 @@ private:
   }
 
   void place(session& s) {
-    auto prefill = some_node();
-    auto decode = c_.one_in(2) ? some_node() : actor{0};
+    auto nodes = open_nodes(0);
+    auto prefill = nodes[c_.draw(nodes.size())];
+    auto decode = c_.one_in(2) ? nodes[c_.draw(nodes.size())] : actor{0};
     s.place(prefill, decode == prefill ? 0 : decode);
   }
 
@@ -188,13 +199,11 @@ private:
 
   // At least one node stays.
   void kill(actor id) {
-    if (id != store_id_ && nodes_.size() - leaving_.size() <= 1
-        && !leaving_.contains(id))
+    if (id != store_id_ && open_nodes(id).empty())
       return;
     c_.note([&] { return "death of " + std::to_string(id); });
     ++c_.out.killed;
     c_.dead[id] = true;
-    leaving_.erase(id);
     if (id == store_id_)
       store_.reset();
     else
@@ -204,17 +213,15 @@ private:
         c_.post(id, other, down{});
   }
 
-  // Everything goes elsewhere; the node itself goes at the latest in calm.
   void drain(actor id) {
-    if (nodes_.size() - leaving_.size() <= 1)
+    auto peers = open_nodes(id);
+    if (peers.empty() || draining_.contains(id))
       return;
     c_.note([&] { return "drain of " + std::to_string(id); });
-    leaving_.insert(id);
-    auto& n = nodes_.at(id);
-    for (auto seq : n.generating())
-      n.migrate(seq, some_node());
-    for (auto seq : n.stored())
-      n.send_away(seq, some_node());
+    draining_.insert(id);
+    if (c_.one_in(4))
+      peers.clear();
+    nodes_.at(id).drain(peers);
   }
 
   void hurt_disk() {
@@ -425,7 +432,7 @@ private:
   std::shared_ptr<fake_file> disk_;
   std::optional<kv_store> store_;
   std::vector<session> sessions_;
-  std::set<actor> leaving_;
+  std::set<actor> draining_;
   std::vector<envelope> old_;
   bool calm_ = false;
 };

@@ -12,7 +12,7 @@ enum class model_bug : uint8_t {
   none,
   /// Nodes and the store forget which lives are over.
   no_fence,
-  /// A destination takes chunks and commits of whatever epoch.
+  /// A node takes any offer, chunk and acceptance, of whatever epoch.
   any_epoch,
   /// A source frees its blocks once it has sent the commit.
   frees_at_commit,
@@ -47,6 +47,7 @@ struct model_outcome {
   uint32_t stored = 0;
   uint32_t resumed = 0;
   uint32_t recomputed = 0;
+  uint32_t compacted = 0; ///< blocks
   uint32_t killed = 0;
   uint32_t placed_again = 0;
   uint32_t cancelled = 0;

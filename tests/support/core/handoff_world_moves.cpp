@@ -33,7 +33,7 @@ bool node::known(const offer& m, actor from) {
   }
   if (auto* s = find(seq); s != nullptr && s->of.epoch == epoch)
     return true;
-  if (newest(seq) >= epoch) {
+  if (newest(seq) >= epoch && !c_->has(model_bug::any_epoch)) {
     refuse(m, from, errc::stale_epoch);
     return true;
   }
@@ -43,6 +43,8 @@ bool node::known(const offer& m, actor from) {
 void node::on(const offer& m, actor from) {
   if (known(m, from))
     return;
+  if (draining_)
+    return refuse(m, from, errc::no_node);
   auto seq = m.of.seq;
   if (auto i = parked_.find(seq);
       i != parked_.end() && i->second.fetching && from == opts_.store) {
@@ -224,6 +226,8 @@ void node::swap_out(running s) {
 }
 
 void node::recompute(running s) {
+  if (draining_)
+    return fail(s.of, s.generated.size());
   ++c_->out.recomputed;
   auto of = std::move(s.of);
   of.emitted = std::move(s.generated);
@@ -244,13 +248,31 @@ void node::unpark(seq_id seq) {
   recompute(std::move(s));
 }
 
-void node::send_away(seq_id seq, actor to) {
-  auto i = parked_.find(seq);
-  if (i == parked_.end() || i->second.fetching)
-    return;
-  c_->post(opts_.self, opts_.store, fetch{seq, i->second.of.epoch, to});
-  parked_.erase(i);
-  leave_line(seq);
+void node::drain(const std::vector<actor>& peers) {
+  draining_ = true;
+  for (auto& [seq, s] : prompts_)
+    fail(s, s.emitted.size());
+  prompts_.clear();
+  for (auto& [seq, o] : offers_)
+    refuse(o.what, o.source, errc::no_node);
+  offers_.clear();
+  for (auto& [seq, in] : incoming_)
+    refuse(in.what, in.source, errc::no_node);
+  incoming_.clear();
+  for (auto& [seq, p] : parked_) {
+    c_->post(opts_.self, opts_.store, cancel{seq, p.of.epoch});
+    fail(p.of, p.generated.size());
+  }
+  parked_.clear();
+  line_.clear();
+  for (auto seq : generating()) {
+    if (outgoing_.contains(seq))
+      continue;
+    if (!peers.empty())
+      migrate(seq, peers[c_->draw(peers.size())]);
+    else if (auto s = take(seq))
+      fail(s->of, s->generated.size());
+  }
 }
 
 // -- as a source: going on ----------------------------------------------------
@@ -297,10 +319,13 @@ void node::stop_and_copy(outgoing_map::iterator i) {
 }
 
 template <class M>
-void node::at_sender(const M& m, actor from) {
+void node::at_sender(M m, actor from) {
   constexpr auto is_grant = std::is_same_v<M, kv_grant>;
   constexpr auto is_abort = std::is_same_v<M, kv_abort>;
   auto seq = m.seq;
+  if (auto i = outgoing_.find(seq);
+      !is_abort && c_->has(model_bug::any_epoch) && i != outgoing_.end())
+    m.epoch = i->second.sender.offer().epoch;
   auto tell = [&](kv_sender& sender) {
     auto box = kv_outbox{};
     if constexpr (is_grant || std::is_same_v<M, kv_credit>)
@@ -346,10 +371,10 @@ void node::at_sender(const M& m, actor from) {
       unpark(seq);
 }
 
-template void node::at_sender(const kv_grant&, actor);
-template void node::at_sender(const kv_credit&, actor);
-template void node::at_sender(const kv_accepted&, actor);
-template void node::at_sender(const kv_abort&, actor);
+template void node::at_sender(kv_grant, actor);
+template void node::at_sender(kv_credit, actor);
+template void node::at_sender(kv_accepted, actor);
+template void node::at_sender(kv_abort, actor);
 
 void node::tick() {
   auto open = std::vector<seq_id>{};
@@ -429,6 +454,10 @@ void node::handed_over(outgoing_map::iterator i) {
   }
   ++c_->out.stored;
   auto& s = *o.stopped;
+  if (draining_) {
+    c_->post(opts_.self, opts_.store, cancel{seq, epoch});
+    return fail(s.of, s.generated.size());
+  }
   auto p = parked{};
   p.of = std::move(s.of);
   p.of.epoch = epoch;
@@ -444,16 +473,19 @@ void node::keep_here(outgoing_map::iterator i) {
   auto epoch = o.sender.offer().epoch;
   if (o.swap && opts_.store != 0)
     c_->post(opts_.self, opts_.store, cancel{seq, epoch});
-  if (auto* s = find(seq)) {
+  if (o.stopped) {
+    auto s = std::move(*o.stopped);
+    s.of.epoch = epoch;
+    if (o.swap)
+      recompute(std::move(s));
+    else
+      batch_.push_front(std::move(s));
+  } else if (auto* s = find(seq)) {
     s->of.epoch = epoch;
-    return;
   }
-  auto s = std::move(*o.stopped);
-  s.of.epoch = epoch;
-  if (o.swap)
-    recompute(std::move(s));
-  else
-    batch_.push_front(std::move(s));
+  if (draining_)
+    if (auto s = take(seq))
+      fail(s->of, s->generated.size());
 }
 
 void node::drop_outgoing(outgoing_map::iterator i, errc code) {

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 
+#include "core/kv/defrag.hpp"
+
 namespace troupe::testing::world {
 
 node::node(context& c, const options& opts, std::shared_ptr<block_arena> arena)
-    : c_(&c), opts_(opts), pool_(std::move(arena), opts.blocks), over_(c) {}
+    : c_(&c), opts_(opts), arena_(arena),
+      pool_(std::move(arena), opts.blocks), over_(c) {}
 
 void node::receive(const envelope& e) {
   auto from = e.from;
@@ -65,6 +68,8 @@ void node::submit(job m) {
   if (over_.over(seq, m.of.epoch) || newest(seq) >= m.of.epoch)
     return;
   forget(seq, m.of.epoch);
+  if (draining_)
+    return fail(m.of, m.of.emitted.size());
   if (m.decode == 0)
     return enqueue(std::move(m.of));
   auto p = prefill{};
@@ -210,6 +215,14 @@ void node::step() {
   admit();
 }
 
+void node::tidy() {
+  auto tables = std::vector<page_table*>{};
+  for (auto& s : batch_)
+    if (!outgoing_.contains(s.of.seq))
+      tables.push_back(&s.table);
+  c_->out.compacted += compact(tables, *arena_, 2).copies;
+}
+
 void node::ended(running s) {
   if (auto i = outgoing_.find(s.of.seq); i != outgoing_.end())
     drop_outgoing(i, errc::unknown_sequence);
@@ -308,14 +321,6 @@ std::vector<seq_id> node::generating() const {
   auto all = std::vector<seq_id>{};
   for (auto& s : batch_)
     all.push_back(s.of.seq);
-  return all;
-}
-
-std::vector<seq_id> node::stored() const {
-  auto all = std::vector<seq_id>{};
-  for (auto& [seq, p] : parked_)
-    if (!p.fetching)
-      all.push_back(seq);
   return all;
 }
 

@@ -40,12 +40,13 @@ public:
   void migrate(seq_id seq, actor to);
   /// Takes a sequence's blocks away.
   void preempt(seq_id seq, bool swap);
-  /// Asks the store for a sequence of this node's, to go to `to`: as a drain
-  /// does.
-  void send_away(seq_id seq, actor to);
+  /// Takes nothing from now on; what generates moves to `peers`, all else is
+  /// given back to its session.
+  void drain(const std::vector<actor>& peers);
+  /// Moves a block or two of what generates here to better places.
+  void tidy();
 
   std::vector<seq_id> generating() const;
-  std::vector<seq_id> stored() const;
 
   /// Every sequence's table here: f(seq, epoch, table, generates).
   template <class F>
@@ -128,7 +129,7 @@ private:
   void send(outgoing& o, const running& s, kv_outbox box);
   outgoing* find_outgoing(seq_id seq, epoch_t epoch);
   template <class M>
-  void at_sender(const M& m, actor from);
+  void at_sender(M m, actor from);
   void push(kv_sender& sender, const page_table& table, uint32_t first,
             uint32_t blocks, kv_outbox& box);
   void swap_out(running s);
@@ -154,6 +155,8 @@ private:
 
   context* c_;
   options opts_;
+  bool draining_ = false;
+  std::shared_ptr<block_arena> arena_;
   block_pool pool_;
   std::deque<running> batch_;
   std::map<seq_id, spec> prompts_;
