@@ -1,6 +1,7 @@
 #include "core/kv/handoff.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -49,6 +50,11 @@ bool plausible(const kv_offer& offer, const kv_chunk& c) {
 kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk) {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
+  // Where the bytes belong, too: damage there would put them elsewhere.
+  auto header = std::array<uint64_t, 7>{
+      chunk.seq,    chunk.epoch,       chunk.index, chunk.first_block,
+      chunk.blocks, chunk.first_layer, chunk.layers};
+  XXH3_128bits_update(&state, header.data(), sizeof(header));
   for_each_slice(layout, chunk, [&](uint32_t, const std::byte* p, size_t n) {
     XXH3_128bits_update(&state, p, n);
   });

@@ -12,7 +12,7 @@
 
 namespace troupe {
 
-/// Digest of the chunk's bytes, wherever they lie.
+/// Digest of the chunk's bytes, wherever they lie, and of where they belong.
 kv_digest digest_of(const kv_layout& layout, const kv_chunk& chunk);
 
 /// Digest over the digests of all chunks, in order, and what a commit says

@@ -85,7 +85,7 @@ struct kv_chunk {
   uint32_t layers = 0;
   /// Bytes of one layer of one block, for whoever serialises the chunk.
   uint64_t layer_bytes = 0;
-  /// Of the bytes, block by block.
+  /// Of all of the above but `layer_bytes`, and the bytes, block by block.
   kv_digest digest;
   kv_payload payload;
 };
