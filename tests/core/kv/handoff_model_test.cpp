@@ -53,16 +53,14 @@ model_outcome hold(uint64_t count, bool damage, bool kills) {
     sum.cancelled += o.cancelled;
     sum.finished += o.finished;
   }
-  BOOST_TEST_MESSAGE(count << " schedules: " << sum.messages << " messages, "
-                           << sum.steps << " steps, " << sum.prefilled
-                           << " prefilled, " << sum.migrated << " migrated, "
-                           << sum.stored << " stored, " << sum.resumed
-                           << " resumed, " << sum.recomputed
-                           << " recomputed, " << sum.compacted
-                           << " compacted, " << sum.killed << " killed, "
-                           << sum.placed_again << " placed again, "
-                           << sum.cancelled << " cancelled, " << sum.finished
-                           << " finished");
+  BOOST_TEST_MESSAGE(
+      count << " schedules: " << sum.messages << " messages, " << sum.steps
+            << " steps, " << sum.prefilled << " prefilled, " << sum.migrated
+            << " migrated, " << sum.stored << " stored, " << sum.resumed
+            << " resumed, " << sum.recomputed << " recomputed, "
+            << sum.compacted << " compacted, " << sum.killed << " killed, "
+            << sum.placed_again << " placed again, " << sum.cancelled
+            << " cancelled, " << sum.finished << " finished");
   return sum;
 }
 

@@ -250,8 +250,8 @@ private:
     auto lost = e.of_handoff() && !calm_ && !twice && c_.one_in(10);
     if (e.of_handoff() && old_.size() < 400 && !c_.one_in(3))
       old_.push_back(e);
-    auto spoilt = !lost && c_.options.damage && !calm_ && c_.one_in(20)
-                  && spoil(e.what);
+    auto spoilt =
+        !lost && c_.options.damage && !calm_ && c_.one_in(20) && spoil(e.what);
     c_.note([&] {
       return std::to_string(e.to) + " <- " + std::to_string(e.from) + ": "
              + describe(e.what) + (spoilt ? ", spoilt" : "")
@@ -336,10 +336,9 @@ private:
       });
       auto used = n.pool().in_use();
       if (used < held || (used > held && !n.receives()))
-        c_.broken("node " + std::to_string(id) + " has "
-                  + std::to_string(used) + " blocks in use, "
-                  + std::to_string(held) + " of them with sequences: "
-                  + n.state());
+        c_.broken("node " + std::to_string(id) + " has " + std::to_string(used)
+                  + " blocks in use, " + std::to_string(held)
+                  + " of them with sequences: " + n.state());
     }
     if (store_)
       check_store(running);
@@ -347,19 +346,18 @@ private:
 
   void check_store(const std::set<std::pair<seq_id, epoch_t>>& running) {
     auto held = uint32_t{0};
-    store_->for_each([&](seq_id seq, epoch_t epoch, uint32_t blocks,
-                         bool on_its_way) {
-      held += blocks;
-      if (!on_its_way && running.contains({seq, epoch >> 32})
-          && !cancel_under_way(seq))
-        c_.broken("sequence " + std::to_string(seq)
-                  + " generates, and is stored as well");
-    });
+    store_->for_each(
+        [&](seq_id seq, epoch_t epoch, uint32_t blocks, bool on_its_way) {
+          held += blocks;
+          if (!on_its_way && running.contains({seq, epoch >> 32})
+              && !cancel_under_way(seq))
+            c_.broken("sequence " + std::to_string(seq)
+                      + " generates, and is stored as well");
+        });
     auto used = store_->in_use();
     if (used < held || (used > held && !store_->receives()))
-      c_.broken("the store has " + std::to_string(used)
-                + " blocks in use, " + std::to_string(held)
-                + " of them with sequences");
+      c_.broken("the store has " + std::to_string(used) + " blocks in use, "
+                + std::to_string(held) + " of them with sequences");
   }
 
   bool cancel_under_way(seq_id seq) const {

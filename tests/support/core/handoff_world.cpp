@@ -162,9 +162,9 @@ struct describer {
     return "fetch " + life(m.seq, m.epoch) + " to " + std::to_string(m.to);
   }
   std::string operator()(const output& m) const {
-    return "output " + life(m.seq, m.epoch) + " from "
-           + std::to_string(m.index) + ", " + std::to_string(m.tokens.size())
-           + " tokens" + (m.failed ? ", failed" : "");
+    return "output " + life(m.seq, m.epoch) + " from " + std::to_string(m.index)
+           + ", " + std::to_string(m.tokens.size()) + " tokens"
+           + (m.failed ? ", failed" : "");
   }
   std::string operator()(const moved& m) const {
     return "moved " + life(m.seq, m.epoch);

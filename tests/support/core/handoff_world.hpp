@@ -65,9 +65,9 @@ struct moved {
 /// The sender is dead.
 struct down {};
 
-using message = std::variant<offer, kv_grant, kv_chunk, kv_credit, kv_commit,
-                             kv_accepted, kv_abort, job, cancel, fetch, output,
-                             moved, down>;
+using message =
+    std::variant<offer, kv_grant, kv_chunk, kv_credit, kv_commit, kv_accepted,
+                 kv_abort, job, cancel, fetch, output, moved, down>;
 
 struct envelope {
   actor from = 0;
@@ -134,10 +134,10 @@ public:
   model_options options;
   model_outcome out;
   time_point now = time_point{} + std::chrono::hours{1};
-  handoff_timing timing{std::chrono::milliseconds{500},
-                        std::chrono::seconds{8}, std::chrono::seconds{20}};
+  handoff_timing timing{std::chrono::milliseconds{500}, std::chrono::seconds{8},
+                        std::chrono::seconds{20}};
   std::vector<envelope> wire;
-  std::vector<bool> dead;       ///< by actor
+  std::vector<bool> dead;        ///< by actor
   std::vector<uint32_t> process; ///< by actor
 
 private:

@@ -9,8 +9,8 @@
 namespace troupe::testing::world {
 
 node::node(context& c, const options& opts, std::shared_ptr<block_arena> arena)
-    : c_(&c), opts_(opts), arena_(arena),
-      pool_(std::move(arena), opts.blocks), over_(c) {}
+    : c_(&c), opts_(opts), arena_(arena), pool_(std::move(arena), opts.blocks),
+      over_(c) {}
 
 void node::receive(const envelope& e) {
   auto from = e.from;
@@ -274,9 +274,8 @@ void node::forget(seq_id seq, epoch_t epoch) {
   }
   if (erased)
     leave_line(seq);
-  std::erase_if(batch_, [&](auto& s) {
-    return s.of.seq == seq && s.of.epoch <= epoch;
-  });
+  std::erase_if(
+      batch_, [&](auto& s) { return s.of.seq == seq && s.of.epoch <= epoch; });
 }
 
 void node::peer_down(actor peer) {

@@ -2,8 +2,7 @@
 
 namespace troupe::testing::world {
 
-kv_store::kv_store(context& c, options opts,
-                   std::shared_ptr<block_arena> arena)
+kv_store::kv_store(context& c, options opts, std::shared_ptr<block_arena> arena)
     : c_(&c), self_(opts.self),
       store_(std::move(arena), opts.blocks, std::move(opts.file)), over_(c) {}
 
@@ -78,14 +77,14 @@ void kv_store::on(const offer& m, actor from) {
     return refuse(room.failure().code);
   auto box = kv_outbox{};
   auto opts = kv_receiver::options{"m", 3, c_->timing, m.what.blocks};
-  auto r = kv_receiver::open(m.what, store_.pool(), std::move(opts), c_->now,
-                             box);
+  auto r =
+      kv_receiver::open(m.what, store_.pool(), std::move(opts), c_->now, box);
   if (!r)
     return refuse(r.failure().code);
-  auto i = incoming_
-               .emplace(m.of.seq,
-                        incoming{m, from, std::move(*r), m.what.blocks})
-               .first;
+  auto i =
+      incoming_
+          .emplace(m.of.seq, incoming{m, from, std::move(*r), m.what.blocks})
+          .first;
   after(i, std::move(box));
 }
 
@@ -117,8 +116,7 @@ void kv_store::after(incoming_map::iterator i, kv_outbox box) {
   }
 }
 
-void kv_store::answer_late(seq_id seq, epoch_t epoch, bool commit,
-                           actor from) {
+void kv_store::answer_late(seq_id seq, epoch_t epoch, bool commit, actor from) {
   auto i = entries_.find(seq);
   if ((i != entries_.end() && i->second.of.epoch == epoch)
       || over_.taken(seq, epoch)) {
@@ -201,8 +199,8 @@ void kv_store::send(entry& e, kv_outbox box) {
   c_->post(self_, e.on_its_way->to, std::move(box), e.of);
 }
 
-kv_store::entry_map::iterator
-kv_store::find_sent(seq_id seq, epoch_t epoch, actor from) {
+kv_store::entry_map::iterator kv_store::find_sent(seq_id seq, epoch_t epoch,
+                                                  actor from) {
   auto i = entries_.find(seq);
   return i != entries_.end() && i->second.on_its_way
                  && i->second.last_sent == epoch

@@ -27,8 +27,7 @@ public:
   template <class F>
   void for_each(F f) const {
     for (auto& [seq, e] : entries_)
-      f(seq, e.of.epoch,
-        kv_layout::blocks_for(e.tokens) - store_.in_file(seq),
+      f(seq, e.of.epoch, kv_layout::blocks_for(e.tokens) - store_.in_file(seq),
         e.on_its_way.has_value());
   }
   bool receives() const { return !incoming_.empty(); }
