@@ -81,7 +81,7 @@ private:
 
   engine engine_;
   fused_sampler sampler_;
-  std::deque<decoding> all_; ///< the front ones go into the next step
+  std::deque<decoding> all_;   ///< the front ones go into the next step
   std::vector<decoding> turn_; ///< those that are in the step under way
   std::vector<batch_row> rows_;
   uint64_t steps_ = 0;

@@ -25,9 +25,9 @@ bool decode_state::known(const handoff_offer& m, time_point now) {
     refuse(m, stale);
     return true;
   }
-  if (auto i = incoming_.find(seq);
-      i != incoming_.end() && i->second.receiver.epoch() == epoch
-      && i->second.what.source == m.source) {
+  if (auto i = incoming_.find(seq); i != incoming_.end()
+                                    && i->second.receiver.epoch() == epoch
+                                    && i->second.what.source == m.source) {
     auto box = kv_outbox{};
     i->second.receiver.on(m.offer, now, box);
     after(i, std::move(box), now);
@@ -96,8 +96,8 @@ bool decode_state::open(const handoff_offer& m, int64_t arrival_ns,
     refuse(m, receiver.failure());
     return true;
   }
-  auto i = incoming_.emplace(
-      m.offer.seq, incoming{m, std::move(*receiver), arrival_ns});
+  auto i = incoming_.emplace(m.offer.seq,
+                             incoming{m, std::move(*receiver), arrival_ns});
   after(i.first, std::move(box), now);
   return true;
 }
@@ -196,9 +196,9 @@ void decode_state::on(const kv_commit& m, const kv_source_actor& from,
 void decode_state::on(const kv_abort& m, const caf::actor_addr& from,
                       time_point now) {
   stuck_ = false;
-  if (auto i = incoming_.find(m.seq);
-      i != incoming_.end() && i->second.receiver.epoch() == m.epoch
-      && i->second.what.source == from) {
+  if (auto i = incoming_.find(m.seq); i != incoming_.end()
+                                      && i->second.receiver.epoch() == m.epoch
+                                      && i->second.what.source == from) {
     i->second.receiver.on(m);
     after(i, {}, now);
   } else if (auto o = offers_.find(m.seq);
@@ -211,9 +211,9 @@ void decode_state::on(const kv_abort& m, const caf::actor_addr& from,
              going != nullptr && going->to == from) {
     going->sender.on(m);
     settle(m.seq, now);
-  } else if (auto p = parked_.find(m.seq);
-             p != parked_.end() && opts_.store && opts_.store == from
-             && p->second.spec.epoch == m.epoch) {
+  } else if (auto p = parked_.find(m.seq); p != parked_.end() && opts_.store
+                                           && opts_.store == from
+                                           && p->second.spec.epoch == m.epoch) {
     // The store has lost it, or never had it.
     unpark(m.seq);
   }

@@ -259,7 +259,7 @@ private:
   std::map<seq_id, parked> parked_; ///< in the line, or on its way back
   /// Who waits for blocks. Nobody overtakes but by the scheduler's plan.
   std::deque<seq_id> line_;
-  size_t planned_ = 0; ///< of these, how many the scheduler lets in
+  size_t planned_ = 0;            ///< of these, how many the scheduler lets in
   std::deque<seq_id> prefilling_; ///< prompts that have blocks, oldest first
   incoming_map incoming_;
   outgoing_map outgoing_;
@@ -268,9 +268,9 @@ private:
   std::vector<chunk> chunks_;   ///< of the step under way
   std::vector<batch_row> rows_; ///< the same, for the engine
   step_shape shape_;            ///< of the last step
-  bool stuck_ = false;          ///< nothing can be computed until something comes
-  bool scheduled_ = false;      ///< a preempt scheduler answers
-  bool view_pending_ = false;   ///< it owes a plan
+  bool stuck_ = false;        ///< nothing can be computed until something comes
+  bool scheduled_ = false;    ///< a preempt scheduler answers
+  bool view_pending_ = false; ///< it owes a plan
   bool draining_ = false;
   drained drained_;
   std::vector<kv_destination_actor> peers_; ///< to which a drain moves
@@ -282,10 +282,10 @@ private:
   uint64_t hit_tokens_ = 0;
   uint64_t swaps_ = 0;
   uint64_t recomputes_ = 0;
-  uint64_t since_look_ = 0;   ///< steps since one at how blocks lie
+  uint64_t since_look_ = 0; ///< steps since one at how blocks lie
   bool compacting_ = false;
   bool trimming_ = false;
-  uint64_t compacted_ = 0;    ///< blocks copied by that
+  uint64_t compacted_ = 0; ///< blocks copied by that
 };
 
 static_assert(!std::is_aggregate_v<decode_state>);

@@ -41,11 +41,13 @@ void decode_state::migrate(request_id request, const kv_destination_actor& to,
     return answer(request, fail(errc::invalid_argument,
                                 "the sequence is on its way already"));
   auto offer = offer_for(*s);
-  auto& o = outgoing_
-                .emplace(s->spec.seq,
-                         outgoing{to, kv_sender{offer, opts_.timing}, false, 0,
-                                  {}, now, {}})
-                .first->second;
+  auto& o =
+      outgoing_
+          .emplace(
+              s->spec.seq,
+              outgoing{
+                  to, kv_sender{offer, opts_.timing}, false, 0, {}, now, {}})
+          .first->second;
   auto box = kv_outbox{};
   o.sender.start(now, box);
   send(o, *s, std::move(box));
@@ -147,8 +149,8 @@ decode_state::outgoing* decode_state::find_outgoing(seq_id seq, epoch_t epoch) {
 // sequence once all of them are there.
 void decode_state::advance_moves(time_point now) {
   auto block_bytes = std::max<size_t>(1, pool_->layout().block_bytes());
-  auto budget =
-      static_cast<uint32_t>(std::max<size_t>(1, copy_ahead_bytes / block_bytes));
+  auto budget = static_cast<uint32_t>(
+      std::max<size_t>(1, copy_ahead_bytes / block_bytes));
   auto there = std::vector<seq_id>{};
   for (auto& [seq, o] : outgoing_) {
     if (o.stopped || o.sender.now_in() != kv_sender::state::sending)

@@ -103,8 +103,7 @@ void decode_state::join_line(seq_id seq) {
   // With a scheduler, nobody but it lets anyone in where memory is short.
   auto spare = batch_->size() + prefilling_.size();
   if (scheduled_ && line_.size() == planned_ + 1
-      && blocks_to_start(seq) + spare <= free_blocks()
-      && spare < limits_.rows)
+      && blocks_to_start(seq) + spare <= free_blocks() && spare < limits_.rows)
     ++planned_;
 }
 
@@ -136,8 +135,8 @@ uint32_t decode_state::blocks_to_start(seq_id seq) const {
   }
   if (auto i = parked_.find(seq); i != parked_.end())
     return kv_layout::blocks_for(
-        room_for(i->second.spec, i->second.spec.prompt.size()
-                                     + i->second.generated.size()));
+        room_for(i->second.spec,
+                 i->second.spec.prompt.size() + i->second.generated.size()));
   return 0;
 }
 
@@ -284,7 +283,8 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
     if (o.to == peer)
       lost.push_back(seq);
   for (auto seq : lost)
-    keep_here(outgoing_.find(seq), {errc::abandoned, "the destination is gone"});
+    keep_here(outgoing_.find(seq),
+              {errc::abandoned, "the destination is gone"});
   if (opts_.store && opts_.store == peer) {
     opts_.store = nullptr;
     lost.clear();

@@ -75,9 +75,8 @@ void decode_state::step(time_point now) {
       left = left.subspan(vocab);
     }
   }
-  std::erase_if(prefilling_, [this](seq_id seq) {
-    return prompts_.at(seq).over;
-  });
+  std::erase_if(prefilling_,
+                [this](seq_id seq) { return prompts_.at(seq).over; });
   std::erase_if(prompts_, [](auto& p) { return p.second.over; });
   unstick(done.rows + chunks_.size() > 0, now);
   tidy();
@@ -109,8 +108,7 @@ void decode_state::first_token(prompt& p, std::span<const float> logits) {
   auto token = sampler_.sample(logits, p.spec.prompt, p.spec.emitted, index,
                                p.spec.sampling);
   if (!token) {
-    out_.outputs.emplace_back(p.stream,
-                              failed_output(p.spec, token.failure()));
+    out_.outputs.emplace_back(p.stream, failed_output(p.spec, token.failure()));
     return;
   }
   auto o = output_of(p.spec, index);
@@ -137,9 +135,8 @@ void decode_state::ended(decoding s) {
   if (auto i = outgoing_.find(seq); i != outgoing_.end())
     drop_outgoing(i, {errc::unknown_sequence, "it ended before it had moved"});
   over_.add(seq, s.spec.epoch, true);
-  measured_.finished.push_back(
-      {static_cast<uint32_t>(s.spec.prompt.size()),
-       static_cast<uint32_t>(s.generated.size())});
+  measured_.finished.push_back({static_cast<uint32_t>(s.spec.prompt.size()),
+                                static_cast<uint32_t>(s.generated.size())});
   auto tokens = std::move(s.spec.prompt);
   tokens.insert(tokens.end(), s.generated.begin(), s.generated.end());
   index_->insert(s.spec.cache_salt, tokens, s.table);

@@ -89,7 +89,8 @@ result<placement> registry_state::place(const place_request& m) {
   if (mixed_.empty() && !paired) {
     ++d->load;
     where = {d->node, d->handle, d->node, {}};
-  } else if (!paired || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
+  } else if (!paired
+             || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
     ++x->load;
     where = {x->node, x->handle, x->node, {}};
   } else {
@@ -131,8 +132,8 @@ result<std::pair<decode_actor, migrate_sequence>>
 registry_state::find(const migrate_request& m) const {
   auto i = placements_.find(m.request);
   if (i == placements_.end())
-    return fail(errc::unknown_sequence, "request " + std::to_string(m.request)
-                                            + " is not under way");
+    return fail(errc::unknown_sequence,
+                "request " + std::to_string(m.request) + " is not under way");
   auto& where = i->second;
   for (auto* to : {&decode_, &mixed_})
     for (auto& e : *to)
@@ -143,8 +144,8 @@ registry_state::find(const migrate_request& m) const {
           return fail(errc::invalid_argument, "it runs there already");
         return std::pair{from, migrate_sequence{m.request, e.handle}};
       }
-  return fail(errc::no_node, "there is no node " + std::to_string(m.node)
-                                 + " that generates");
+  return fail(errc::no_node,
+              "there is no node " + std::to_string(m.node) + " that generates");
 }
 
 result<std::pair<decode_actor, drain_node>>
@@ -163,8 +164,8 @@ registry_state::retire(const drain_request& m) {
         what.peers.push_back(other.handle);
     return std::pair{e.handle, std::move(what)};
   }
-  return fail(errc::no_node, "there is no node " + std::to_string(m.node)
-                                 + " that generates");
+  return fail(errc::no_node,
+              "there is no node " + std::to_string(m.node) + " that generates");
 }
 
 void registry_state::down(const caf::actor_addr& peer) {

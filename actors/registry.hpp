@@ -26,7 +26,8 @@ public:
 
   /// The mixed node with the fewest requests, or the node of each other role,
   /// whichever has less to do; ties go to the mixed node, and to the lowest id,
-  /// so that a run is reproducible. Without prefill nodes, decode nodes prefill.
+  /// so that a run is reproducible. Without prefill nodes, decode nodes
+  /// prefill.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void move(const placement_moved& m);

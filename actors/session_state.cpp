@@ -127,9 +127,8 @@ session_state::reaction session_state::take(const sequence_output& o) {
                       : error{o.code, o.message};
     r.place_again = may_pass(last_error_.code);
     if (r.place_again)
-      avoid_.insert(avoid_.end(),
-                    {where_->prefill_id, holder_ ? holder_id_
-                                                 : where_->decode_id});
+      avoid_.insert(avoid_.end(), {where_->prefill_id,
+                                   holder_ ? holder_id_ : where_->decode_id});
     else
       r.finish = finish(finish_reason::error, last_error_);
     return r;

@@ -85,7 +85,8 @@ void live_migration(benchmark::State& state) {
     pauses.push_back(longest / median(gaps));
   }
   state.counters["steps"] = median(pauses);
-  state.counters["most_steps"] = *std::max_element(pauses.begin(), pauses.end());
+  state.counters["most_steps"] =
+      *std::max_element(pauses.begin(), pauses.end());
   state.counters["handover_us"] =
       pause_ns / 1e3 / static_cast<double>(pauses.size());
   state.counters["tokens"] = copied;

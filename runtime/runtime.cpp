@@ -186,8 +186,7 @@ struct runtime::impl {
   kv_store_actor store;
 };
 
-result<void>
-runtime::impl::start_store(std::shared_ptr<block_arena> arena) {
+result<void> runtime::impl::start_store(std::shared_ptr<block_arena> arena) {
   auto& plan = options.nodes.store;
   if (!options.preempt || !plan)
     return {};

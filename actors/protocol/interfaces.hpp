@@ -154,21 +154,20 @@ using preempt_scheduler_actor = caf::typed_actor<
 /// Computes prompts and generates tokens, both in one step; takes sequences
 /// over from others, and hands them to others. As a decode node it prefills
 /// only what cannot come from elsewhere.
-using decode_actor =
-    kv_destination_actor::extend_with<job_actor>::extend<
-        // Of sequences that it hands over.
-        caf::reacts_to<kv_grant>, caf::reacts_to<kv_credit>,
-        caf::reacts_to<kv_accepted>,
-        // Answered once the sequence is there, or goes on here.
-        caf::replies_to<migrate_sequence>::with<migrated>,
-        // Answered once nothing is left here.
-        caf::replies_to<drain_node>::with<drained>,
-        // By hand, whatever the scheduler thinks.
-        caf::reacts_to<preempt_sequence>,
-        // To itself.
-        caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-        extend_with<schedule_sink>::extend_with<batch_limits_sink>::
-        extend_with<status_actor>;
+using decode_actor = kv_destination_actor::extend_with<job_actor>::extend<
+    // Of sequences that it hands over.
+    caf::reacts_to<kv_grant>, caf::reacts_to<kv_credit>,
+    caf::reacts_to<kv_accepted>,
+    // Answered once the sequence is there, or goes on here.
+    caf::replies_to<migrate_sequence>::with<migrated>,
+    // Answered once nothing is left here.
+    caf::replies_to<drain_node>::with<drained>,
+    // By hand, whatever the scheduler thinks.
+    caf::reacts_to<preempt_sequence>,
+    // To itself.
+    caf::reacts_to<step_tick>,
+    caf::reacts_to<deadline_tick>>::extend_with<schedule_sink>::
+    extend_with<batch_limits_sink>::extend_with<status_actor>;
 
 /// Chooses what a node's steps may hold; one for each node.
 using batch_controller_actor = caf::typed_actor<

@@ -23,9 +23,8 @@ generate_request request_of(uint32_t n) {
   constexpr const char* subjects[] = {"owl", "boat", "lamp", "king", "fox"};
   auto r = generate_request{};
   r.request = 1000 + n;
-  auto prompt = std::string{"Tell me a story about a clever "}
-                + subjects[n % 5] + " and " + std::to_string(n)
-                + " friends who";
+  auto prompt = std::string{"Tell me a story about a clever "} + subjects[n % 5]
+                + " and " + std::to_string(n) + " friends who";
   for (auto i = n % 7; i > 0; --i)
     prompt += " went over the hill and far away and then";
   r.prompt = text->encode(prompt);
@@ -112,9 +111,10 @@ tally disturb(cluster& c, uint64_t seed) {
     case 8:
       for (auto& node : nodes)
         if (node != nodes[at])
-          caf::anon_send(node, migrate_sequence{
-                                   victim, caf::actor_cast<kv_destination_actor>(
-                                               nodes[at])});
+          caf::anon_send(
+              node,
+              migrate_sequence{
+                  victim, caf::actor_cast<kv_destination_actor>(nodes[at])});
       ++t.moves;
       break;
     case 9:
@@ -143,8 +143,8 @@ tally disturb(cluster& c, uint64_t seed) {
       if (end.reason == finish_reason::cancelled) {
         ++t.cancelled;
         BOOST_REQUIRE(got.tokens.size() <= expected.size());
-        BOOST_REQUIRE(std::equal(got.tokens.begin(), got.tokens.end(),
-                                 expected.begin()));
+        BOOST_REQUIRE(
+            std::equal(got.tokens.begin(), got.tokens.end(), expected.begin()));
       } else {
         BOOST_REQUIRE_MESSAGE((end.reason == finish_reason::length),
                               to_string(end.code) << ": " << end.message);
@@ -186,13 +186,14 @@ cluster_options chaos(cluster_options o) {
 BOOST_AUTO_TEST_SUITE(chaos_suite)
 
 BOOST_AUTO_TEST_CASE(two_hundred_requests_on_mixed_nodes) {
-  auto c = cluster{chaos({.mixed = 3, .mixed_blocks = 128, .cached_blocks = 32,
-                          .seed = 5})};
+  auto c = cluster{
+      chaos({.mixed = 3, .mixed_blocks = 128, .cached_blocks = 32, .seed = 5})};
   expect_disturbed(disturb(c, 1));
 }
 
 BOOST_AUTO_TEST_CASE(two_hundred_requests_on_prefill_and_decode_nodes) {
-  auto o = chaos({.prefills = 3, .decodes = 3, .decode_blocks = 128, .seed = 6});
+  auto o =
+      chaos({.prefills = 3, .decodes = 3, .decode_blocks = 128, .seed = 6});
   o.prefill_chunk = 128;
   auto c = cluster{o};
   expect_disturbed(disturb(c, 2));

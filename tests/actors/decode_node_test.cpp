@@ -24,8 +24,9 @@ struct fixture {
          std::shared_ptr<std::vector<sequence_output>> all)
           -> stream_actor::behavior_type {
         return {[all](const step_output& s) {
-          all->insert(all->end(), s.sequences.begin(), s.sequences.end());
-        },
+                  all->insert(all->end(), s.sequences.begin(),
+                              s.sequences.end());
+                },
                 [](const sequence_moved&) {}};
       },
       outputs);

@@ -23,9 +23,8 @@ void preempt(cluster& c, request_id request, preempt_way way) {
       caf::anon_send(n, preempt_sequence{request, way});
 }
 
-const auto shapes = {
-    cluster_options{.decodes = 2},
-    cluster_options{.mixed = 2, .cached_blocks = 8}};
+const auto shapes = {cluster_options{.decodes = 2},
+                     cluster_options{.mixed = 2, .cached_blocks = 8}};
 
 } // namespace
 
@@ -38,10 +37,7 @@ BOOST_AUTO_TEST_CASE(a_move_at_any_moment_does_not_show) {
       auto second = node_id{o.mixed > 0 ? 202u : 102u};
       auto arrived = size_t{0};
       at_every_message(
-          o, r,
-          [&](cluster& c) {
-            move(c, r.request, second);
-          },
+          o, r, [&](cluster& c) { move(c, r.request, second); },
           [&](cluster& c) {
             c.expect_idle();
             c.expect_exact(r);
@@ -138,7 +134,8 @@ BOOST_AUTO_TEST_CASE(recomputing_at_any_moment_does_not_show) {
       auto r = varied_request(n, 30);
       auto times = uint64_t{0};
       at_every_message(
-          o, r, [&](cluster& c) { preempt(c, r.request, preempt_way::recompute); },
+          o, r,
+          [&](cluster& c) { preempt(c, r.request, preempt_way::recompute); },
           [&](cluster& c) {
             c.expect_idle();
             c.expect_exact(r);
@@ -161,8 +158,7 @@ BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
         auto swaps = uint64_t{0};
         auto recomputes = uint64_t{0};
         at_every_message(
-            o, r,
-            [&](cluster& c) { preempt(c, r.request, preempt_way::swap); },
+            o, r, [&](cluster& c) { preempt(c, r.request, preempt_way::swap); },
             [&](cluster& c) {
               c.expect_idle();
               c.expect_exact(r);
@@ -204,9 +200,9 @@ BOOST_AUTO_TEST_CASE(the_pause_of_a_move_does_not_grow_with_the_sequence) {
       c.sim.step();
     // Straight to the node: the gateway has a long queue when it has turns with
     // two nodes.
-    caf::anon_send(c.mixed[0],
-                   migrate_sequence{1, caf::actor_cast<kv_destination_actor>(
-                                           c.mixed[1])});
+    caf::anon_send(
+        c.mixed[0],
+        migrate_sequence{1, caf::actor_cast<kv_destination_actor>(c.mixed[1])});
     auto before = tokens(1);
     auto others = tokens(2);
     auto pause = size_t{0};

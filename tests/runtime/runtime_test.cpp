@@ -195,21 +195,19 @@ BOOST_AUTO_TEST_CASE(a_request_moves_while_it_generates) {
       ++moved;
     auto c = collect(*g);
     BOOST_TEST(c.tokens.size() >= 190u);
-    BOOST_TEST(std::equal(c.tokens.rbegin(), c.tokens.rend(),
-                          expected.rbegin()));
+    BOOST_TEST(
+        std::equal(c.tokens.rbegin(), c.tokens.rend(), expected.rbegin()));
   }
   BOOST_TEST(moved == 3);
   BOOST_TEST(comes_to_rest(*o.rt));
-  BOOST_TEST((o.rt->migrate(4711, 1).failure().code
-              == errc::unknown_sequence));
+  BOOST_TEST((o.rt->migrate(4711, 1).failure().code == errc::unknown_sequence));
 }
 
 BOOST_AUTO_TEST_CASE(a_drained_node_is_empty_and_its_requests_go_on) {
   auto o = opened{{{}, {}, std::vector<node_plan>(3)}};
   auto under_way = std::vector<generation>{};
   for (uint64_t seed = 0; seed < 9; ++seed)
-    under_way.push_back(
-        std::move(*o.rt->submit(request_of(seed, 10, 100))));
+    under_way.push_back(std::move(*o.rt->submit(request_of(seed, 10, 100))));
   auto d = o.rt->drain(1);
   BOOST_REQUIRE_MESSAGE(d.ok(), (d.ok() ? "" : d.failure().message));
   BOOST_TEST(d->node == 1u);

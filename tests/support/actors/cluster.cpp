@@ -93,8 +93,7 @@ std::vector<token_id> plain_answer(const generate_request& r) {
 decode_actor cluster::spawn_decode(node_id id) {
   auto& o = options_;
   auto alone = id > 200;
-  auto n =
-      tiny_node(id, arena_, alone ? o.mixed_blocks : o.decode_blocks, o);
+  auto n = tiny_node(id, arena_, alone ? o.mixed_blocks : o.decode_blocks, o);
   if (!alone) {
     n.role = node_role::decode;
     n.cached_blocks = 0;
