@@ -30,15 +30,15 @@ std::string told(model_options opts) {
   return all;
 }
 
-// Runs schedules; all must hold. Returns what has happened in them.
-model_outcome hold(uint64_t count, bool damage, bool kills) {
+// Runs schedules; all must hold, and enough must happen in them.
+void hold(uint64_t count, bool damage, bool kills) {
   auto sum = model_outcome{};
   for (uint64_t seed = 0; seed < count; ++seed) {
     auto opts = model_options{seed, damage, kills};
     auto o = run_model(opts);
     if (!o.violation.empty()) {
       BOOST_ERROR(told(opts));
-      return sum;
+      return;
     }
     sum.messages += o.messages;
     sum.steps += o.steps;
@@ -61,7 +61,16 @@ model_outcome hold(uint64_t count, bool damage, bool kills) {
             << sum.compacted << " compacted, " << sum.killed << " killed, "
             << sum.placed_again << " placed again, " << sum.cancelled
             << " cancelled, " << sum.finished << " finished");
-  return sum;
+  auto some = count / 4;
+  BOOST_TEST(sum.migrated > some);
+  BOOST_TEST(sum.stored > some);
+  BOOST_TEST(sum.resumed > some);
+  BOOST_TEST(sum.recomputed > some);
+  BOOST_TEST(sum.compacted > some);
+  BOOST_TEST(sum.cancelled > some);
+  BOOST_TEST(sum.finished > count);
+  if (kills)
+    BOOST_TEST(sum.killed > some);
 }
 
 // Whether a broken rule shows, in a schedule or two of many.
