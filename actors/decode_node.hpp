@@ -180,6 +180,7 @@ private:
     uint32_t fetches = 0; ///< how often: so many epochs the store may have used
   };
   struct outgoing {
+    request_id request = 0;
     kv_destination_actor to;
     kv_sender sender;
     bool swap = false;   ///< to the store

@@ -41,13 +41,16 @@ void decode_state::migrate(request_id request, const kv_destination_actor& to,
     return answer(request, fail(errc::invalid_argument,
                                 "the sequence is on its way already"));
   auto offer = offer_for(*s);
-  auto& o =
-      outgoing_
-          .emplace(
-              s->spec.seq,
-              outgoing{
-                  to, kv_sender{offer, opts_.timing}, false, 0, {}, now, {}})
-          .first->second;
+  auto& o = outgoing_
+                .emplace(s->spec.seq, outgoing{request,
+                                               to,
+                                               kv_sender{offer, opts_.timing},
+                                               false,
+                                               0,
+                                               {},
+                                               now,
+                                               {}})
+                .first->second;
   auto box = kv_outbox{};
   o.sender.start(now, box);
   send(o, *s, std::move(box));
@@ -58,7 +61,7 @@ void decode_state::swap_out(decoding s, time_point now) {
   ++swaps_;
   auto seq = s.spec.seq;
   auto& o = outgoing_
-                .emplace(seq, outgoing{opts_.store,
+                .emplace(seq, outgoing{s.spec.request, opts_.store,
                                        kv_sender{offer_for(s), opts_.timing},
                                        true, 0, std::move(s), now, now})
                 .first->second;
@@ -292,22 +295,19 @@ void decode_state::keep_here(outgoing_map::iterator i, const error& why) {
   outgoing_.erase(i);
   if (o.swap && opts_.store)
     out_.drops.push_back({seq, o.sender.offer().epoch});
-  auto request = request_id{0};
   if (o.stopped) {
     auto s = std::move(*o.stopped);
     // The epoch of the failed move is spent.
     s.spec.epoch = o.sender.offer().epoch;
-    request = s.spec.request;
     if (o.swap)
       recompute(std::move(s));
     else
       batch_->rejoin(std::move(s));
   } else if (auto* s = batch_->find(seq)) {
     s->spec.epoch = o.sender.offer().epoch;
-    request = s->spec.request;
   }
   if (!o.swap)
-    answer(request, why);
+    answer(o.request, why);
   if (draining_)
     if (auto s = batch_->take(seq))
       give_back(s->spec, s->stream, s->generated);
@@ -317,15 +317,14 @@ void decode_state::keep_here(outgoing_map::iterator i, const error& why) {
 void decode_state::drop_outgoing(outgoing_map::iterator i, const error& why) {
   auto seq = i->first;
   auto& o = i->second;
-  auto* s = o.stopped ? &*o.stopped : batch_->find(seq);
   auto box = kv_outbox{};
   o.sender.abort(why.code, why.message, box);
   for (auto& m : box)
     out_.to_destination.emplace_back(o.to, std::move(m));
   if (o.swap)
     out_.drops.push_back({seq, o.sender.offer().epoch});
-  else if (s != nullptr)
-    answer(s->spec.request, why);
+  else
+    answer(o.request, why);
   over_.add(seq, o.sender.offer().epoch, false);
   outgoing_.erase(i);
 }

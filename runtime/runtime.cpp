@@ -229,6 +229,7 @@ result<void> runtime::impl::start() {
     n.max_batch = options.max_batch;
     n.activations = options.activations;
     n.preempt = options.preempt;
+    n.slo = options.slo;
     n.store = store;
     return n;
   };

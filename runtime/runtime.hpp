@@ -10,6 +10,7 @@
 #include "core/base/time.hpp"
 #include "core/kv/layout.hpp"
 #include "core/model/model.hpp"
+#include "core/serving/batch_controller.hpp"
 #include "core/text/tokenizer.hpp"
 #include "runtime/topology.hpp"
 
@@ -36,6 +37,10 @@ struct runtime_options {
   /// those with the most to go, and gives it back to them later; tokens are the
   /// same. If not, requests start in order of arrival, and stay.
   bool preempt = true;
+  /// Latencies that steps are kept to, as far as can be, by fewer sequences and
+  /// shorter chunks of prompts in a step; without them a step takes all that it
+  /// can hold.
+  std::optional<batch_slo> slo;
   /// What activations are rounded to before they meet quantised weights: i8 is
   /// up to twice as fast with long prompts and many requests, i16 gives the
   /// logits of float32.

@@ -63,6 +63,31 @@ BOOST_AUTO_TEST_CASE(whoever_asked_hears_of_the_move) {
   BOOST_TEST((gone.code == errc::unknown_sequence));
 }
 
+BOOST_AUTO_TEST_CASE(
+    whoever_asks_for_a_move_is_answered_whatever_becomes_of_it) {
+  auto r = varied_request(4, 12);
+  auto there = 0;
+  auto not_there = 0;
+  for (auto cancel : {false, true})
+    for (size_t k = 0; k < 120; ++k) {
+      auto c = cluster{{.mixed = 2}};
+      c.submit(r);
+      c.sim.run(k);
+      auto self = caf::scoped_actor{c.sim.sys};
+      auto pending =
+          self->request(c.gate, caf::infinite, migrate_request{r.request, 202});
+      c.sim.run(k / 2);
+      if (cancel)
+        c.cancel(r.request);
+      c.sim.drain();
+      BOOST_REQUIRE(self->has_next_message());
+      pending.receive([&](const migrated&) { ++there; },
+                      [&](const caf::error&) { ++not_there; });
+    }
+  BOOST_TEST(there > 10);
+  BOOST_TEST(not_there > 10);
+}
+
 BOOST_AUTO_TEST_CASE(there_and_back_again) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     auto c = cluster{{.mixed = 3, .cached_blocks = 8, .seed = seed}};
