@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(any_history_leaves_it_sane) {
       s.rows = static_cast<uint32_t>(draw(2) * draw(300));
       s.decode_context = draw(uint64_t{1} << (1 + draw(60)));
       auto most = int64_t{1} << (1 + draw(61));
-      p.record(s, duration{static_cast<int64_t>(draw(1000)) * most / 1000});
+      p.record(s, duration{most / 1000 * static_cast<int64_t>(draw(1000))});
     }
     auto s = step_shape{1, 1, 1, 1};
     for (auto more : {step_shape{2, 1, 1, 1}, step_shape{1, 2000, 1, 1},
