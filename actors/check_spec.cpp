@@ -47,14 +47,33 @@ result<void> check(const kv_offer& offer, const sequence_spec& spec) {
   return {};
 }
 
-bool consistent(const kv_commit& commit, const sequence_spec& spec,
-                const hparams& model) {
-  auto& all = commit.emitted;
-  return !all.empty() && all.size() >= spec.emitted.size()
-         && all.size() < spec.max_tokens
-         && std::equal(spec.emitted.begin(), spec.emitted.end(), all.begin())
-         && commit.tokens + size_t{1} == spec.prompt.size() + all.size()
-         && known_tokens(all, model.vocab);
+void commit(kv_receiver& receiver, const kv_commit& m,
+            const sequence_spec& spec, const hparams& model, time_point now,
+            kv_outbox& out) {
+  auto& all = m.emitted;
+  auto consistent =
+      !all.empty() && all.size() >= spec.emitted.size()
+      && all.size() < spec.max_tokens
+      && std::equal(spec.emitted.begin(), spec.emitted.end(), all.begin())
+      && m.tokens + size_t{1} == spec.prompt.size() + all.size()
+      && known_tokens(all, model.vocab);
+  if (consistent)
+    receiver.on(m, now, out);
+  else
+    receiver.abort(errc::layout_mismatch,
+                   "the committed position contradicts the tokens", out);
+}
+
+kv_offer offer_of(const sequence_spec& spec, epoch_t epoch, uint32_t tokens,
+                  const kv_layout& layout, const std::string& model) {
+  auto offer = kv_offer{};
+  offer.seq = spec.seq;
+  offer.epoch = epoch;
+  offer.model = model;
+  offer.layout = layout;
+  offer.blocks = kv_layout::blocks_for(tokens);
+  offer.max_blocks = kv_layout::blocks_for(spec.max_length());
+  return offer;
 }
 
 } // namespace troupe

@@ -4,7 +4,7 @@
 
 #include "actors/protocol/messages.hpp"
 #include "core/base/result.hpp"
-#include "core/kv/handoff_messages.hpp"
+#include "core/kv/handoff.hpp"
 #include "core/model/hparams.hpp"
 
 namespace troupe {
@@ -21,9 +21,14 @@ result<void> check(const sequence_spec& spec, const hparams& model);
 /// and no less. layout_mismatch.
 result<void> check(const kv_offer& offer, const sequence_spec& spec);
 
-/// Whether a committed position agrees with what the sequence said of itself:
-/// these numbers index the prompt and the KV.
-bool consistent(const kv_commit& commit, const sequence_spec& spec,
-                const hparams& model);
+/// Gives a commit to its receiver, unless its position contradicts what the
+/// sequence said of itself: these numbers index the prompt and the KV.
+void commit(kv_receiver& receiver, const kv_commit& m,
+            const sequence_spec& spec, const hparams& model, time_point now,
+            kv_outbox& out);
+
+/// The offer of a sequence of which `tokens` tokens have KV, in `epoch`.
+kv_offer offer_of(const sequence_spec& spec, epoch_t epoch, uint32_t tokens,
+                  const kv_layout& layout, const std::string& model);
 
 } // namespace troupe

@@ -49,7 +49,7 @@ bool decode_state::known(const handoff_offer& m, time_point now) {
 }
 
 void decode_state::on(const handoff_offer& m, time_point now) {
-  stuck_ = false;
+  stir();
   if (!m.source || known(m, now))
     return;
   auto seq = m.offer.seq;
@@ -58,6 +58,11 @@ void decode_state::on(const handoff_offer& m, time_point now) {
   if (auto ok = accept(m.spec); !ok)
     return refuse(m, ok.failure());
   if (auto ok = check(m.offer, m.spec); !ok)
+    return refuse(m, ok.failure());
+  // Now rather than when its turn comes.
+  if (auto ok =
+          kv_receiver::check(m.offer, pool_->layout(), opts_.weights->digest);
+      !ok)
     return refuse(m, ok.failure());
   if (auto i = parked_.find(seq); i != parked_.end() && i->second.fetching
                                   && opts_.store && m.source == opts_.store) {
@@ -87,6 +92,9 @@ bool decode_state::open(const handoff_offer& m, int64_t arrival_ns,
   if (opts_.preempt)
     opts.reserve = m.offer.blocks + 1;
   auto wanted = std::clamp(opts.reserve, m.offer.blocks, m.offer.max_blocks);
+  // Nothing is evicted for what does not fit all the same.
+  if (wanted > free_blocks())
+    return false;
   if (wanted > pool_->available())
     index_->evict(wanted - pool_->available());
   auto receiver = kv_receiver::open(m.offer, *pool_, std::move(opts), now, box);
@@ -168,7 +176,7 @@ void decode_state::answer_late(seq_id seq, epoch_t epoch, bool commit,
 
 void decode_state::on(const kv_chunk& m, const kv_source_actor& from,
                       time_point now) {
-  stuck_ = false;
+  stir();
   auto i = find(m.seq, m.epoch, from);
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, false, from);
@@ -179,23 +187,19 @@ void decode_state::on(const kv_chunk& m, const kv_source_actor& from,
 
 void decode_state::on(const kv_commit& m, const kv_source_actor& from,
                       time_point now) {
-  stuck_ = false;
+  stir();
   auto i = find(m.seq, m.epoch, from);
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, true, from);
   auto box = kv_outbox{};
-  if (consistent(m, i->second.what.spec, opts_.weights->params))
-    i->second.receiver.on(m, now, box);
-  else
-    i->second.receiver.abort(errc::layout_mismatch,
-                             "the committed position contradicts the tokens",
-                             box);
+  commit(i->second.receiver, m, i->second.what.spec, opts_.weights->params, now,
+         box);
   after(i, std::move(box), now);
 }
 
 void decode_state::on(const kv_abort& m, const caf::actor_addr& from,
                       time_point now) {
-  stuck_ = false;
+  stir();
   if (auto i = incoming_.find(m.seq); i != incoming_.end()
                                       && i->second.receiver.epoch() == m.epoch
                                       && i->second.what.source == from) {
@@ -206,10 +210,9 @@ void decode_state::on(const kv_abort& m, const caf::actor_addr& from,
              && o->second.what.source == from) {
     over_.add(m.seq, m.epoch, false);
     offers_.erase(o);
-    leave_line(m.seq);
-  } else if (auto* going = find_outgoing(m.seq, m.epoch);
-             going != nullptr && going->to == from) {
-    going->sender.on(m);
+    line_.erase(m.seq);
+  } else if (auto* going = find_outgoing(m.seq, m.epoch, from)) {
+    going->move.sender().on(m);
     settle(m.seq, now);
   } else if (auto p = parked_.find(m.seq); p != parked_.end() && opts_.store
                                            && opts_.store == from
@@ -221,7 +224,7 @@ void decode_state::on(const kv_abort& m, const caf::actor_addr& from,
 }
 
 void decode_state::tick(time_point now) {
-  stuck_ = false;
+  stir();
   auto open = std::vector<seq_id>{};
   for (auto& [seq, in] : incoming_)
     open.push_back(seq);

@@ -194,8 +194,12 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
       [p, &state](const kv_grant& m) {
         state.on(m, p->sender<kv_destination_actor>(), p->now()), p->flush();
       },
-      [p, &state](const kv_credit& m) { state.on(m, p->now()), p->flush(); },
-      [p, &state](const kv_accepted& m) { state.on(m, p->now()), p->flush(); },
+      [p, &state](const kv_credit& m) {
+        state.on(m, p->sender<caf::actor_addr>(), p->now()), p->flush();
+      },
+      [p, &state](const kv_accepted& m) {
+        state.on(m, p->sender<caf::actor_addr>(), p->now()), p->flush();
+      },
       [p](const migrate_sequence& m) { return p->migrate(m); },
       [p](const drain_node& m) { return p->drain(m); },
       [p, &state](const preempt_sequence& m) {

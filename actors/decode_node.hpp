@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "actors/decode_batch.hpp"
-#include "actors/fences.hpp"
 #include "actors/node_options.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "core/kv/fences.hpp"
+#include "core/kv/kv_move.hpp"
 #include "core/kv/prefix_index.hpp"
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/schedule_view.hpp"
 #include "core/serving/step_plan.hpp"
+#include "core/serving/waiting_line.hpp"
 
 namespace troupe {
 
@@ -73,8 +75,8 @@ public:
   // -- as a source ------------------------------------------------------------
 
   void on(const kv_grant& m, const kv_destination_actor& from, time_point now);
-  void on(const kv_credit& m, time_point now);
-  void on(const kv_accepted& m, time_point now);
+  void on(const kv_credit& m, const caf::actor_addr& from, time_point now);
+  void on(const kv_accepted& m, const caf::actor_addr& from, time_point now);
 
   // -- as either --------------------------------------------------------------
 
@@ -182,9 +184,8 @@ private:
   struct outgoing {
     request_id request = 0;
     kv_destination_actor to;
-    kv_sender sender;
-    bool swap = false;   ///< to the store
-    uint32_t copied = 0; ///< blocks that went ahead
+    kv_move move;
+    bool swap = false; ///< to the store
     std::optional<decoding> stopped;
     time_point began{};
     time_point stopped_at{};
@@ -192,11 +193,16 @@ private:
   using incoming_map = std::map<seq_id, incoming>;
   using outgoing_map = std::map<seq_id, outgoing>;
 
+  /// Something happened: nodes that had nothing to do look again.
+  void stir() {
+    stuck_ = false;
+    news_ = true;
+  }
+
   // the line
   result<void> accept(const sequence_spec& spec) const;
   prompt& enqueue(prompt p);
   void join_line(seq_id seq);
-  void leave_line(seq_id seq);
   bool may_enter() const;
   bool enter(seq_id seq, time_point now);
   void admit(time_point now);
@@ -220,17 +226,20 @@ private:
                               const kv_source_actor& from);
 
   // as a source
-  outgoing* find_outgoing(seq_id seq, epoch_t epoch);
-  kv_offer offer_for(const decoding& s) const;
+  outgoing* find_outgoing(seq_id seq, epoch_t epoch,
+                          const caf::actor_addr& from);
+  outgoing& begin_move(const decoding& s, const kv_destination_actor& to,
+                       time_point now);
   void send(outgoing& o, const decoding& s, kv_outbox box);
   void swap_out(decoding s, time_point now);
   void recompute(decoding s);
   void unpark(seq_id seq);
   void tick_outgoing(seq_id seq, time_point now);
-  void stop_and_copy(outgoing_map::iterator i, time_point now);
+  void finish_move(outgoing& o, time_point now);
   void settle(seq_id seq, time_point now);
   void handed_over(outgoing_map::iterator i, time_point now);
   void keep_here(outgoing_map::iterator i, const error& why);
+  void call_off(outgoing_map::iterator i, const error& why);
   void drop_outgoing(outgoing_map::iterator i, const error& why);
   void answer(request_id request, result<migrated> how);
   void give_back(const sequence_spec& spec, const stream_actor& stream,
@@ -258,10 +267,8 @@ private:
   std::map<seq_id, prompt> prompts_; ///< in the line, or prefilling
   std::map<seq_id, offered> offers_;
   std::map<seq_id, parked> parked_; ///< in the line, or on its way back
-  /// Who waits for blocks. Nobody overtakes but by the scheduler's plan.
-  std::deque<seq_id> line_;
-  size_t planned_ = 0;            ///< of these, how many the scheduler lets in
-  std::deque<seq_id> prefilling_; ///< prompts that have blocks, oldest first
+  waiting_line line_;               ///< for blocks
+  std::deque<seq_id> prefilling_;   ///< prompts that have blocks, oldest first
   incoming_map incoming_;
   outgoing_map outgoing_;
   fences over_;
@@ -272,6 +279,7 @@ private:
   bool stuck_ = false;        ///< nothing can be computed until something comes
   bool scheduled_ = false;    ///< a preempt scheduler answers
   bool view_pending_ = false; ///< it owes a plan
+  bool news_ = false;         ///< something happened since the last view
   bool draining_ = false;
   drained drained_;
   std::vector<kv_destination_actor> peers_; ///< to which a drain moves

@@ -14,6 +14,8 @@ step_report decode_state::stepped(duration took, time_point now) {
     measured_.prefill_ns += took.count();
   }
   auto r = step_report{};
+  if (!opts_.slo)
+    return r; // nobody reads it
   r.shape = shape_;
   r.took = took.count();
   r.demand.decoding = static_cast<uint32_t>(batch_->size());
@@ -78,7 +80,7 @@ schedule_entry decode_state::entry_of(const sequence_spec& spec,
 }
 
 void decode_state::look(time_point now) {
-  if (!scheduled_ || view_pending_)
+  if (!scheduled_ || view_pending_ || !std::exchange(news_, false))
     return;
   auto running = batch_->size() + prefilling_.size();
   // Nothing to decide while everybody who is here will have room for long.
@@ -99,10 +101,8 @@ void decode_state::look(time_point now) {
     v.entries.push_back(e);
   };
   batch_->for_each([&](auto& s) {
-    auto moving = outgoing_.contains(s.spec.seq);
     add(entry_of(s.spec, s.generated.size(), s.arrival_ns),
-        moving ? schedule_phase::moving : schedule_phase::running,
-        s.table.blocks());
+        schedule_phase::running, s.table.blocks());
   });
   for (auto& [seq, o] : outgoing_)
     if (o.stopped) {
@@ -145,25 +145,21 @@ void decode_state::look(time_point now) {
 // -- what it wants ------------------------------------------------------------
 
 void decode_state::on(const schedule_plan& plan, time_point now) {
-  stuck_ = false;
-  view_pending_ = false;
+  view_pending_ = stuck_ = false;
   if (!scheduled_ || plan.number != views_)
     return;
+  auto waiting = line_.size();
   for (auto& p : plan.preempt)
     preempt(p.seq, p.way, now);
-  auto wanted = std::deque<seq_id>{};
-  for (auto seq : plan.order)
-    if (auto i = std::find(line_.begin(), line_.end(), seq); i != line_.end()) {
-      wanted.push_back(seq);
-      line_.erase(i);
-    }
-  planned_ = wanted.size();
-  line_.insert(line_.begin(), wanted.begin(), wanted.end());
+  line_.plan(plan.order);
   admit(now);
+  // A plan that changes nothing is no reason to ask for another one.
+  news_ = news_ || line_.size() < waiting;
 }
 
 void decode_state::without_scheduler(time_point now) {
-  scheduled_ = view_pending_ = stuck_ = false;
+  stir();
+  scheduled_ = view_pending_ = false;
   admit(now);
 }
 

@@ -61,11 +61,12 @@ epoch_t decode_state::newest(seq_id seq) const {
   if (auto i = incoming_.find(seq); i != incoming_.end())
     see(i->second.receiver.epoch());
   if (auto i = outgoing_.find(seq); i != outgoing_.end())
-    see(i->second.sender.offer().epoch);
+    see(i->second.move.epoch());
   return e;
 }
 
 void decode_state::submit(prefill_job what, time_point now) {
+  stir();
   if (!what.stream)
     return;
   auto seq = what.spec.seq;
@@ -94,108 +95,6 @@ decode_state::prompt& decode_state::enqueue(prompt p) {
   auto i = prompts_.insert_or_assign(seq, std::move(p)).first;
   join_line(seq);
   return i->second;
-}
-
-// -- the line -----------------------------------------------------------------
-
-void decode_state::join_line(seq_id seq) {
-  line_.push_back(seq);
-  // With a scheduler, nobody but it lets anyone in where memory is short.
-  auto spare = batch_->size() + prefilling_.size();
-  if (scheduled_ && line_.size() == planned_ + 1
-      && blocks_to_start(seq) + spare <= free_blocks() && spare < limits_.rows)
-    ++planned_;
-}
-
-void decode_state::leave_line(seq_id seq) {
-  auto i = std::find(line_.begin(), line_.end(), seq);
-  if (i == line_.end())
-    return;
-  if (static_cast<size_t>(i - line_.begin()) < planned_)
-    --planned_;
-  line_.erase(i);
-}
-
-// Tokens for which a sequence has blocks when it starts: with a scheduler that
-// takes them away again, no more than it needs now; else all that it can ever
-// need, so that it never runs out of them on the way.
-uint32_t decode_state::room_for(const sequence_spec& spec,
-                                size_t tokens) const {
-  return opts_.preempt ? static_cast<uint32_t>(tokens) + 1 : spec.max_length();
-}
-
-uint32_t decode_state::blocks_to_start(seq_id seq) const {
-  if (auto i = prompts_.find(seq); i != prompts_.end())
-    return kv_layout::blocks_for(
-        room_for(i->second.spec, i->second.tokens.size()));
-  if (auto i = offers_.find(seq); i != offers_.end()) {
-    auto& spec = i->second.what.spec;
-    return kv_layout::blocks_for(
-        room_for(spec, spec.prompt.size() + spec.emitted.size()));
-  }
-  if (auto i = parked_.find(seq); i != parked_.end())
-    return kv_layout::blocks_for(
-        room_for(i->second.spec,
-                 i->second.spec.prompt.size() + i->second.generated.size()));
-  return 0;
-}
-
-uint32_t decode_state::free_blocks() const {
-  return pool_->available() + index_->reclaimable();
-}
-
-bool decode_state::may_enter() const {
-  return !scheduled_ || planned_ > 0
-         || (batch_->size() + prefilling_.size() + incoming_.size()
-                 + outgoing_.size()
-             == 0);
-}
-
-bool decode_state::enter(seq_id seq, time_point now) {
-  if (auto i = prompts_.find(seq); i != prompts_.end()) {
-    auto& p = i->second;
-    if (!index_->admit(p.spec.cache_salt, p.tokens,
-                       room_for(p.spec, p.tokens.size()), *pool_, p.table))
-      return false;
-    p.cached = p.table.length();
-    hit_tokens_ += p.cached;
-    prefilling_.push_back(seq);
-    return true;
-  }
-  if (auto i = offers_.find(seq); i != offers_.end()) {
-    if (!open(i->second.what, i->second.arrival_ns, now))
-      return false;
-    offers_.erase(seq);
-    return true;
-  }
-  if (auto i = parked_.find(seq); i != parked_.end()) {
-    if (blocks_to_start(seq) > free_blocks())
-      return false;
-    i->second.fetching = true;
-    i->second.asked = now;
-    ++i->second.fetches;
-    out_.fetches.push_back({seq, i->second.spec.epoch, {}});
-  }
-  return true;
-}
-
-void decode_state::admit(time_point now) {
-  while (!line_.empty() && may_enter()) {
-    auto seq = line_.front();
-    if (!enter(seq, now))
-      return;
-    leave_line(seq);
-  }
-}
-
-// One more token, if the pool has a block for it.
-bool decode_state::make_room(page_table& table) {
-  auto tokens = table.length() + 1;
-  if (!table.reserve(*pool_, tokens)
-      && (index_->evict(1) == 0 || !table.reserve(*pool_, tokens)))
-    return false;
-  table.back(tokens);
-  return true;
 }
 
 // -- ends ---------------------------------------------------------------------
@@ -228,24 +127,23 @@ void decode_state::forget(seq_id seq, epoch_t epoch) {
     erased = true;
   }
   if (auto i = outgoing_.find(seq);
-      i != outgoing_.end()
-      && i->second.sender.offer().epoch <= next_move(epoch))
+      i != outgoing_.end() && i->second.move.epoch() <= next_move(epoch))
     drop_outgoing(i, gone);
   if (erased)
-    leave_line(seq);
+    line_.erase(seq);
   batch_->erase_if(
       [&](auto& s) { return s.spec.seq == seq && s.spec.epoch <= epoch; });
 }
 
 void decode_state::cancel(const cancel_sequence& m, time_point now) {
-  stuck_ = false;
+  stir();
   over_.add(m.seq, m.epoch, false);
   forget(m.seq, m.epoch);
   admit(now);
 }
 
 void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
-  stuck_ = false;
+  stir();
   // Nobody is left to read these.
   auto unread = std::vector<seq_id>{};
   auto see = [&](seq_id seq, const stream_actor& stream) {
@@ -276,7 +174,7 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
       lost.push_back(seq);
   for (auto seq : lost) {
     offers_.erase(seq);
-    leave_line(seq);
+    line_.erase(seq);
   }
   lost.clear();
   for (auto& [seq, o] : outgoing_)

@@ -78,7 +78,9 @@ void decode_state::step(time_point now) {
   std::erase_if(prefilling_,
                 [this](seq_id seq) { return prompts_.at(seq).over; });
   std::erase_if(prompts_, [](auto& p) { return p.second.over; });
-  unstick(done.rows + chunks_.size() > 0, now);
+  auto progress = done.rows + chunks_.size() > 0;
+  news_ = news_ || progress;
+  unstick(progress, now);
   tidy();
   admit(now);
 }
@@ -89,7 +91,10 @@ void decode_state::unstick(bool progress, time_point now) {
   if (progress || batch_->size() == 0)
     return;
   stuck_ = true;
-  if (incoming_.size() + outgoing_.size() > 0 || view_pending_)
+  auto leaving = std::any_of(outgoing_.begin(), outgoing_.end(), [](auto& o) {
+    return o.second.stopped.has_value();
+  });
+  if (leaving || view_pending_)
     return;
   auto youngest = seq_id{0};
   auto arrival = std::numeric_limits<int64_t>::min();

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "actors/fences.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "core/kv/fences.hpp"
+#include "core/kv/kv_move.hpp"
 #include "core/kv/store.hpp"
 #include "core/model/model.hpp"
 
@@ -86,7 +87,7 @@ private:
   /// A sequence on its way to a node.
   struct outgoing {
     kv_destination_actor to;
-    kv_sender sender;
+    kv_move move;
   };
   /// A stored sequence; its KV is in `store_`.
   struct entry {

@@ -1,3 +1,4 @@
+#include "actors/check_spec.hpp"
 #include "actors/kv_store.hpp"
 
 namespace troupe {
@@ -35,21 +36,13 @@ void kv_store_state::on(const fetch_sequence& m, time_point now) {
 void kv_store_state::start(entry& e, const page_table& table,
                            const kv_destination_actor& to, time_point now) {
   e.last_sent = next_move(e.last_sent);
-  auto offer = kv_offer{};
-  offer.seq = e.spec.seq;
-  offer.epoch = e.last_sent;
-  offer.model = opts_.weights->digest;
-  offer.layout = store_->pool().layout();
-  offer.blocks = table.blocks();
-  offer.max_blocks = kv_layout::blocks_for(e.spec.max_length());
-  e.on_its_way.emplace(outgoing{to, kv_sender{std::move(offer), opts_.timing}});
+  auto offer = offer_of(e.spec, e.last_sent, e.tokens, store_->pool().layout(),
+                        opts_.weights->digest);
+  e.on_its_way.emplace(outgoing{to, kv_move{std::move(offer), opts_.timing}});
   ++outgoing_;
-  auto& sender = e.on_its_way->sender;
   auto box = kv_outbox{};
-  sender.start(now, box);
-  sender.push(table, 0, table.blocks(), 0, store_->pool().layout().layers, now,
-              box);
-  sender.finish(e.tokens, e.spec.emitted, now, box);
+  e.on_its_way->move.start(now, box);
+  e.on_its_way->move.finish(table, e.spec.emitted, now, box);
   send(e, std::move(box));
 }
 
@@ -82,7 +75,7 @@ void kv_store_state::on(const kv_grant& m, const kv_destination_actor& from,
   auto i = find_sent(m.seq, m.epoch, caf::actor_cast<caf::actor_addr>(from));
   if (i != entries_.end()) {
     auto box = kv_outbox{};
-    i->second.on_its_way->sender.on(m, now, box);
+    i->second.on_its_way->move.sender().on(m, now, box);
     send(i->second, std::move(box));
   } else if (from) {
     // Blocks are kept for nobody there.
@@ -98,7 +91,7 @@ void kv_store_state::on(const kv_credit& m, const caf::actor_addr& from,
   if (i == entries_.end())
     return;
   auto box = kv_outbox{};
-  i->second.on_its_way->sender.on(m, now, box);
+  i->second.on_its_way->move.sender().on(m, now, box);
   send(i->second, std::move(box));
 }
 
@@ -106,8 +99,8 @@ void kv_store_state::on(const kv_accepted& m, const caf::actor_addr& from) {
   auto i = find_sent(m.seq, m.epoch, from);
   if (i == entries_.end())
     return;
-  i->second.on_its_way->sender.on(m);
-  if (i->second.on_its_way->sender.done())
+  i->second.on_its_way->move.sender().on(m);
+  if (i->second.on_its_way->move.sender().done())
     drop(i);
 }
 
@@ -119,8 +112,8 @@ void kv_store_state::on(const kv_abort& m, const caf::actor_addr& from) {
     after(i, {});
   }
   if (auto i = find_sent(m.seq, m.epoch, from); i != entries_.end()) {
-    i->second.on_its_way->sender.on(m);
-    if (i->second.on_its_way->sender.may_be_taken())
+    i->second.on_its_way->move.sender().on(m);
+    if (i->second.on_its_way->move.sender().may_be_taken())
       drop(i);
     else
       stay(i);
@@ -151,7 +144,7 @@ void kv_store_state::tick_outgoing(time_point now) {
     auto here = i++;
     if (!here->second.on_its_way)
       continue;
-    auto& sender = here->second.on_its_way->sender;
+    auto& sender = here->second.on_its_way->move.sender();
     auto box = kv_outbox{};
     sender.tick(now, box);
     send(here->second, std::move(box));

@@ -167,12 +167,8 @@ void kv_store_state::on(const kv_commit& m, const kv_source_actor& from,
   if (i == incoming_.end())
     return answer_late(m.seq, m.epoch, true, from);
   auto box = kv_outbox{};
-  if (consistent(m, i->second.what.spec, opts_.weights->params))
-    i->second.receiver.on(m, now, box);
-  else
-    i->second.receiver.abort(errc::layout_mismatch,
-                             "the committed position contradicts the tokens",
-                             box);
+  commit(i->second.receiver, m, i->second.what.spec, opts_.weights->params, now,
+         box);
   after(i, std::move(box));
 }
 
@@ -192,7 +188,7 @@ void kv_store_state::forget(seq_id seq, epoch_t epoch) {
       i != entries_.end() && i->second.spec.epoch <= epoch) {
     if (i->second.on_its_way) {
       auto box = kv_outbox{};
-      i->second.on_its_way->sender.abort(gone.code, gone.message, box);
+      i->second.on_its_way->move.sender().abort(gone.code, gone.message, box);
       send(i->second, std::move(box));
     }
     drop(i);

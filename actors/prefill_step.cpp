@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/check_spec.hpp"
 #include "actors/prefill_node.hpp"
 
 namespace troupe {
@@ -19,13 +20,9 @@ bool prefill_state::has_step() const {
 
 void prefill_state::start(job& j, time_point now) {
   auto& spec = j.what.spec;
-  auto offer = kv_offer{};
-  offer.seq = spec.seq;
-  offer.epoch = spec.epoch;
-  offer.model = opts_.weights->digest;
-  offer.layout = pool_->layout();
-  offer.blocks = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
-  offer.max_blocks = kv_layout::blocks_for(spec.max_length());
+  auto offer =
+      offer_of(spec, spec.epoch, static_cast<uint32_t>(j.tokens.size()),
+               pool_->layout(), opts_.weights->digest);
   j.sender.emplace(std::move(offer), opts_.timing);
   auto box = kv_outbox{};
   j.sender->start(now, box);

@@ -263,24 +263,31 @@ kv_receiver::kv_receiver(kv_offer offer, options opts, block_pool& pool,
       filled_(leases_.size() * offer_.layout.layers, false),
       last_progress_(now) {}
 
-result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
-                                      options opts, time_point now,
-                                      kv_outbox& out) {
+result<void> kv_receiver::check(const kv_offer& offer, const kv_layout& layout,
+                                const std::string& model) {
   if (offer.version != kv_handoff_version)
     return fail(errc::layout_mismatch,
                 "the offer is of protocol version "
                     + std::to_string(offer.version) + "; this build speaks "
                     + std::to_string(kv_handoff_version));
-  if (offer.model != opts.model)
+  if (offer.model != model)
     return fail(errc::layout_mismatch,
                 "the offered KV belongs to another model");
-  if (offer.layout != pool.layout())
+  if (offer.layout != layout)
     return fail(errc::layout_mismatch,
                 "the offered KV has another layer count, head shape or dtype");
   if (offer.blocks == 0 || offer.blocks > offer.max_blocks)
     return fail(errc::invalid_argument,
                 "a handoff of " + std::to_string(offer.blocks) + " of at most "
                     + std::to_string(offer.max_blocks) + " blocks");
+  return {};
+}
+
+result<kv_receiver> kv_receiver::open(const kv_offer& offer, block_pool& pool,
+                                      options opts, time_point now,
+                                      kv_outbox& out) {
+  if (auto ok = check(offer, pool.layout(), opts.model); !ok)
+    return ok.failure();
   auto wanted = std::clamp(opts.reserve, offer.blocks, offer.max_blocks);
   auto leases = pool.reserve(wanted);
   if (!leases)

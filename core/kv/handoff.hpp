@@ -128,6 +128,11 @@ public:
     uint32_t reserve = std::numeric_limits<uint32_t>::max();
   };
 
+  /// Whether the offer is of this protocol, model and layout, and makes sense.
+  /// layout_mismatch, invalid_argument.
+  static result<void> check(const kv_offer& offer, const kv_layout& layout,
+                            const std::string& model);
+
   /// Checks the offer and reserves blocks, at least those it will send as far
   /// as known. `no_free_blocks` may be tried again later, `layout_mismatch`
   /// may not.

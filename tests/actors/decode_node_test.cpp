@@ -19,17 +19,7 @@ struct fixture {
   block_pool pool{arena, 16};
   std::shared_ptr<std::vector<sequence_output>> outputs =
       std::make_shared<std::vector<sequence_output>>();
-  stream_actor stream = sim.spawn(
-      [](stream_actor::pointer,
-         std::shared_ptr<std::vector<sequence_output>> all)
-          -> stream_actor::behavior_type {
-        return {[all](const step_output& s) {
-                  all->insert(all->end(), s.sequences.begin(),
-                              s.sequences.end());
-                },
-                [](const sequence_moved&) {}};
-      },
-      outputs);
+  stream_actor stream = sim.spawn(fake_stream, outputs);
   decode_actor node = sim.spawn(decode_node, tiny_node(2, arena, 8, {}));
 
   fixture() {} // no aggregate: sim_system's constructor is explicit
@@ -163,6 +153,43 @@ BOOST_FIXTURE_TEST_CASE(offers_that_contradict_themselves_are_refused,
   mute.source = kv_source_actor{};
   send(mute);
   BOOST_TEST(answers().empty());
+  expect_empty(status());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_can_never_be_taken_need_not_wait, fixture) {
+  for (seq_id seq = 1; seq <= 5; ++seq)
+    send(offer(seq)); // 2 blocks each, of 8
+  answers();
+  auto o = offer(6);
+  o.offer.model += 'x';
+  send(o);
+  BOOST_TEST((refusal() == errc::layout_mismatch));
+  send(offer(7));
+  BOOST_TEST(!granted());
+}
+
+BOOST_FIXTURE_TEST_CASE(only_a_destination_says_that_it_has_a_sequence,
+                        fixture) {
+  hand_over(offer(1, 1, 12));
+  auto log = std::make_shared<node_log>();
+  auto to = sim.spawn(fake_decode, log);
+  auto stranger = sim.spawn(fake_decode, told);
+  caf::anon_send(
+      node, migrate_sequence{70, caf::actor_cast<kv_destination_actor>(to)});
+  while (log->offers.empty())
+    sim.run(1);
+  answers();
+  auto epoch = log->offers[0].offer.epoch;
+  caf::send_as(stranger, node, kv_grant{1, epoch, 8});
+  caf::send_as(stranger, node, kv_accepted{1, epoch});
+  sim.run(4);
+  // The stranger hears that there is nothing for it, the destination nothing.
+  only<kv_abort>();
+  BOOST_TEST(log->others.empty());
+  caf::send_as(to, node, kv_abort{1, epoch, errc::overloaded, "no room"});
+  sim.run();
+  BOOST_TEST((outputs->back().reason == finish_reason::length));
+  BOOST_TEST(outputs->size() == 11u);
   expect_empty(status());
 }
 

@@ -142,12 +142,8 @@ struct swapping_peers {
   swapping_peers(sim_system& s, std::function<void()> r)
       : sim(s), run(std::move(r)), home(sim.spawn(peer, at_home)),
         other(sim.spawn(peer, away)),
-        // With an argument: CAF's way without any is undefined behaviour.
-        stream(sim.spawn(
-            [](stream_actor::pointer, int) -> stream_actor::behavior_type {
-              return {[](const step_output&) {}, [](const sequence_moved&) {}};
-            },
-            0)) {}
+        stream(sim.spawn(fake_stream,
+                         std::make_shared<std::vector<sequence_output>>())) {}
 
   handoff_offer offer(seq_id seq, epoch_t epoch = first_life) {
     auto o = handoff_offer{};

@@ -30,17 +30,8 @@ BOOST_AUTO_TEST_CASE(a_resumed_sequence_goes_on_to_the_token) {
     o.spec.max_tokens = r.max_tokens;
     o.offer.blocks = kv_layout::blocks_for(length);
     o.offer.max_blocks = kv_layout::blocks_for(o.spec.max_length());
-    auto rest = std::make_shared<std::vector<token_id>>();
-    o.stream = f.sim.spawn(
-        [](stream_actor::pointer, std::shared_ptr<std::vector<token_id>> all)
-            -> stream_actor::behavior_type {
-          return {[all](const step_output& step) {
-                    for (auto& x : step.sequences)
-                      all->insert(all->end(), x.tokens.begin(), x.tokens.end());
-                  },
-                  [](const sequence_moved&) {}};
-        },
-        rest);
+    auto heard = std::make_shared<std::vector<sequence_output>>();
+    o.stream = f.sim.spawn(fake_stream, heard);
 
     auto& s = *f.at_home;
     s.table.grow(s.pool, length);
@@ -63,7 +54,8 @@ BOOST_AUTO_TEST_CASE(a_resumed_sequence_goes_on_to_the_token) {
                    fetch_sequence{1, first_life,
                                   caf::actor_cast<kv_destination_actor>(node)});
     f.sim.drain();
-    emitted.insert(emitted.end(), rest->begin(), rest->end());
+    for (auto& x : *heard)
+      emitted.insert(emitted.end(), x.tokens.begin(), x.tokens.end());
     BOOST_TEST(emitted == answer, boost::test_tools::per_element());
     expect_empty(f.sim.ask<node_status>(node, status_query{}));
     f.resume(2);

@@ -153,6 +153,32 @@ BOOST_AUTO_TEST_CASE(a_full_destination_lets_it_stay) {
   c.expect_exact(varied_request(2, 60));
 }
 
+// Each waits for the other's memory while it holds its own.
+BOOST_AUTO_TEST_CASE(full_nodes_that_move_to_each_other_go_on) {
+  for (uint64_t seed = 0; seed < 20; ++seed)
+    for (auto store : {0u, 64u}) {
+      auto c = cluster{{.mixed = 2,
+                        .mixed_blocks = 9,
+                        .seed = seed,
+                        .store_blocks = store,
+                        .preempt = true}};
+      for (uint32_t n = 0; n < 8; ++n)
+        c.submit(varied_request(n, 60));
+      for (auto i = 0; i < 40; ++i) {
+        c.sim.run(30);
+        for (uint32_t n = 0; n < 8; ++n)
+          for (auto from : {0, 1})
+            caf::anon_send(c.mixed[from],
+                           migrate_sequence{
+                               1000 + n, caf::actor_cast<kv_destination_actor>(
+                                             c.mixed[1 - from])});
+      }
+      c.expect_idle();
+      for (uint32_t n = 0; n < 8; ++n)
+        c.expect_exact(varied_request(n, 60));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(recomputing_at_any_moment_does_not_show) {
   for (auto& o : shapes)
     for (uint32_t n : {3, 4}) {
@@ -202,6 +228,7 @@ BOOST_AUTO_TEST_CASE(swapping_at_any_moment_does_not_show) {
 // a turn as long as a step, so there are some more of them than in real time,
 // which bench/migration.cpp measures.
 BOOST_AUTO_TEST_CASE(the_pause_of_a_move_does_not_grow_with_the_sequence) {
+  auto pauses = std::vector<size_t>{};
   for (auto length : {200u, 800u, 1800u}) {
     auto c = cluster{{.prefill_chunk = 256,
                       .mixed = 2,
@@ -240,12 +267,17 @@ BOOST_AUTO_TEST_CASE(the_pause_of_a_move_does_not_grow_with_the_sequence) {
       before = tokens(1);
       others = tokens(2);
     }
-    BOOST_TEST(pause <= 4u, length << " tokens: " << pause);
+    pauses.push_back(pause);
     c.cancel(2);
     c.cancel(3);
     c.expect_idle();
     BOOST_TEST(c.status(c.mixed[1]).largest_batch == 2u);
   }
+  BOOST_TEST_MESSAGE("pauses: " << pauses[0] << ", " << pauses[1] << ", "
+                                << pauses[2]);
+  auto [least, most] = std::minmax_element(pauses.begin(), pauses.end());
+  BOOST_TEST(*most <= *least + 1);
+  BOOST_TEST(*most <= 4u);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_store_falls_back_to_recompute) {
@@ -308,6 +340,7 @@ BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
         auto first = node_id{o.mixed > 0 ? 201u : 101u};
         auto d = c.sim.ask<drained>(c.gate, drain_request{first});
         BOOST_TEST(d.node == first);
+        BOOST_TEST(d.moved + d.replaced <= 6u);
         expect_empty(c.status(o.mixed > 0 ? c.mixed[0] : c.decodes[0]));
         c.submit(varied_request(6, 30));
         c.expect_idle();

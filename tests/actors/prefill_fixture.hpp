@@ -14,17 +14,7 @@ struct prefill_fixture {
   decode_actor decode = sim.spawn(fake_decode, told);
   std::shared_ptr<std::vector<sequence_output>> outputs =
       std::make_shared<std::vector<sequence_output>>();
-  stream_actor stream = sim.spawn(
-      [](stream_actor::pointer,
-         std::shared_ptr<std::vector<sequence_output>> all)
-          -> stream_actor::behavior_type {
-        return {[all](const step_output& s) {
-                  all->insert(all->end(), s.sequences.begin(),
-                              s.sequences.end());
-                },
-                [](const sequence_moved&) {}};
-      },
-      outputs);
+  stream_actor stream = sim.spawn(fake_stream, outputs);
   prefill_actor node;
 
   explicit prefill_fixture(size_t push_bytes = 1)

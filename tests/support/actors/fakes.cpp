@@ -75,6 +75,17 @@ decode_actor::behavior_type fake_decode(decode_actor::pointer,
   };
 }
 
+stream_actor::behavior_type
+fake_stream(stream_actor::pointer,
+            std::shared_ptr<std::vector<sequence_output>> heard) {
+  return {
+      [=](const step_output& s) {
+        heard->insert(heard->end(), s.sequences.begin(), s.sequences.end());
+      },
+      [](const sequence_moved&) {},
+  };
+}
+
 registry_actor::behavior_type
 fake_registry(registry_actor::pointer self,
               std::shared_ptr<registry_script> script) {

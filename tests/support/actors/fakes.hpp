@@ -48,6 +48,11 @@ prefill_actor::behavior_type fake_prefill(prefill_actor::pointer self,
 decode_actor::behavior_type fake_decode(decode_actor::pointer self,
                                         std::shared_ptr<node_log> log);
 
+/// Notes all that nodes say of sequences.
+stream_actor::behavior_type
+fake_stream(stream_actor::pointer self,
+            std::shared_ptr<std::vector<sequence_output>> heard);
+
 /// What a registry was asked, and what it says.
 struct registry_script {
   std::vector<place_request> asked;

@@ -121,7 +121,9 @@ private:
       break;
     case 3:
     case 4:
-      if (auto seq = of(n.generating())) {
+      // A move that has not stopped would be called off: not too often.
+      if (auto seq = of(n.generating());
+          seq != 0 && (!n.moving(seq) || c_.one_in(4))) {
         c_.note([&] { return "preempt " + std::to_string(seq); });
         n.preempt(seq, !c_.one_in(3));
       }

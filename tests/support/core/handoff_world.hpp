@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/random.hpp"
+#include "core/kv/fences.hpp"
 #include "core/kv/handoff.hpp"
 #include "tests/support/core/handoff_model.hpp"
 
@@ -144,33 +145,23 @@ private:
   uint64_t draws_ = 0;
 };
 
-/// actors/fences.hpp in a few lines.
+/// The real ones, unless they are what is broken.
 class fences {
 public:
   explicit fences(const context& c) : off_(c.has(model_bug::no_fence)) {}
 
   void add(seq_id seq, epoch_t epoch, bool taken) {
-    auto& m = marks_[seq];
-    if (epoch > m.epoch)
-      m = {epoch, taken};
-    else if (epoch == m.epoch)
-      m.taken = m.taken || taken;
+    marks_.add(seq, epoch, taken);
   }
   bool over(seq_id seq, epoch_t epoch) const {
-    auto i = marks_.find(seq);
-    return !off_ && i != marks_.end() && epoch <= i->second.epoch;
+    return !off_ && marks_.over(seq, epoch);
   }
   bool taken(seq_id seq, epoch_t epoch) const {
-    auto i = marks_.find(seq);
-    return i != marks_.end() && epoch == i->second.epoch && i->second.taken;
+    return marks_.taken(seq, epoch);
   }
 
 private:
-  struct mark {
-    epoch_t epoch = 0;
-    bool taken = false;
-  };
-  std::map<seq_id, mark> marks_;
+  troupe::fences marks_;
   bool off_;
 };
 

@@ -57,7 +57,7 @@ epoch_t node::newest(seq_id seq) const {
   if (auto i = incoming_.find(seq); i != incoming_.end())
     see(i->second.receiver.epoch());
   if (auto i = outgoing_.find(seq); i != outgoing_.end())
-    see(i->second.sender.offer().epoch);
+    see(i->second.move.epoch());
   if (auto i = prefills_.find(seq); i != prefills_.end())
     see(i->second.of.epoch);
   return e;
@@ -210,7 +210,10 @@ void node::step() {
     advance_prefill(prefills_.at(seq));
     settle_prefill(seq);
   }
-  if (!progress && !batch_.empty() && incoming_.empty() && outgoing_.empty())
+  auto leaving = std::any_of(outgoing_.begin(), outgoing_.end(), [](auto& o) {
+    return o.second.stopped.has_value();
+  });
+  if (!progress && !batch_.empty() && !leaving)
     preempt(batch_.back().of.seq, true);
   admit();
 }
@@ -261,8 +264,7 @@ void node::forget(seq_id seq, epoch_t epoch) {
     erased = true;
   }
   if (auto i = outgoing_.find(seq);
-      i != outgoing_.end()
-      && i->second.sender.offer().epoch <= next_move(epoch))
+      i != outgoing_.end() && i->second.move.epoch() <= next_move(epoch))
     drop_outgoing(i, errc::cancelled);
   if (auto i = prefills_.find(seq);
       i != prefills_.end() && i->second.of.epoch <= epoch) {

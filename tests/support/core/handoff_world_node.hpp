@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/kv/kv_move.hpp"
 #include "tests/support/core/handoff_world.hpp"
 
 namespace troupe::testing::world {
@@ -47,6 +48,7 @@ public:
   void tidy();
 
   std::vector<seq_id> generating() const;
+  bool moving(seq_id seq) const { return outgoing_.contains(seq); }
 
   /// Every sequence's table here: f(seq, epoch, table, generates).
   template <class F>
@@ -55,7 +57,7 @@ public:
       f(s.of.seq, s.of.epoch, s.table, true);
     for (auto& [seq, o] : outgoing_)
       if (o.stopped)
-        f(seq, o.sender.offer().epoch, o.stopped->table, false);
+        f(seq, o.move.epoch(), o.stopped->table, false);
     for (auto& [seq, p] : prefills_)
       f(seq, p.of.epoch, p.table, false);
   }
@@ -83,9 +85,8 @@ private:
   };
   struct outgoing {
     actor to = 0;
-    kv_sender sender;
+    kv_move move;
     bool swap = false;
-    uint32_t copied = 0;
     std::optional<running> stopped;
   };
   struct prefill {
@@ -132,11 +133,12 @@ private:
   void at_sender(M m, actor from);
   void push(kv_sender& sender, const page_table& table, uint32_t first,
             uint32_t blocks, kv_outbox& box);
+  outgoing& begin_move(const running& s, actor to);
   void swap_out(running s);
   void recompute(running s);
   void unpark(seq_id seq);
   void advance_moves();
-  void stop_and_copy(outgoing_map::iterator i);
+  void finish_move(outgoing& o);
   void tick_outgoing(seq_id seq);
   void settle(seq_id seq);
   void handed_over(outgoing_map::iterator i);

@@ -36,24 +36,39 @@ void node::push(kv_sender& sender, const page_table& table, uint32_t first,
       sender.push(table, i, 1, 0, layout.layers, c_->now, box);
 }
 
+node::outgoing& node::begin_move(const running& s, actor to) {
+  auto what = offer_for(s.of, s.table.length(), next_move(s.of.epoch));
+  auto o = outgoing{to, kv_move{what, c_->timing}, false, std::nullopt};
+  auto& there = outgoing_.emplace(s.of.seq, std::move(o)).first->second;
+  auto box = kv_outbox{};
+  there.move.start(c_->now, box);
+  send(there, s, std::move(box));
+  return there;
+}
+
+void node::finish_move(outgoing& o) {
+  auto box = kv_outbox{};
+  o.move.finish(o.stopped->table, o.stopped->generated, c_->now, box);
+  send(o, *o.stopped, std::move(box));
+}
+
 void node::migrate(seq_id seq, actor to) {
   auto* s = find(seq);
   if (s == nullptr || outgoing_.contains(seq))
     return;
   c_->watch(opts_.self, to);
-  auto what = offer_for(s->of, s->table.length(), next_move(s->of.epoch));
-  auto& o = outgoing_
-                .emplace(seq, outgoing{to, kv_sender{what, c_->timing}, false,
-                                       0, std::nullopt})
-                .first->second;
-  auto box = kv_outbox{};
-  o.sender.start(c_->now, box);
-  send(o, *s, std::move(box));
+  begin_move(*s, to);
 }
 
 void node::preempt(seq_id seq, bool swap) {
-  if (outgoing_.contains(seq))
-    return;
+  if (auto i = outgoing_.find(seq); i != outgoing_.end()) {
+    if (i->second.stopped)
+      return;
+    auto box = kv_outbox{};
+    i->second.move.sender().abort(errc::no_free_blocks, "", box);
+    c_->post(opts_.self, i->second.to, std::move(box));
+    keep_here(i);
+  }
   if (auto s = take(seq); s && swap && opts_.store != 0)
     swap_out(std::move(*s));
   else if (s)
@@ -61,19 +76,10 @@ void node::preempt(seq_id seq, bool swap) {
 }
 
 void node::swap_out(running s) {
-  auto seq = s.of.seq;
-  auto what = offer_for(s.of, s.table.length(), next_move(s.of.epoch));
-  auto& o = outgoing_
-                .emplace(seq, outgoing{opts_.store, kv_sender{what, c_->timing},
-                                       true, 0, std::move(s)})
-                .first->second;
-  auto box = kv_outbox{};
-  o.sender.start(c_->now, box);
-  auto& held = *o.stopped;
-  auto tokens = held.table.length();
-  push(o.sender, held.table, 0, kv_layout::blocks_for(tokens), box);
-  o.sender.finish(tokens, held.generated, c_->now, box);
-  send(o, held, std::move(box));
+  auto& o = begin_move(s, opts_.store);
+  o.swap = true;
+  o.stopped = std::move(s);
+  finish_move(o);
 }
 
 void node::recompute(running s) {
@@ -130,43 +136,32 @@ void node::drain(const std::vector<actor>& peers) {
 
 node::outgoing* node::find_outgoing(seq_id seq, epoch_t epoch) {
   auto i = outgoing_.find(seq);
-  return i != outgoing_.end() && i->second.sender.offer().epoch == epoch
-             ? &i->second
-             : nullptr;
+  return i != outgoing_.end() && i->second.move.epoch() == epoch ? &i->second
+                                                                 : nullptr;
 }
 
 void node::advance_moves() {
   auto there = std::vector<seq_id>{};
   for (auto& [seq, o] : outgoing_) {
-    if (o.stopped || o.sender.now_in() != kv_sender::state::sending)
+    if (o.stopped)
       continue;
     auto* s = find(seq);
     auto tokens = s->table.length();
-    auto full = c_->has(model_bug::copies_open_block)
-                    ? kv_layout::blocks_for(tokens)
-                    : tokens / kv_block_tokens;
-    if (o.copied < full) {
-      auto box = kv_outbox{};
-      push(o.sender, s->table, o.copied++, 1, box);
-      send(o, *s, std::move(box));
-    }
-    if (o.copied == full && o.sender.idle())
+    // As if the block that is being filled were full.
+    if (c_->has(model_bug::copies_open_block))
+      s->table.set_length(kv_layout::blocks_for(tokens) * kv_block_tokens);
+    auto box = kv_outbox{};
+    o.move.copy_ahead(s->table, 1, c_->now, box);
+    if (o.move.caught_up(s->table))
       there.push_back(seq);
+    s->table.set_length(tokens);
+    send(o, *s, std::move(box));
   }
-  for (auto seq : there)
-    stop_and_copy(outgoing_.find(seq));
-}
-
-void node::stop_and_copy(outgoing_map::iterator i) {
-  auto& o = i->second;
-  o.stopped = take(i->first);
-  auto& s = *o.stopped;
-  auto tokens = s.table.length();
-  auto box = kv_outbox{};
-  push(o.sender, s.table, o.copied, kv_layout::blocks_for(tokens) - o.copied,
-       box);
-  o.sender.finish(tokens, s.generated, c_->now, box);
-  send(o, s, std::move(box));
+  for (auto seq : there) {
+    auto& o = outgoing_.at(seq);
+    o.stopped = take(seq);
+    finish_move(o);
+  }
 }
 
 template <class M>
@@ -176,7 +171,7 @@ void node::at_sender(M m, actor from) {
   auto seq = m.seq;
   if (auto i = outgoing_.find(seq);
       !is_abort && c_->has(model_bug::any_epoch) && i != outgoing_.end())
-    m.epoch = i->second.sender.offer().epoch;
+    m.epoch = i->second.move.epoch();
   auto tell = [&](kv_sender& sender) {
     auto box = kv_outbox{};
     if constexpr (is_grant || std::is_same_v<M, kv_credit>)
@@ -199,11 +194,11 @@ void node::at_sender(M m, actor from) {
     }
   }
   if (auto* o = find_outgoing(seq, m.epoch); o != nullptr && o->to == from) {
-    auto box = tell(o->sender);
+    auto box = tell(o->move.sender());
     send(*o, o->stopped ? *o->stopped : *find(seq), std::move(box));
     if (c_->has(model_bug::frees_at_commit)
-        && o->sender.now_in() == kv_sender::state::committing)
-      o->sender.on(kv_accepted{seq, m.epoch});
+        && o->move.sender().now_in() == kv_sender::state::committing)
+      o->move.sender().on(kv_accepted{seq, m.epoch});
     return settle(seq);
   }
   if (auto i = prefills_.find(seq); i != prefills_.end()
@@ -270,7 +265,7 @@ void node::tick_outgoing(seq_id seq) {
     return;
   auto& o = i->second;
   auto box = kv_outbox{};
-  o.sender.tick(c_->now, box);
+  o.move.sender().tick(c_->now, box);
   send(o, o.stopped ? *o.stopped : *find(seq), std::move(box));
   settle(seq);
 }
@@ -282,13 +277,13 @@ void node::settle(seq_id seq) {
   if (i == outgoing_.end())
     return;
   auto& o = i->second;
-  if (o.sender.done()) {
+  if (o.move.sender().done()) {
     handed_over(i);
-  } else if (o.sender.failed() && o.sender.may_be_taken() && !o.swap
-             && !c_->has(model_bug::keeps_after_silence)) {
+  } else if (o.move.sender().failed() && o.move.sender().may_be_taken()
+             && !o.swap && !c_->has(model_bug::keeps_after_silence)) {
     fail(o.stopped->of, o.stopped->generated.size());
     drop_outgoing(i, errc::timeout);
-  } else if (o.sender.failed()) {
+  } else if (o.move.sender().failed()) {
     keep_here(i);
   }
 }
@@ -297,7 +292,7 @@ void node::handed_over(outgoing_map::iterator i) {
   auto seq = i->first;
   auto o = std::move(i->second);
   outgoing_.erase(i);
-  auto epoch = o.sender.offer().epoch;
+  auto epoch = o.move.epoch();
   over_.add(seq, epoch, false);
   if (!o.swap) {
     ++c_->out.migrated;
@@ -321,7 +316,7 @@ void node::keep_here(outgoing_map::iterator i) {
   auto seq = i->first;
   auto o = std::move(i->second);
   outgoing_.erase(i);
-  auto epoch = o.sender.offer().epoch;
+  auto epoch = o.move.epoch();
   if (o.swap && opts_.store != 0)
     c_->post(opts_.self, opts_.store, cancel{seq, epoch});
   if (o.stopped) {
@@ -342,9 +337,9 @@ void node::keep_here(outgoing_map::iterator i) {
 void node::drop_outgoing(outgoing_map::iterator i, errc code) {
   auto seq = i->first;
   auto& o = i->second;
-  auto epoch = o.sender.offer().epoch;
+  auto epoch = o.move.epoch();
   auto box = kv_outbox{};
-  o.sender.abort(code, "", box);
+  o.move.sender().abort(code, "", box);
   c_->post(opts_.self, o.to, std::move(box));
   if (o.swap && opts_.store != 0)
     c_->post(opts_.self, opts_.store, cancel{seq, epoch});
