@@ -60,7 +60,7 @@ void decode_state::handed_over(outgoing_map::iterator i, time_point now) {
 
 // The destination does not have it: it goes on here, from its tokens if its
 // blocks were wanted.
-void decode_state::keep_here(outgoing_map::iterator i, const error& why) {
+void decode_state::keep_here(outgoing_map::iterator i, error why) {
   auto seq = i->first;
   auto o = std::move(i->second);
   outgoing_.erase(i);

@@ -238,7 +238,7 @@ private:
   void finish_move(outgoing& o, time_point now);
   void settle(seq_id seq, time_point now);
   void handed_over(outgoing_map::iterator i, time_point now);
-  void keep_here(outgoing_map::iterator i, const error& why);
+  void keep_here(outgoing_map::iterator i, error why);
   void call_off(outgoing_map::iterator i, const error& why);
   void drop_outgoing(outgoing_map::iterator i, const error& why);
   void answer(request_id request, result<migrated> how);
