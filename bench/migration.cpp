@@ -137,7 +137,7 @@ void live_migration(benchmark::State& state) {
   };
   report("moved", moved); // the wait for the first token of the new node, steps
   report("still", still); // for the same one without a move
-  report("lost", lost);   // what the move costs from its start to its end, steps
+  report("lost", lost); // what the move costs from its start to its end, steps
   state.counters["step_us"] = quantile(steps, .5);
   state.counters["handover_us"] = quantile(pause, .5);
   state.counters["copied_ahead_for"] = quantile(tokens, .5);
