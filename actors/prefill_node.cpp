@@ -24,6 +24,7 @@ public:
   void submit(const prefill_job& m) {
     peers_.add(self_, m.decode);
     peers_.add(self_, m.stream);
+    reporter_.changed();
     self_->state.submit(m);
     flush();
   }

@@ -42,7 +42,7 @@ struct request_size {
 /// up, so that nodes of different speed are compared fairly.
 class load_estimate {
 public:
-  /// From the node itself.
+  /// From the node itself. Costs that cannot be are ignored.
   void told(const node_load& load);
 
   void placed(const request_size& r);

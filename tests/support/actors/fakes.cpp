@@ -88,6 +88,12 @@ fake_stream(stream_actor::pointer,
   };
 }
 
+load_sink::behavior_type
+fake_load_sink(load_sink::pointer,
+               std::shared_ptr<std::vector<node_load>> heard) {
+  return {[=](const node_load& l) { heard->push_back(l); }};
+}
+
 registry_actor::behavior_type
 fake_registry(registry_actor::pointer self,
               std::shared_ptr<registry_script> script) {
