@@ -9,6 +9,7 @@
 #include "actors/peers.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
+#include "core/serving/router.hpp"
 
 namespace troupe {
 
@@ -24,10 +25,7 @@ public:
   void add(const add_decode& m);
   void add(const add_mixed& m);
 
-  /// The mixed node with the fewest requests, or the node of each other role,
-  /// whichever has less to do; ties go to the mixed node, and to the lowest id,
-  /// so that a run is reproducible. Without prefill nodes, decode nodes
-  /// prefill.
+  /// See `router`. Errors: no_node.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void move(const placement_moved& m);
@@ -40,6 +38,9 @@ public:
   /// Errors: no_node.
   result<std::pair<decode_actor, drain_node>> retire(const drain_request& m);
 
+  /// What a node says it has to do.
+  void on(const node_load& load, const caf::actor_addr& node);
+
   void down(const caf::actor_addr& peer);
 
   struct member {
@@ -51,18 +52,24 @@ public:
   peers outstanding; ///< status queries under way
 
 private:
-  template <class Handle>
+  /// One of the handles is set.
   struct entry {
     node_id node = 0;
-    Handle handle;
-    uint32_t load = 0; ///< requests placed and not released
+    route_role role = route_role::mixed;
+    prefill_actor prefill;
+    decode_actor decode;
+    bool leaving = false; ///< being drained
+    bool is(const caf::actor_addr& peer) const {
+      return prefill == peer || decode == peer;
+    }
   };
 
-  std::vector<entry<prefill_actor>> prefill_;
-  std::vector<entry<decode_actor>> decode_;
-  std::vector<entry<decode_actor>> mixed_;
-  std::vector<entry<decode_actor>> leaving_; ///< being drained
-  std::map<request_id, placement> placements_;
+  void join(entry e);
+  const entry* generating(node_id node) const;
+
+  std::map<router::member, entry> members_;
+  router router_;
+  router::member last_ = 0;
 };
 
 static_assert(!std::is_aggregate_v<registry_state>);
