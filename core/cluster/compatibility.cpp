@@ -1,7 +1,6 @@
 #include "core/cluster/compatibility.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <string_view>
 
 namespace troupe {
@@ -32,7 +31,7 @@ result<void> check_request(const join_request& r) {
   auto bad = [](const char* why) { return fail(errc::invalid_argument, why); };
   if (!is_word(r.name))
     return bad("a node's name is 1 to 64 of A-Z a-z 0-9 . _ - :");
-  if (r.role > member_role::store)
+  if (r.role > node_role::store)
     return bad("no such role");
   if (!is_word(r.model) || !is_word(r.isa))
     return bad("model digest and ISA class are 1 to 64 of A-Z a-z 0-9 . _ - :");
@@ -59,10 +58,7 @@ result<void> check_compatible(const join_request& r, const cluster_profile& c) {
 }
 
 bool plausible(const node_load& l) {
-  auto fine = [](double x) { return std::isfinite(x) && x >= 0; };
-  return fine(l.cost.base) && fine(l.cost.prefill_token)
-         && fine(l.cost.prefill_context) && fine(l.cost.row)
-         && fine(l.cost.decode_context) && l.free_blocks <= l.capacity;
+  return plausible(l.cost) && l.free_blocks <= l.blocks && l.block_tokens > 0;
 }
 
 std::string to_string(const kv_layout& l) {

@@ -25,8 +25,8 @@ result<void> check_request(const join_request& request);
 result<void> check_compatible(const join_request& request,
                               const cluster_profile& cluster);
 
-/// Whether the numbers of a load can be reckoned with: costs that are finite
-/// and not negative, no more blocks free than there are.
+/// Whether the numbers of a load can be reckoned with: costs that can be, no
+/// more blocks free than there are.
 bool plausible(const node_load& load);
 
 /// "f16 [28 layers, 8 heads, 128 + 128]"

@@ -27,7 +27,7 @@ member::member(join_request self, member_options options)
 
 // -- joining ------------------------------------------------------------------
 
-void member::start(time_point now, member_outbox& out) {
+void member::start(time_point now, member_output& out) {
   if (state_ != state::left)
     return;
   failure_ = {};
@@ -40,6 +40,7 @@ void member::start(time_point now, member_outbox& out) {
 void member::next_incarnation(time_point now) {
   state_ = state::joining;
   self_.incarnation = random_bits(options_.seed, ++lives_);
+  self_.replaces = 0;
   number_ = 0;
   node_ = 0;
   epoch_ = 0;
@@ -59,22 +60,31 @@ duration member::retry_delay() {
   return d / 2 + duration{static_cast<int64_t>(jitter * (d / 2).count())};
 }
 
-void member::send_join(time_point now, member_outbox& out) {
-  self_.number = ++number_;
-  sent_.emplace_back(number_, now);
-  if (sent_.size() > max_sent)
-    sent_.pop_front();
-  out.push_back(self_);
+void member::send_join(time_point now, member_output& out) {
+  remember_sent(now);
+  self_.number = number_;
+  out.send.emplace_back(self_);
   next_send_ = now + retry_delay();
 }
 
-void member::on(const join_reply& m, time_point now, member_outbox& out) {
-  if (state_ != state::joining || m.incarnation != self_.incarnation)
+void member::remember_sent(time_point now) {
+  sent_.emplace_back(++number_, now);
+  if (sent_.size() > max_sent)
+    sent_.pop_front();
+}
+
+void member::on(const join_reply& m, time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
+  if (m.incarnation != self_.incarnation)
+    return;
+  if (in_cluster() && m.code == errc::none && m.epoch == epoch_)
+    extend_lease(m.number); // of a join that was sent again meanwhile
+  if (state_ != state::joining)
     return;
   if (m.code != errc::none) {
     failure_ = fail(m.code, m.reason);
     if (for_good(m.code))
-      state_ = state::left;
+      end(kind::refused, out);
     else if (m.code == errc::stale_epoch)
       next_incarnation(now);
     return;
@@ -94,7 +104,17 @@ void member::on(const join_reply& m, time_point now, member_outbox& out) {
   timeout_ = timeout;
   joined_ = now;
   lease_ = *sent + timeout;
+  out.events.push_back({kind::joined, node_, epoch_});
   send_sign_of_life(now, out);
+}
+
+void member::on(const name_taken& m, time_point now, member_output& out) {
+  // To the last join alone, so that one answer makes one join.
+  if (state_ != state::joining || m.incarnation != self_.incarnation
+      || m.number != number_)
+    return;
+  self_.replaces = m.epoch;
+  send_join(now, out);
 }
 
 // -- while a member -----------------------------------------------------------
@@ -103,16 +123,30 @@ bool member::acts(time_point now) const {
   return in_cluster() && !leaving_ && now < lease_;
 }
 
-void member::on(const heartbeat_ack& m, time_point now) {
-  fence_if_cut_off(now);
+void member::on(const heartbeat_ack& m, time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
   if (!in_cluster() || m.epoch != epoch_)
     return;
-  if (auto sent = take_sent(m.number))
-    lease_ = std::max(lease_, *sent + timeout_);
+  extend_lease(m.number);
   if (now - joined_ >= timeout_)
     retries_ = 0; // two nodes of one name stay slow to replace each other
-  if (m.drain)
-    state_ = state::draining;
+}
+
+void member::extend_lease(uint64_t number) {
+  if (auto sent = take_sent(number))
+    lease_ = std::max(lease_, *sent + timeout_);
+}
+
+void member::on(const drain_order& m, time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
+  if (state_ == state::member && m.epoch == epoch_)
+    begin_draining(now, out);
+}
+
+void member::begin_draining(time_point now, member_output& out) {
+  state_ = state::draining;
+  out.events.push_back({kind::draining, node_, epoch_});
+  send_sign_of_life(now, out);
 }
 
 // When the message was sent, if it is not answered yet; those before it need
@@ -127,33 +161,30 @@ std::optional<time_point> member::take_sent(uint64_t number) {
   return at;
 }
 
-void member::send_sign_of_life(time_point now, member_outbox& out) {
+void member::send_sign_of_life(time_point now, member_output& out) {
   next_send_ = now + interval_;
   if (leaving_) {
-    out.push_back(leave{node_, epoch_});
+    out.send.emplace_back(leave{node_, epoch_});
     return;
   }
-  sent_.emplace_back(++number_, now);
-  if (sent_.size() > max_sent)
-    sent_.pop_front();
-  out.push_back(
+  remember_sent(now);
+  out.send.emplace_back(
       heartbeat{node_, epoch_, number_, state_ == state::draining, load_});
 }
 
-void member::drain(time_point now, member_outbox& out) {
-  fence_if_cut_off(now);
+void member::drain(time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
   if (state_ == state::joining) {
-    state_ = state::left;
+    end(kind::left, out);
   } else if (state_ == state::fenced) {
     leaving_ = true;
   } else if (state_ == state::member) {
-    state_ = state::draining;
-    send_sign_of_life(now, out);
+    begin_draining(now, out);
   }
 }
 
-void member::drained(time_point now, member_outbox& out) {
-  fence_if_cut_off(now);
+void member::drained(time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
   if (state_ != state::draining || leaving_)
     return;
   leaving_ = true;
@@ -162,38 +193,42 @@ void member::drained(time_point now, member_outbox& out) {
 
 // -- until it is none ---------------------------------------------------------
 
-void member::on(const epoch_over& m, time_point now) {
+void member::on(const epoch_over& m, time_point now, member_output& out) {
   if (in_cluster() && m.epoch == epoch_)
-    fence(now);
+    fence(now, out);
 }
 
-void member::fence_if_cut_off(time_point now) {
+void member::fence_if_cut_off(time_point now, member_output& out) {
   if (in_cluster() && now >= lease_)
-    fence(now);
+    fence(now, out);
 }
 
-void member::fence(time_point now) {
-  if (leaving_) { // nothing left to drop
-    state_ = state::left;
-    return;
-  }
+void member::fence(time_point now, member_output& out) {
+  if (leaving_) // nothing left to drop
+    return end(kind::left, out);
   leaving_ = state_ == state::draining;
   if (now - joined_ >= timeout_)
     retries_ = 0;
   state_ = state::fenced;
+  out.events.push_back({kind::fenced, node_, epoch_});
 }
 
-void member::dropped(time_point now) {
+void member::end(kind how, member_output& out) {
+  state_ = state::left;
+  out.events.push_back({how, node_, epoch_});
+}
+
+void member::dropped(time_point now, member_output& out) {
   if (state_ != state::fenced)
     return;
   if (leaving_)
-    state_ = state::left;
+    end(kind::left, out);
   else
     next_incarnation(now);
 }
 
-void member::tick(time_point now, member_outbox& out) {
-  fence_if_cut_off(now);
+void member::tick(time_point now, member_output& out) {
+  fence_if_cut_off(now, out);
   if (!next_deadline() || now < next_send_)
     return;
   if (state_ == state::joining)

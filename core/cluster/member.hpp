@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "core/base/error.hpp"
 #include "core/base/time.hpp"
@@ -19,8 +20,34 @@ struct member_options {
   duration max_retry = std::chrono::seconds{2};
 };
 
+/// What became of a node, for who runs its sequences.
+struct member_event {
+  enum class kind : uint8_t {
+    /// It is `node` in `epoch`, and may take work.
+    joined,
+    /// Take nothing new, move the sequences away, then drained().
+    draining,
+    /// Emit nothing more, drop all sequences, then dropped().
+    fenced,
+    /// It drained, or was fenced meanwhile; start() joins again.
+    left,
+    /// For good, see failure(): joining again would not help.
+    refused,
+  };
+  kind what = kind::joined;
+  node_id node = 0;
+  membership_epoch epoch = 0;
+};
+
+/// What a call wants done.
+struct member_output {
+  std::vector<member_message> send;
+  std::vector<member_event> events;
+};
+
 /// A node's side of its membership. Pure: messages and the time go in, messages
-/// to send come out in an outbox.
+/// and events come out. Whoever ticks it must not compute in between: a step of
+/// a prompt may take longer than the lease.
 ///
 /// The node holds a lease: what it sent and the registry answered lets it act
 /// for `timeout` from when it was *sent*. The registry counts from when it
@@ -42,23 +69,25 @@ public:
   member(join_request self, member_options options);
 
   /// Joins, at once; after `left` again.
-  void start(time_point now, member_outbox& out);
+  void start(time_point now, member_output& out);
 
-  void on(const join_reply& m, time_point now, member_outbox& out);
-  void on(const heartbeat_ack& m, time_point now);
-  void on(const epoch_over& m, time_point now);
+  void on(const join_reply& m, time_point now, member_output& out);
+  void on(const name_taken& m, time_point now, member_output& out);
+  void on(const heartbeat_ack& m, time_point now, member_output& out);
+  void on(const drain_order& m, time_point now, member_output& out);
+  void on(const epoch_over& m, time_point now, member_output& out);
 
   /// Goes with the next heartbeat.
   void set_load(const node_load& load) { load_ = load; }
   /// No new work; leaves once drained().
-  void drain(time_point now, member_outbox& out);
+  void drain(time_point now, member_output& out);
   /// While draining: no sequence is left.
-  void drained(time_point now, member_outbox& out);
+  void drained(time_point now, member_output& out);
   /// While fenced: the sequences are gone. Joins again, unless it was leaving.
-  void dropped(time_point now);
+  void dropped(time_point now, member_output& out);
 
   /// Sends what is due; notices that it is cut off.
-  void tick(time_point now, member_outbox& out);
+  void tick(time_point now, member_output& out);
   /// When to tick next; none: never.
   std::optional<time_point> next_deadline() const;
 
@@ -75,14 +104,20 @@ public:
   membership_epoch epoch() const { return epoch_; }
 
 private:
+  using kind = member_event::kind;
+
   bool in_cluster() const {
     return state_ == state::member || state_ == state::draining;
   }
-  void send_join(time_point now, member_outbox& out);
-  void send_sign_of_life(time_point now, member_outbox& out);
+  void send_join(time_point now, member_output& out);
+  void send_sign_of_life(time_point now, member_output& out);
   void next_incarnation(time_point now);
-  void fence_if_cut_off(time_point now);
-  void fence(time_point now);
+  void remember_sent(time_point now);
+  void extend_lease(uint64_t number);
+  void fence_if_cut_off(time_point now, member_output& out);
+  void fence(time_point now, member_output& out);
+  void begin_draining(time_point now, member_output& out);
+  void end(kind how, member_output& out);
   duration retry_delay();
   std::optional<time_point> take_sent(uint64_t number);
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,13 +19,14 @@ namespace troupe {
 
 struct membership_options {
   cluster_profile cluster;
-  /// Another, greater one each time the registry starts: epochs of a former
-  /// life must not come again.
-  uint32_t life = 1;
-  /// Ids count up from here. Nodes of a former life may go by theirs for
-  /// another `timeout`, so a later life begins beyond them.
-  node_id first_node = 1;
-  duration interval = std::chrono::milliseconds{500};
+  /// Greater each time the registry starts, by at least the joins of the life
+  /// before: the wall clock, in milliseconds. Epochs and ids of nodes count up
+  /// from it, so that those of a former life do not come again (ids: before
+  /// 2^32 of them went by, which by that clock takes seven weeks).
+  /// REQUIRES: 0 < life < 2^44.
+  uint64_t life = 1;
+  /// Between two heartbeats of a node.
+  duration interval = std::chrono::milliseconds{250};
   /// Silence until a node gets no new work.
   duration suspect_after = std::chrono::seconds{1};
   /// Silence until it is fenced. A node stops by itself no later.
@@ -33,12 +36,12 @@ struct membership_options {
 
 struct member_record {
   std::string name;
-  member_role role = member_role::prefill;
+  node_role role = node_role::prefill;
   uint64_t incarnation = 0;
   membership_epoch epoch = 0;
   uint32_t threads = 0;
   bool suspect = false;
-  bool draining = false;
+  bool draining = false; ///< it was told to, or says so
   node_load load;
   uint64_t number = 0; ///< greatest one heard
   time_point heard{};  ///< when that came
@@ -65,32 +68,47 @@ struct membership_event {
   std::string name;
 };
 
-using membership_events = std::vector<membership_event>;
+/// What a call wants done, in this order.
+struct membership_output {
+  struct order {
+    node_id to = 0;
+    registry_message what;
+  };
+  /// To whoever sent the message.
+  std::vector<registry_message> answers;
+  /// To nodes; also to those that are no longer members by the events below.
+  std::vector<order> orders;
+  std::vector<membership_event> events;
+};
 
 /// Who is in the cluster: the registry's side. Pure: messages and the time go
-/// in, answers and events come out. A stay that is over is forgotten, so that
+/// in, messages and events come out. A stay that is over is forgotten, so that
 /// its epoch is as unknown as one that never was.
+///
+/// Nobody is fenced without a fault as long as a message and its answer, and an
+/// interval, together take less than the timeout, and a join and its answer
+/// less than half of it.
 class membership {
 public:
   /// REQUIRES: interval < suspect_after < timeout.
   explicit membership(membership_options options);
 
-  /// Takes the node in, or says why not. Who joins under a name in use fences
-  /// who was there; an incarnation that is over may not come back.
-  registry_message on(const join_request& m, time_point now,
-                      membership_events& events);
+  /// Takes the node in, or says why not. Who joins under a name in use, and
+  /// knows by whom, fences that one; an incarnation that is over may not come
+  /// back.
+  void on(const join_request& m, time_point now, membership_output& out);
   /// O(log n). A load that is not plausible() is dropped, not the sign of life.
-  registry_message on(const heartbeat& m, time_point now,
-                      membership_events& events);
-  registry_message on(const leave& m, membership_events& events);
+  void on(const heartbeat& m, time_point now, membership_output& out);
+  void on(const leave& m, membership_output& out);
 
   /// A monitor says that the node's process died.
-  void down(node_id node, membership_events& events);
-  /// No new work for it; it is told with the next answer. no_node.
-  result<void> drain(node_id node, membership_events& events);
+  void down(node_id node, membership_output& out);
+  /// No new work for the node, which is told until it drains; its leave ends
+  /// it, and it may join again. Errors: no_node.
+  result<node_id> drain(std::string_view name, membership_output& out);
   /// Suspects and fences who fell silent.
-  void expire(time_point now, membership_events& events);
-  /// When expire() has something to do; none: never.
+  void tick(time_point now, membership_output& out);
+  /// When tick() has something to do; none: never.
   std::optional<time_point> next_deadline() const;
 
   const std::map<node_id, member_record>& members() const { return members_; }
@@ -102,19 +120,20 @@ private:
   using record_map = std::map<node_id, member_record>;
 
   join_reply accept(const join_request& m, node_id node) const;
-  node_id add(const join_request& m, time_point now, membership_events& events);
+  node_id add(const join_request& m, time_point now, membership_output& out);
+  node_id next_id();
   void heard(record_map::iterator i, uint64_t number, time_point now,
-             membership_events& events);
-  void remove(record_map::iterator i, kind why, membership_events& events);
+             membership_output& out);
+  void remove(record_map::iterator i, kind why, membership_output& out);
   void spend(uint64_t incarnation);
   time_point deadline(const member_record& r) const;
   record_map::iterator locate(node_id node, membership_epoch epoch);
 
   membership_options options_;
   node_id next_node_;
-  uint32_t stays_ = 0; ///< in this life
+  uint64_t stays_ = 0; ///< in this life
   record_map members_;
-  std::map<std::string, node_id> by_name_;
+  std::map<std::string, node_id, std::less<>> by_name_;
   std::set<std::pair<time_point, node_id>> deadlines_;
   // Incarnations that are over, the latest of them: a join that was long under
   // way must not fence the node's next life.

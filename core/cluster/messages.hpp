@@ -9,7 +9,8 @@
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
 #include "core/kv/layout.hpp"
-#include "core/serving/latency_predictor.hpp"
+#include "core/serving/node_load.hpp"
+#include "core/serving/node_role.hpp"
 
 namespace troupe {
 
@@ -21,39 +22,22 @@ namespace troupe {
 inline constexpr uint32_t cluster_protocol_version = 1;
 
 /// One stay of a node in a cluster, from its join until it leaves or is fenced.
-/// Never given twice. The upper half is the registry's life.
+/// Never given twice, and greater in each life of the registry.
 using membership_epoch = uint64_t;
-
-enum class member_role : uint8_t { prefill, decode, mixed, store };
-
-/// What a node is busy with, for whoever places sequences.
-struct node_load {
-  /// Sequences that decode.
-  uint32_t running_rows = 0;
-  /// Tokens that they attend to, summed.
-  uint64_t decode_context = 0;
-  /// Tokens of prompts that are still to be computed.
-  uint64_t waiting_prompt = 0;
-  uint32_t free_blocks = 0;
-  /// Blocks of the pool.
-  uint32_t capacity = 0;
-  step_cost cost;
-  auto fields() {
-    return std::tie(running_rows, decode_context, waiting_prompt, free_blocks,
-                    capacity, cost.base, cost.prefill_token,
-                    cost.prefill_context, cost.row, cost.decode_context);
-  }
-};
 
 /// Node -> registry: may I join? Sent again until it is answered.
 struct join_request {
   uint32_t version = cluster_protocol_version;
   /// Unique in the cluster: who joins under it again replaces who was there.
   std::string name;
-  member_role role = member_role::prefill;
+  node_role role = node_role::prefill;
   /// Random; another one for every attempt to become a member.
   uint64_t incarnation = 0;
   uint64_t number = 0;
+  /// Who has the name now, as `name_taken` told; 0: nobody. Only a node that
+  /// knows whom it replaces does so, hence a join that was long under way does
+  /// not fence the life that came after it.
+  membership_epoch replaces = 0;
   /// As model::digest has it.
   std::string model;
   kv_layout layout;
@@ -63,7 +47,7 @@ struct join_request {
   /// KV blocks of the node's pool.
   uint32_t blocks = 0;
   auto fields() {
-    return std::tie(version, name, role, incarnation, number, model,
+    return std::tie(version, name, role, incarnation, number, replaces, model,
                     layout.layers, layout.kv_heads, layout.k_dim, layout.v_dim,
                     layout.dtype, isa, threads, blocks);
   }
@@ -86,12 +70,23 @@ struct join_reply {
   }
 };
 
+/// Registry -> node: your name is that of the node in `epoch`. Ask again,
+/// saying that you replace it.
+struct name_taken {
+  /// Of the request that this answers.
+  uint64_t incarnation = 0;
+  uint64_t number = 0;
+  membership_epoch epoch = 0;
+  auto fields() { return std::tie(incarnation, number, epoch); }
+};
+
 /// Node -> registry: I am alive, and this busy.
 struct heartbeat {
   node_id node = 0;
   membership_epoch epoch = 0;
   uint64_t number = 0;
-  /// I want to leave: no new work, please.
+  /// I take no new work, and leave when I have nothing left: of my own, or
+  /// because of a drain_order, which this acknowledges.
   bool draining = false;
   node_load load;
   auto fields() { return std::tie(node, epoch, number, draining, load); }
@@ -101,9 +96,14 @@ struct heartbeat {
 struct heartbeat_ack {
   membership_epoch epoch = 0;
   uint64_t number = 0;
-  /// Take no new work, move what you have elsewhere, and leave.
-  bool drain = false;
-  auto fields() { return std::tie(epoch, number, drain); }
+  auto fields() { return std::tie(epoch, number); }
+};
+
+/// Registry -> node: take no new work, move what you have elsewhere, and leave.
+/// Sent again until heartbeats say that it drains.
+struct drain_order {
+  membership_epoch epoch = 0;
+  auto fields() { return std::tie(epoch); }
 };
 
 /// Node -> registry: I have nothing left and go. Sent again until it is
@@ -123,12 +123,11 @@ struct epoch_over {
   auto fields() { return std::tie(epoch, reason); }
 };
 
-/// What a node wants sent to the registry, in order.
+/// What a node sends to the registry.
 using member_message = std::variant<join_request, heartbeat, leave>;
-using member_outbox = std::vector<member_message>;
 
-/// What the registry answers; nothing, to what is old.
-using registry_message =
-    std::variant<std::monostate, join_reply, heartbeat_ack, epoch_over>;
+/// What the registry sends to a node.
+using registry_message = std::variant<join_reply, name_taken, heartbeat_ack,
+                                      drain_order, epoch_over>;
 
 } // namespace troupe

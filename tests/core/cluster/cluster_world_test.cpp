@@ -66,6 +66,8 @@ BOOST_AUTO_TEST_CASE(broken_rules_are_noticed) {
   BOOST_TEST(noticed(cluster_bug::any_epoch));
   BOOST_TEST(noticed(cluster_bug::keeps_incarnation));
   BOOST_TEST(noticed(cluster_bug::no_expiry));
+  BOOST_TEST(noticed(cluster_bug::joins_blindly));
+  BOOST_TEST(noticed(cluster_bug::loses_orders));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -20,6 +20,10 @@ enum class cluster_bug : uint8_t {
   keeps_incarnation,
   /// The registry never looks for silent nodes.
   no_expiry,
+  /// Who joins replaces who has the name, without knowing whom.
+  joins_blindly,
+  /// Orders to drain get lost, all of them.
+  loses_orders,
 };
 
 struct cluster_outcome {
@@ -33,7 +37,7 @@ struct cluster_outcome {
   uint32_t left = 0;
   uint32_t cut_off = 0; ///< stays that ended on the node's side
   uint32_t restarts = 0;
-  /// From the end of all faults until all were members.
+  /// From the end of all faults, or a drain, until all were members.
   duration settled{};
 };
 
@@ -42,8 +46,9 @@ struct cluster_outcome {
 /// the registry crashes. After every event: one live epoch a name; no epoch
 /// that is over is accepted; no two nodes that act have one id; who acts has
 /// been answered within the timeout, under an epoch that did not expire by
-/// silence. When the faults have stopped, the live nodes are the members, and
-/// know it, within `cluster_settles_within`.
+/// silence; who acts is not replaced. When the faults have stopped, the live
+/// nodes are the members, and know it, within `cluster_settles_within`, and
+/// stay it; then one of them is drained, leaves and joins again.
 cluster_outcome run_cluster(uint64_t seed, cluster_bug bug = cluster_bug::none);
 
 /// The timeout, until both sides know; twice the longest retry, since an
