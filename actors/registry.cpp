@@ -41,15 +41,15 @@ void registry_state::join(entry e) {
 }
 
 void registry_state::add(const add_prefill& m) {
-  join({m.node, route_role::prefill, m.handle, {}});
+  join({m.node, node_role::prefill, m.handle, {}});
 }
 
 void registry_state::add(const add_decode& m) {
-  join({m.node, route_role::decode, {}, m.handle});
+  join({m.node, node_role::decode, {}, m.handle});
 }
 
 void registry_state::add(const add_mixed& m) {
-  join({m.node, route_role::mixed, {}, m.handle});
+  join({m.node, node_role::mixed, {}, m.handle});
 }
 
 result<placement> registry_state::place(const place_request& m) {

@@ -54,7 +54,7 @@ private:
   /// One of the handles is set.
   struct entry {
     node_id node = 0;
-    route_role role = route_role::mixed;
+    node_role role = node_role::mixed;
     prefill_actor prefill;
     decode_actor decode;
     bool leaving = false; ///< being drained

@@ -4,17 +4,12 @@
 
 namespace troupe {
 
-namespace {
-
-// A node that says nonsense must not draw all requests.
-bool usable(const step_cost& c) {
+bool plausible(const step_cost& c) {
   auto in_range = [](double x) { return x >= 0 && x < 1e15; };
   return c.base + c.row > 0 && in_range(c.base) && in_range(c.prefill_token)
          && in_range(c.prefill_context) && in_range(c.row)
          && in_range(c.decode_context);
 }
-
-} // namespace
 
 // With room for the first token.
 uint64_t load_estimate::blocks_for(uint64_t tokens) const {
@@ -24,7 +19,7 @@ uint64_t load_estimate::blocks_for(uint64_t tokens) const {
 void load_estimate::told(const node_load& load) {
   auto cost = told_.cost;
   told_ = load;
-  if (!usable(load.cost))
+  if (!plausible(load.cost))
     told_.cost = cost;
   fresh_tokens_ = fresh_blocks_ = 0;
 }

@@ -28,6 +28,10 @@ struct node_load {
   }
 };
 
+/// Whether steps can cost that: a node that says nonsense must not draw all
+/// requests.
+bool plausible(const step_cost& cost);
+
 /// What of a request matters to where it goes.
 struct request_size {
   /// Tokens to compute before the first one comes.

@@ -25,7 +25,7 @@ struct router::candidate {
   }
 };
 
-void router::join(member m, node_id node, route_role role) {
+void router::join(member m, node_id node, node_role role) {
   members_[m] = {node, role, {}};
 }
 
@@ -35,7 +35,7 @@ void router::told(member m, const node_load& load) {
 }
 
 // Of the nodes of a role, for the work that is to be done there.
-router::candidate router::best(route_role role, route_role work,
+router::candidate router::best(node_role role, node_role work,
                                const request_size& size,
                                std::span<const node_id> avoid) const {
   auto found = candidate{};
@@ -43,13 +43,13 @@ router::candidate router::best(route_role role, route_role work,
     if (e.role != role)
       continue;
     auto c = candidate{m, e.node, {}};
-    auto rows = work == route_role::mixed ? e.load.requests() : 0;
+    auto rows = work == node_role::mixed ? e.load.requests() : 0;
     c.how.avoided = std::ranges::find(avoid, e.node) != avoid.end();
     c.how.full = !e.load.has_room(size);
     c.how.requests = e.load.requests();
-    if (work != route_role::decode)
+    if (work != node_role::decode)
       c.how.ns += e.load.prefill_ns(size, rows);
-    if (work != route_role::prefill)
+    if (work != node_role::prefill)
       c.how.ns += e.load.decode_ns(size);
     if (!found || c < found)
       found = c;
@@ -60,7 +60,7 @@ router::candidate router::best(route_role role, route_role work,
 std::optional<router::route> router::place(request_id request,
                                            const request_size& size,
                                            std::span<const node_id> avoid) {
-  using enum route_role;
+  using enum node_role;
   release(request);
   auto p = best(prefill, prefill, size, avoid);
   auto d = best(decode, p ? decode : mixed, size, avoid);

@@ -8,11 +8,9 @@
 
 #include "core/base/ids.hpp"
 #include "core/serving/node_load.hpp"
+#include "core/serving/node_role.hpp"
 
 namespace troupe {
-
-/// Which part of a request a node computes.
-enum class route_role : uint8_t { prefill, decode, mixed };
 
 /// Chooses nodes for requests, and keeps the books of who has what. A node is
 /// known by a number of its own for each time that it joins, so that what ran
@@ -28,8 +26,9 @@ public:
     bool operator==(const route&) const = default;
   };
 
-  /// `node` breaks ties, and is what requests avoid.
-  void join(member m, node_id node, route_role role);
+  /// `node` breaks ties, and is what requests avoid. No request goes to a
+  /// store.
+  void join(member m, node_id node, node_role role);
   /// Gets no more requests; those it has stay in the books.
   void leave(member m) { members_.erase(m); }
 
@@ -55,7 +54,7 @@ public:
 private:
   struct entry {
     node_id node = 0;
-    route_role role = route_role::mixed;
+    node_role role = node_role::mixed;
     load_estimate load;
   };
   struct booking {
@@ -65,7 +64,7 @@ private:
   struct preference;
   struct candidate;
 
-  candidate best(route_role role, route_role work, const request_size& size,
+  candidate best(node_role role, node_role work, const request_size& size,
                  std::span<const node_id> avoid) const;
   void book(request_id request, const route& where, const request_size& size);
 

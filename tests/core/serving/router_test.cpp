@@ -3,7 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace troupe;
-using enum route_role;
+using enum node_role;
 
 namespace {
 
