@@ -5,7 +5,7 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
-#include <climits>
+#include <cstring>
 
 namespace troupe {
 
@@ -15,6 +15,9 @@ namespace {
 std::string last_reason() {
   auto first = ERR_get_error();
   ERR_clear_error();
+  // A missing file, say: OpenSSL has no text for the system's errors.
+  if (ERR_SYSTEM_ERROR(first))
+    return std::strerror(ERR_GET_REASON(first));
   auto* text = first == 0 ? nullptr : ERR_reason_error_string(first);
   return text == nullptr ? "unknown reason" : text;
 }

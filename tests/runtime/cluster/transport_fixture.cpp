@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,6 +92,14 @@ std::string basp_message(caf::actor_system& system, uint64_t to,
     throw std::runtime_error("not serialised");
   return basp_header(2, static_cast<uint32_t>(bytes.size()), 0, 1, to)
          + std::string{bytes.begin(), bytes.end()};
+}
+
+void raise_descriptors(size_t n) {
+  auto most = rlimit{};
+  ::getrlimit(RLIMIT_NOFILE, &most);
+  most.rlim_cur = std::max<rlim_t>(most.rlim_cur, n);
+  if (::setrlimit(RLIMIT_NOFILE, &most) != 0)
+    throw std::runtime_error("this test needs more open files");
 }
 
 size_t resident() {

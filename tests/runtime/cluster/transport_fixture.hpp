@@ -26,7 +26,8 @@ struct cluster_config : system_config {
 };
 
 /// Answers a status_query with one more than it asks, a string with itself.
-inline caf::behavior echo(caf::event_based_actor*) {
+inline caf::behavior echo(caf::event_based_actor* self) {
+  self->set_default_handler(caf::drop);
   return {[](const status_query& q) {
             auto s = node_status{};
             s.steps = q.detail + 1u;
@@ -139,6 +140,9 @@ std::string basp_handshake(caf::actor_system& system, uint32_t node);
 /// A message from such a node's actor 1.
 std::string basp_message(caf::actor_system& system, uint64_t to,
                          const caf::message& content);
+
+/// Lets this process have that many open files, or fails the test.
+void raise_descriptors(size_t n);
 
 /// Bytes of memory that this process has resident.
 size_t resident();

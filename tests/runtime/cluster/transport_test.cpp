@@ -1,7 +1,5 @@
 #include <boost/test/unit_test.hpp>
 
-#include <sys/resource.h>
-
 #include <random>
 
 #include "tests/runtime/cluster/transport_fixture.hpp"
@@ -168,6 +166,37 @@ BOOST_AUTO_TEST_CASE(random_frames_behind_a_handshake_do_no_harm) {
   expect_alive(a);
 }
 
+BOOST_AUTO_TEST_CASE(nor_do_messages_with_some_bytes_changed) {
+  auto a = cluster_node{};
+  auto rng = std::mt19937{3};
+  auto r = generate_request{};
+  r.prompt = {1, 2, 3};
+  auto good = std::vector<std::string>{
+      basp_message(a.system, a.actor.id(), caf::make_message(r)),
+      basp_message(a.system, a.actor.id(),
+                   caf::make_message(std::string{"text"}, status_query{1})),
+      basp_message(
+          a.system, a.actor.id(),
+          caf::make_message(caf::actor_cast<caf::strong_actor_ptr>(a.actor),
+                            std::string{"more"}))};
+  auto before = resident();
+  for (auto i = 0u; i < 300; ++i) {
+    auto p = raw_peer{a.port};
+    p.send(basp_handshake(a.system, 1000 + i));
+    for (auto n = 0; n < 16; ++n) {
+      auto m = good[rng() % good.size()];
+      for (auto changes = 1 + rng() % 3; changes > 0; --changes)
+        m[32 + rng() % (m.size() - 32)] =
+            static_cast<char>(rng() % 2 ? rng() : 0xff);
+      p.send(m);
+    }
+    p.half_close();
+    BOOST_REQUIRE(p.closed());
+    BOOST_REQUIRE(resident() < before + 256 * mib);
+  }
+  expect_alive(a);
+}
+
 BOOST_AUTO_TEST_CASE(whoever_does_not_finish_its_handshake_is_closed) {
   auto o = transport_options{};
   o.limits.handshake_deadline = 200ms;
@@ -214,11 +243,7 @@ BOOST_AUTO_TEST_CASE(whoever_does_not_read_is_closed) {
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_connections_leave_room_for_a_peer) {
-  auto most = rlimit{};
-  ::getrlimit(RLIMIT_NOFILE, &most);
-  most.rlim_cur = std::min<rlim_t>(most.rlim_max, 4096);
-  ::setrlimit(RLIMIT_NOFILE, &most);
-  BOOST_REQUIRE(most.rlim_cur >= 1600u);
+  raise_descriptors(1600);
   auto a = cluster_node{};
   auto before = resident();
   auto flood = std::vector<raw_peer>{};
