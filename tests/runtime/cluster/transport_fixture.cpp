@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <fstream>
-
 namespace troupe::testing {
 
 raw_peer::raw_peer(uint16_t port)
@@ -102,12 +100,17 @@ void raise_descriptors(size_t n) {
     throw std::runtime_error("this test needs more open files");
 }
 
-size_t resident() {
-  auto in = std::ifstream{"/proc/self/statm"};
-  auto total = size_t{0};
-  auto pages = size_t{0};
-  in >> total >> pages;
-  return pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+size_t peak_memory() {
+  auto used = rusage{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return static_cast<size_t>(used.ru_maxrss) * 1024;
+}
+
+bool grew_less(size_t before, size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  bytes += size_t{1} << 30;
+#endif
+  return peak_memory() < before + bytes;
 }
 
 } // namespace troupe::testing

@@ -144,7 +144,12 @@ std::string basp_message(caf::actor_system& system, uint64_t to,
 /// Lets this process have that many open files, or fails the test.
 void raise_descriptors(size_t n);
 
-/// Bytes of memory that this process has resident.
-size_t resident();
+/// The most bytes of memory that this process ever had resident: what was
+/// allocated and given back counts.
+size_t peak_memory();
+
+/// Whether the peak is less than `bytes` above what it was; sanitizers keep
+/// freed memory for some time.
+bool grew_less(size_t before, size_t bytes);
 
 } // namespace troupe::testing
