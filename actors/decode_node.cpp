@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/batch_controller.hpp"
+#include "actors/load_reporter.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/preempt_scheduler.hpp"
 #include "actors/send_handoff.hpp"
@@ -106,12 +107,19 @@ public:
     flush();
   }
 
+  void watch(const watch_load& m) {
+    reporter_.watch(m.to);
+    flush();
+  }
+
   void flush() {
     auto& state = self_->state;
     state.look(now());
     send_all();
     timers_.arm_step(self_, state.has_step());
     timers_.arm_deadline(self_, state.has_handoffs());
+    reporter_.report(self_, now(), !state.has_step(),
+                     [&] { return state.load(); });
   }
 
 private:
@@ -163,6 +171,7 @@ private:
   batch_controller_actor controller_;
   watched peers_;
   node_timers timers_;
+  load_reporter reporter_;
   std::multimap<request_id, owed_reply<migrated>> migrations_;
   std::vector<owed_reply<drained>> drains_;
 };
@@ -211,6 +220,7 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
         state.on(m, p->now()), p->flush();
       },
       [&state](const batch_limits& m) { state.on(m); },
+      [p](const watch_load& m) { p->watch(m); },
       [&state](const status_query&) { return state.status(); },
   };
 }

@@ -15,6 +15,7 @@
 #include "core/kv/kv_move.hpp"
 #include "core/kv/prefix_index.hpp"
 #include "core/serving/batch_controller.hpp"
+#include "core/serving/node_load.hpp"
 #include "core/serving/schedule_view.hpp"
 #include "core/serving/step_plan.hpp"
 #include "core/serving/waiting_line.hpp"
@@ -129,6 +130,7 @@ public:
     return incoming_.size() + outgoing_.size() + parked_.size() > 0;
   }
   node_status status() const;
+  node_load load() const;
   effects take_effects();
 
   /// Sequences that wait for blocks at most.
@@ -276,6 +278,7 @@ private:
   std::vector<chunk> chunks_;   ///< of the step under way
   std::vector<batch_row> rows_; ///< the same, for the engine
   step_shape shape_;            ///< of the last step
+  latency_predictor predictor_;
   bool stuck_ = false;        ///< nothing can be computed until something comes
   bool scheduled_ = false;    ///< a preempt scheduler answers
   bool view_pending_ = false; ///< it owes a plan

@@ -9,10 +9,9 @@ namespace troupe {
 // -- what the scheduler sees --------------------------------------------------
 
 step_report decode_state::stepped(duration took, time_point now) {
-  if (shape_.prefill_tokens > 0 && shape_.rows == 0) {
-    measured_.prefilled_tokens += shape_.prefill_tokens;
-    measured_.prefill_ns += took.count();
-  }
+  predictor_.record(shape_, took);
+  if (scheduled_ && measured_.steps.size() < schedule_view::max_steps)
+    measured_.steps.push_back({shape_, took.count()});
   auto r = step_report{};
   if (!opts_.slo)
     return r; // nobody reads it

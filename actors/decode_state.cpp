@@ -217,4 +217,19 @@ node_status decode_state::status() const {
   return s;
 }
 
+// Those in the line will decode here as well, but the registry has them in its
+// books already.
+node_load decode_state::load() const {
+  auto l = node_load{};
+  l.rows = static_cast<uint32_t>(batch_->size());
+  batch_->for_each([&](auto& s) { l.decode_context += s.table.length() + 1; });
+  for (auto& [seq, p] : prompts_)
+    l.prompt_tokens += p.tokens.size() - p.table.length();
+  l.free_blocks = free_blocks();
+  l.blocks = pool_->capacity();
+  l.block_tokens = kv_block_tokens;
+  l.cost = predictor_.cost();
+  return l;
+}
+
 } // namespace troupe

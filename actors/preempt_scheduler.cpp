@@ -7,10 +7,7 @@
 namespace troupe {
 
 bool preempt_scheduler_state::see(const schedule_view& view) {
-  cost_.swapped(view.swapped_bytes, view.swap_ns);
-  cost_.prefilled(view.prefilled_tokens, view.prefill_ns);
-  for (auto& f : view.finished)
-    lengths_.finished(f.prompt, f.length);
+  scheduler_.learn(view);
   if (view.number < newest_.number)
     return false;
   newest_ = view;
@@ -19,10 +16,7 @@ bool preempt_scheduler_state::see(const schedule_view& view) {
 
 schedule_plan preempt_scheduler_state::plan() {
   told_ = false;
-  history_.complete(newest_, cost_);
-  for (auto& e : newest_.entries)
-    e.remaining = lengths_.remaining(e.prompt, e.generated, e.max_tokens);
-  return plan_schedule(newest_, policy_, cost_);
+  return scheduler_.plan(newest_);
 }
 
 preempt_scheduler_actor::behavior_type preempt_scheduler(

@@ -4,9 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/protocol/interfaces.hpp"
-#include "core/serving/length_predictor.hpp"
-#include "core/serving/preempt_scheduler.hpp"
-#include "core/serving/schedule_history.hpp"
+#include "core/serving/learning_scheduler.hpp"
 
 namespace troupe {
 
@@ -17,7 +15,9 @@ public:
 
   preempt_scheduler_state() = default;
 
-  void init(const schedule_policy& policy) { policy_ = policy; }
+  void init(const schedule_policy& policy) {
+    scheduler_ = learning_scheduler{policy};
+  }
 
   /// Learns from what a view measured, whatever its age, and keeps it if it is
   /// the newest. True if nobody has been told yet to make a plan.
@@ -27,10 +27,7 @@ public:
   schedule_plan plan();
 
 private:
-  schedule_policy policy_;
-  swap_cost cost_;
-  schedule_history history_;
-  length_predictor lengths_;
+  learning_scheduler scheduler_;
   schedule_view newest_;
   bool told_ = false; ///< to make a plan
 };

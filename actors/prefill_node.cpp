@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/load_reporter.hpp"
 #include "actors/watched.hpp"
 
 namespace troupe {
@@ -40,8 +41,9 @@ public:
       return;
     self_->state.begin_step(now());
     send_all();
+    auto began = now();
     self_->state.compute();
-    self_->state.end_step(now());
+    self_->state.end_step(began, now());
     flush();
   }
 
@@ -52,10 +54,17 @@ public:
     flush();
   }
 
+  void watch(const watch_load& m) {
+    reporter_.watch(m.to);
+    flush();
+  }
+
   void flush() {
     send_all();
     timers_.arm_step(self_, self_->state.has_step());
     timers_.arm_deadline(self_, self_->state.has_handoffs());
+    reporter_.report(self_, now(), !self_->state.has_step(),
+                     [&] { return self_->state.load(); });
   }
 
 private:
@@ -70,6 +79,7 @@ private:
   prefill_actor::stateful_pointer<prefill_state> self_;
   watched peers_;
   node_timers timers_;
+  load_reporter reporter_;
 };
 
 } // namespace
@@ -92,6 +102,7 @@ prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
       [p, &state](const cancel_sequence& m) { state.cancel(m), p->flush(); },
       [p](const step_tick& t) { p->step(t); },
       [p](const deadline_tick& t) { p->tick(t); },
+      [p](const watch_load& m) { p->watch(m); },
       [&state](const status_query&) { return state.status(); },
   };
 }

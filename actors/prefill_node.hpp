@@ -13,6 +13,7 @@
 #include "actors/send_handoff.hpp"
 #include "core/kv/prefix_index.hpp"
 #include "core/sampling/fused_sampler.hpp"
+#include "core/serving/node_load.hpp"
 
 namespace troupe {
 
@@ -56,12 +57,13 @@ public:
   void begin_step(time_point now);
   /// The long part, the next layers or the logits; nothing is sent meanwhile.
   void compute();
-  /// Hands over what was computed.
-  void end_step(time_point now);
+  /// Hands over what was computed since `began`.
+  void end_step(time_point began, time_point now);
 
   bool has_step() const;
   bool has_handoffs() const { return !jobs_.empty(); }
   node_status status() const;
+  node_load load() const;
   effects take_effects() { return std::exchange(out_, {}); }
 
 private:
@@ -83,6 +85,7 @@ private:
     uint32_t at_once = 1; ///< layers computed between two looks at messages
     uint32_t pushed = 0;  ///< layers handed over
     uint32_t computed = 0;
+    duration took = {};
     /// Once all layers are computed.
     std::optional<std::span<const float>> logits;
   };
@@ -111,6 +114,7 @@ private:
   std::deque<seq_id> queue_;
   std::optional<chunk> chunk_;
   effects out_;
+  latency_predictor predictor_;
   uint64_t steps_ = 0;
   uint64_t hit_tokens_ = 0;
 };

@@ -93,9 +93,10 @@ void prefill_state::compute() {
     chunk_->logits = engine_->finish();
 }
 
-void prefill_state::end_step(time_point now) {
+void prefill_state::end_step(time_point began, time_point now) {
   if (!chunk_)
     return;
+  chunk_->took += now - began;
   auto& j = jobs_.at(chunk_->seq);
   // Chunks end at block boundaries but for the last, so what is pushed here
   // is never written again.
@@ -108,6 +109,9 @@ void prefill_state::end_step(time_point now) {
     return;
   ++steps_;
   auto c = *std::exchange(chunk_, std::nullopt);
+  auto context =
+      uint64_t{c.count} * c.first + uint64_t{c.count} * (c.count + 1) / 2;
+  predictor_.record({c.count, context, 0, 0}, c.took);
   index_->insert(j.what.spec.cache_salt, j.tokens, j.table);
   if (c.last) {
     std::erase(queue_, c.seq);
@@ -152,6 +156,19 @@ node_status prefill_state::status() const {
   s.largest_batch = steps_ > 0 ? 1 : 0;
   s.hit_tokens = hit_tokens_;
   return s;
+}
+
+node_load prefill_state::load() const {
+  auto l = node_load{};
+  for (auto seq : queue_) {
+    auto& j = jobs_.at(seq);
+    l.prompt_tokens += j.tokens.size() - j.table.length();
+  }
+  l.free_blocks = pool_->available() + index_->reclaimable();
+  l.blocks = pool_->capacity();
+  l.block_tokens = kv_block_tokens;
+  l.cost = predictor_.cost();
+  return l;
 }
 
 } // namespace troupe

@@ -16,39 +16,55 @@ void join(Entries& entries, node_id node, const Handle& handle) {
   if (!handle)
     return;
   std::erase_if(entries, [&](auto& e) { return e.node == node; });
-  entries.push_back({node, handle, 0});
+  entries.push_back({node, handle, {}});
 }
 
-// How willingly a node is taken: lower is better.
+// How willingly a node, or a pair of them, is taken: lower is better.
+struct preference {
+  bool avoided = false;
+  bool full = false;
+  double ns = 0; ///< predicted
+  uint32_t requests = 0;
+  auto operator<=>(const preference&) const = default;
+};
+
+enum class work { prefill, decode, both };
+
 template <class Entry>
-auto rank(const Entry& e, const std::vector<node_id>& avoid) {
-  auto avoided = std::find(avoid.begin(), avoid.end(), e.node);
-  return std::tuple{avoided != avoid.end(), e.load, e.node};
+preference rank(const Entry& e, const place_request& m, work what) {
+  auto p = preference{};
+  p.avoided =
+      std::find(m.avoid.begin(), m.avoid.end(), e.node) != m.avoid.end();
+  p.full = !e.load.has_room(m.size);
+  p.requests = e.load.requests();
+  if (what != work::decode)
+    p.ns += e.load.prefill_ns(m.size, what == work::both ? p.requests : 0);
+  if (what != work::prefill)
+    p.ns += e.load.decode_ns(m.size);
+  return p;
+}
+
+// A pair is as good as the worse of the two, and takes as long as both.
+preference together(const preference& a, const preference& b) {
+  return {a.avoided || b.avoided, a.full || b.full, a.ns + b.ns,
+          std::max(a.requests, b.requests)};
 }
 
 template <class Entries>
-auto least_loaded(Entries& entries, const std::vector<node_id>& avoid) {
-  return std::min_element(
-      entries.begin(), entries.end(),
-      [&](auto& a, auto& b) { return rank(a, avoid) < rank(b, avoid); });
-}
-
-// A pair is as good as the worse of the two.
-template <class Mixed, class Prefill, class Decode>
-bool better_alone(const Mixed& m, const Prefill& p, const Decode& d,
-                  const std::vector<node_id>& avoid) {
-  auto [ma, ml, mi] = rank(m, avoid);
-  auto [pa, pl, pi] = rank(p, avoid);
-  auto [da, dl, di] = rank(d, avoid);
-  return std::pair{ma, ml} <= std::pair{pa || da, std::max(pl, dl)};
+auto best(Entries& entries, const place_request& m, work what) {
+  return std::min_element(entries.begin(), entries.end(),
+                          [&](auto& a, auto& b) {
+                            return std::pair{rank(a, m, what), a.node}
+                                   < std::pair{rank(b, m, what), b.node};
+                          });
 }
 
 // By handle: a node of the same number may be another life of it.
 template <class Entries, class Handle>
 void release_one(Entries& entries, const Handle& handle) {
   for (auto& e : entries)
-    if (e.handle == caf::actor_cast<caf::actor_addr>(handle) && e.load > 0)
-      --e.load;
+    if (e.handle == caf::actor_cast<caf::actor_addr>(handle))
+      e.load.released();
 }
 
 // A status query to all nodes, until the last has answered or died.
@@ -82,30 +98,34 @@ result<placement> registry_state::place(const place_request& m) {
   auto paired = !prefill_.empty() && !decode_.empty();
   if (mixed_.empty() && decode_.empty())
     return fail(errc::no_node, "there is no node that generates");
-  auto p = least_loaded(prefill_, m.avoid);
-  auto d = least_loaded(decode_, m.avoid);
-  auto x = least_loaded(mixed_, m.avoid);
-  auto& where = placements_[m.request];
-  if (mixed_.empty() && !paired) {
-    ++d->load;
-    where = {d->node, d->handle, d->node, {}};
-  } else if (!paired
-             || (!mixed_.empty() && better_alone(*x, *p, *d, m.avoid))) {
-    ++x->load;
-    where = {x->node, x->handle, x->node, {}};
-  } else {
-    ++p->load;
-    ++d->load;
-    where = {p->node, p->handle, d->node, d->handle};
-  }
-  return where;
+  auto book = [&](placement where) {
+    placements_[m.request] = {where, m.size};
+    return where;
+  };
+  auto alone = [&](auto& e) {
+    e.load.placed(m.size);
+    return book({e.node, e.handle, e.node, {}});
+  };
+  if (mixed_.empty() && !paired)
+    return alone(*best(decode_, m, work::both));
+  auto x = best(mixed_, m, work::both);
+  if (!paired)
+    return alone(*x);
+  auto p = best(prefill_, m, work::prefill);
+  auto d = best(decode_, m, work::decode);
+  auto pair = together(rank(*p, m, work::prefill), rank(*d, m, work::decode));
+  if (!mixed_.empty() && rank(*x, m, work::both) <= pair)
+    return alone(*x);
+  p->load.placed(m.size);
+  d->load.placed(m.size);
+  return book({p->node, p->handle, d->node, d->handle});
 }
 
 void registry_state::release(const release_placement& m) {
   auto i = placements_.find(m.request);
   if (i == placements_.end())
     return;
-  auto& where = i->second;
+  auto& where = i->second.where;
   release_one(prefill_, where.prefill);
   release_one(decode_, where.decode);
   if (!where.decode) {
@@ -116,14 +136,17 @@ void registry_state::release(const release_placement& m) {
 }
 
 void registry_state::move(const placement_moved& m) {
-  if (!placements_.contains(m.request))
+  auto i = placements_.find(m.request);
+  if (i == placements_.end())
     return;
+  // Its prompt is computed.
+  auto size = request_size{0, i->second.size.answer};
   for (auto* entries : {&decode_, &mixed_})
     for (auto& e : *entries)
       if (e.node == m.node) {
         release({m.request});
-        ++e.load;
-        placements_[m.request] = {e.node, e.handle, e.node, {}};
+        e.load.placed(size);
+        placements_[m.request] = {{e.node, e.handle, e.node, {}}, size};
         return;
       }
 }
@@ -134,7 +157,7 @@ registry_state::find(const migrate_request& m) const {
   if (i == placements_.end())
     return fail(errc::unknown_sequence,
                 "request " + std::to_string(m.request) + " is not under way");
-  auto& where = i->second;
+  auto& where = i->second.where;
   for (auto* to : {&decode_, &mixed_})
     for (auto& e : *to)
       if (e.node == m.node) {
@@ -168,6 +191,17 @@ registry_state::retire(const drain_request& m) {
               "there is no node " + std::to_string(m.node) + " that generates");
 }
 
+void registry_state::on(const node_load& load, const caf::actor_addr& node) {
+  auto tell = [&](auto& entries) {
+    for (auto& e : entries)
+      if (e.handle == node)
+        e.load.told(load);
+  };
+  tell(prefill_);
+  tell(decode_);
+  tell(mixed_);
+}
+
 void registry_state::down(const caf::actor_addr& peer) {
   outstanding.down(peer);
   std::erase_if(prefill_, [&](auto& e) { return e.handle == peer; });
@@ -197,19 +231,16 @@ registry(registry_actor::stateful_pointer<registry_state> self,
     nodes->down(m.source);
     self->state.down(m.source);
   });
+  auto join = [=](auto& m) {
+    nodes->add(self, m.handle);
+    self->state.add(m);
+    if (m.handle)
+      self->send(m.handle, watch_load{load_sink{self}});
+  };
   return {
-      [=](const add_prefill& m) {
-        nodes->add(self, m.handle);
-        self->state.add(m);
-      },
-      [=](const add_decode& m) {
-        nodes->add(self, m.handle);
-        self->state.add(m);
-      },
-      [=](const add_mixed& m) {
-        nodes->add(self, m.handle);
-        self->state.add(m);
-      },
+      [=](const add_prefill& m) { join(m); },
+      [=](const add_decode& m) { join(m); },
+      [=](const add_mixed& m) { join(m); },
       [=](const place_request& m) -> caf::result<placement> {
         auto p = self->state.place(m);
         if (!p)
@@ -256,6 +287,10 @@ registry(registry_actor::stateful_pointer<registry_state> self,
                   });
         }
         return promise;
+      },
+      [=](const node_load& m) {
+        self->state.on(
+            m, caf::actor_cast<caf::actor_addr>(self->current_sender()));
       },
   };
 }

@@ -24,10 +24,11 @@ public:
   void add(const add_decode& m);
   void add(const add_mixed& m);
 
-  /// The mixed node with the fewest requests, or the node of each other role,
-  /// whichever has less to do; ties go to the mixed node, and to the lowest id,
-  /// so that a run is reproducible. Without prefill nodes, decode nodes
-  /// prefill.
+  /// The mixed node, or the node of each other role, where the request is
+  /// predicted to take least and to hold least up, of those that have room for
+  /// its prompt; ties go to those with fewer requests, to the mixed node, and
+  /// to the lowest id, so that a run without reports is reproducible. Without
+  /// prefill nodes, decode nodes prefill.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void move(const placement_moved& m);
@@ -39,6 +40,9 @@ public:
   /// Takes a node that generates out of service; whom to tell, and what.
   /// Errors: no_node.
   result<std::pair<decode_actor, drain_node>> retire(const drain_request& m);
+
+  /// What a node says it has to do.
+  void on(const node_load& load, const caf::actor_addr& node);
 
   void down(const caf::actor_addr& peer);
 
@@ -55,14 +59,18 @@ private:
   struct entry {
     node_id node = 0;
     Handle handle;
-    uint32_t load = 0; ///< requests placed and not released
+    load_estimate load;
+  };
+  struct booking {
+    placement where;
+    request_size size;
   };
 
   std::vector<entry<prefill_actor>> prefill_;
   std::vector<entry<decode_actor>> decode_;
   std::vector<entry<decode_actor>> mixed_;
   std::vector<entry<decode_actor>> leaving_; ///< being drained
-  std::map<request_id, placement> placements_;
+  std::map<request_id, booking> placements_;
 };
 
 static_assert(!std::is_aggregate_v<registry_state>);

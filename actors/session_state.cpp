@@ -61,7 +61,11 @@ std::optional<sequence_spec> session_state::next_placement() {
 }
 
 place_request session_state::wish() const {
-  return {request_.request, avoid_};
+  auto done = static_cast<uint32_t>(spec_.emitted.size());
+  auto left = spec_.max_tokens > done ? spec_.max_tokens - done : 1;
+  return {request_.request,
+          avoid_,
+          {static_cast<uint32_t>(spec_.prompt.size()) + done, left}};
 }
 
 std::chrono::milliseconds session_state::backoff() const {

@@ -100,6 +100,20 @@ using kv_store_actor = kv_destination_actor::extend<
 
 // -- nodes --------------------------------------------------------------------
 
+/// Takes what nodes say they have to do.
+using load_sink = caf::typed_actor<
+    // The sender is the node.
+    caf::reacts_to<node_load>>;
+
+/// Tell `to` of the load, now and whenever it has changed for some time.
+struct watch_load {
+  load_sink to;
+  auto fields() { return std::tie(to); }
+};
+
+/// What tells of its load.
+using load_source = caf::typed_actor<caf::reacts_to<watch_load>>;
+
 /// One sequence to prefill, and to hand to `decode`; a mixed node keeps it, and
 /// needs none.
 struct prefill_job {
@@ -119,8 +133,8 @@ using job_actor = caf::typed_actor<
 /// Computes prompts.
 using prefill_actor = kv_source_actor::extend_with<job_actor>::extend<
     // To itself.
-    caf::reacts_to<step_tick>,
-    caf::reacts_to<deadline_tick>>::extend_with<status_actor>;
+    caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
+    extend_with<load_source>::extend_with<status_actor>;
 
 /// Move a request that generates here to `to`.
 struct migrate_sequence {
@@ -165,9 +179,9 @@ using decode_actor = kv_destination_actor::extend_with<job_actor>::extend<
     // By hand, whatever the scheduler thinks.
     caf::reacts_to<preempt_sequence>,
     // To itself.
-    caf::reacts_to<step_tick>,
-    caf::reacts_to<deadline_tick>>::extend_with<schedule_sink>::
-    extend_with<batch_limits_sink>::extend_with<status_actor>;
+    caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
+    extend_with<schedule_sink>::extend_with<batch_limits_sink>::extend_with<
+        load_source>::extend_with<status_actor>;
 
 /// Chooses what a node's steps may hold; one for each node.
 using batch_controller_actor = caf::typed_actor<
@@ -210,8 +224,9 @@ using registry_actor = caf::typed_actor<
     // A node joins; the registry monitors it.
     caf::reacts_to<add_prefill>, caf::reacts_to<add_decode>,
     caf::reacts_to<add_mixed>,
-    // The least loaded mixed node, or node of each role; or no_node. A request
-    // has one placement at a time: the next one replaces it.
+    // The mixed node, or the node of each role, where it is predicted to take
+    // least and to hold least up; or no_node. A request has one placement at a
+    // time: the next one replaces it.
     caf::replies_to<place_request>::with<placement>,
     // A request left its nodes, or went to another one.
     caf::reacts_to<release_placement>, caf::reacts_to<placement_moved>,
@@ -220,7 +235,8 @@ using registry_actor = caf::typed_actor<
     // No more placements for the node; its sequences go to its like.
     caf::replies_to<drain_request>::with<drained>,
     // Asks every node.
-    caf::replies_to<status_query>::with<cluster_status>>;
+    caf::replies_to<status_query>::with<cluster_status>>::
+    extend_with<load_sink>;
 
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<

@@ -9,6 +9,7 @@
 #include "core/base/ids.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
+#include "core/serving/node_load.hpp"
 #include "core/serving/schedule_view.hpp"
 
 namespace troupe {
@@ -269,7 +270,8 @@ struct place_request {
   request_id request = 0;
   /// Nodes that died or failed under it: taken only if there is no other.
   std::vector<node_id> avoid;
-  auto fields() { return std::tie(request, avoid); }
+  request_size size;
+  auto fields() { return std::tie(request, avoid, size); }
 };
 
 /// The request no longer loads the nodes it was placed on. Idempotent.

@@ -19,6 +19,7 @@ struct sequence_moved;
 struct fetch_sequence;
 struct migrate_sequence;
 struct drain_node;
+struct watch_load;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -67,4 +68,6 @@ CAF_ADD_TYPE_ID(troupe, (troupe::schedule_view))
 CAF_ADD_TYPE_ID(troupe, (troupe::schedule_plan))
 CAF_ADD_TYPE_ID(troupe, (troupe::step_report))
 CAF_ADD_TYPE_ID(troupe, (troupe::batch_limits))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_load))
+CAF_ADD_TYPE_ID(troupe, (troupe::watch_load))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -101,9 +101,9 @@ private:
 ///   come within three quarters of it. The prompt delays the rows by the time
 ///   it takes in all, in few long steps no more than in many short ones; what
 ///   it costs is that these steps are late.
-/// - Neither exceeds by more than half and one unit what was seen in a step;
-/// nor
-///   does a prediction keep it from one unit beyond what was seen and is fine.
+/// - Neither exceeds by more than half and one unit what was seen in a step,
+///   nor does a prediction keep it from one unit beyond what was seen and is
+///   fine.
 class batch_controller {
 public:
   explicit batch_controller(const batch_controller_options& options = {});

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <tuple>
 #include <vector>
 
 #include "core/base/ids.hpp"
+#include "core/serving/latency_predictor.hpp"
 
 namespace troupe {
 
@@ -75,6 +77,13 @@ struct finished_length {
   auto fields() { return std::tie(prompt, length); }
 };
 
+/// A step, and how long it took: what the predictor of latencies learns from.
+struct step_sample {
+  step_shape shape;
+  int64_t took = 0; ///< ns
+  auto fields() { return std::tie(shape, took); }
+};
+
 /// A node between two steps.
 struct schedule_view {
   /// Grows with every view of a node.
@@ -95,14 +104,16 @@ struct schedule_view {
   std::vector<finished_length> finished;
   uint64_t swapped_bytes = 0;
   int64_t swap_ns = 0;
-  uint64_t prefilled_tokens = 0;
-  int64_t prefill_ns = 0;
+  /// `max_steps` at most; others are left out.
+  std::vector<step_sample> steps;
 
   auto fields() {
     return std::tie(number, now_ns, capacity, free_blocks, max_rows,
                     block_bytes, store, entries, finished, swapped_bytes,
-                    swap_ns, prefilled_tokens, prefill_ns);
+                    swap_ns, steps);
   }
+
+  static constexpr size_t max_steps = 64;
 };
 
 struct preemption {

@@ -20,8 +20,9 @@ void swap_cost::swapped(uint64_t bytes, int64_t ns) {
   copy_.add(static_cast<double>(bytes), static_cast<double>(ns));
 }
 
-void swap_cost::prefilled(uint64_t tokens, int64_t ns) {
-  prefill_.add(static_cast<double>(tokens), static_cast<double>(ns));
+void swap_cost::stepped(const step_shape& shape, int64_t ns) {
+  predictor_.record(shape, duration{ns});
+  step_ = predictor_.cost();
 }
 
 void swap_cost::decoded(uint64_t steps, int64_t ns) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "core/serving/latency_predictor.hpp"
+
 namespace troupe {
 
 /// Nanoseconds per unit of work: a decayed mean that starts from a prior and
@@ -22,15 +24,15 @@ private:
   double ns_;    ///< decayed
 };
 
-/// What it takes to bring a sequence back, from measured speeds. Until
-/// something is measured: 2 GB/s of copying, 2,000 tokens/s of prefill, 20 ms
-/// a decode step.
+/// What it takes to bring a sequence back, from measured speeds and predicted
+/// steps. Until something is measured: 2 GB/s of copying, 20 ms a decode step,
+/// and the latency_predictor's prior for tokens of prompts.
 class swap_cost {
 public:
   /// `bytes` of KV were copied to or from the store in `ns`.
   void swapped(uint64_t bytes, int64_t ns);
-  /// `tokens` were prefilled in `ns`.
-  void prefilled(uint64_t tokens, int64_t ns);
+  /// A step of this shape took `ns`.
+  void stepped(const step_shape& shape, int64_t ns);
   /// `steps` tokens of one sequence took `ns`.
   void decoded(uint64_t steps, int64_t ns);
 
@@ -39,8 +41,10 @@ public:
   double copy_ns(uint64_t bytes) const {
     return static_cast<double>(bytes) * copy_.ns_per_unit();
   }
+  /// Of a prompt from its start, beside what runs anyway.
   double prefill_ns(uint64_t tokens) const {
-    return static_cast<double>(tokens) * prefill_.ns_per_unit();
+    auto n = static_cast<double>(tokens);
+    return n * step_.prefill_token + n * (n + 1) / 2 * step_.prefill_context;
   }
   double decode_ns(uint64_t steps) const {
     return static_cast<double>(steps) * decode_.ns_per_unit();
@@ -48,8 +52,9 @@ public:
 
 private:
   measured_speed copy_{0.5, 1 << 28};      // 256 MiB
-  measured_speed prefill_{500'000, 4096};  // tokens
   measured_speed decode_{20'000'000, 256}; // steps
+  latency_predictor predictor_;
+  step_cost step_ = predictor_.cost();
 };
 
 } // namespace troupe

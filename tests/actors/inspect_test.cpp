@@ -142,7 +142,8 @@ BOOST_FIXTURE_TEST_CASE(sequences_and_ticks, fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(views_and_plans, fixture) {
-  auto v = schedule_view{1, 2, 3, 4, 5, 6, true, {}, {{7, 8}}, 9, 10, 11, 12};
+  auto v = schedule_view{1,    2,  3,        4, 5,  6,
+                         true, {}, {{7, 8}}, 9, 10, {{{11, 12, 13, 14}, 15}}};
   auto e = schedule_entry{};
   e.seq = 13;
   e.phase = schedule_phase::swapped;
@@ -150,7 +151,8 @@ BOOST_FIXTURE_TEST_CASE(views_and_plans, fixture) {
   e.resumed_ns = -14;
   v.entries = {e, e};
   auto back = trip(v);
-  BOOST_TEST(back.prefill_ns == 12);
+  BOOST_TEST(back.steps.at(0).shape.decode_context == 14u);
+  BOOST_TEST(back.steps.at(0).took == 15);
   BOOST_TEST(back.finished.at(0).length == 8u);
   BOOST_TEST((back.entries.at(1).phase == schedule_phase::swapped));
   BOOST_TEST(back.entries.at(1).leaving);
@@ -168,7 +170,12 @@ BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   c.nodes = {n, n};
   c.silent = {8};
   trip(c);
-  BOOST_TEST(trip(place_request{1, {2, 3}}).avoid.size() == 2u);
+  auto where = trip(place_request{1, {2, 3}, {4, 5}});
+  BOOST_TEST(where.avoid.size() == 2u);
+  BOOST_TEST(where.size.answer == 5u);
+  auto load = trip(node_load{1, 2, 3, 4, 5, 6, {7, 8, 9, 10, 11}});
+  BOOST_TEST(load.prompt_tokens == 3u);
+  BOOST_TEST(load.cost.decode_context == 11.);
   trip(release_placement{1});
 }
 

@@ -35,6 +35,7 @@ decode_actor::behavior_type slow_decode(
       [](const deadline_tick&) {},
       [](const schedule_plan&) {},
       [](const batch_limits&) {},
+      [](const watch_load&) {},
       [=](const status_query&) -> caf::result<node_status> {
         owed->push_back(self->make_response_promise<node_status>());
         return owed->back();
@@ -61,14 +62,22 @@ struct fixture {
     return d;
   }
 
-  std::pair<node_id, node_id> place(request_id r,
-                                    std::vector<node_id> avoid = {}) {
-    auto p = sim.ask<placement>(reg, place_request{r, std::move(avoid)});
+  std::pair<node_id, node_id>
+  place(request_id r, std::vector<node_id> avoid = {}, request_size size = {}) {
+    auto p = sim.ask<placement>(reg, place_request{r, std::move(avoid), size});
     return {p.prefill_id, p.decode_id};
   }
 
+  // The node says what it has to do.
+  template <class Node>
+  void tell(const Node& node, const node_load& load) {
+    caf::send_as(node, load_sink{reg}, load);
+    sim.run();
+  }
+
   errc refusal(request_id r) {
-    return from_caf(sim.ask_error<placement>(reg, place_request{r, {}})).code;
+    return from_caf(sim.ask_error<placement>(reg, place_request{r, {}, {}}))
+        .code;
   }
 
   void release(request_id r) {
@@ -107,6 +116,72 @@ BOOST_FIXTURE_TEST_CASE(the_least_loaded_node_gets_the_next, fixture) {
   BOOST_TEST((place(6) == ids{2, 11}));
 }
 
+// 10 ms a step, 1 ms a token of a prompt, 1 ms a row.
+namespace {
+
+node_load idle(double slowness = 1) {
+  auto l = node_load{};
+  l.blocks = l.free_blocks = 100;
+  l.cost = {slowness * 1e7, slowness * 1e6, 1, slowness * 1e6, 1};
+  return l;
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(prompts_go_where_fewer_tokens_wait, fixture) {
+  auto a = prefill(1);
+  auto b = prefill(2);
+  decode(3);
+  auto busy = idle();
+  busy.prompt_tokens = 500;
+  tell(a, busy);
+  tell(b, idle());
+  // As many requests at both, but not as much to do.
+  BOOST_TEST((place(1, {}, {400, 10}) == ids{2, 3}));
+  BOOST_TEST((place(2, {}, {400, 10}) == ids{2, 3}));
+  BOOST_TEST((place(3, {}, {400, 10}) == ids{1, 3}));
+  tell(a, idle());
+  BOOST_TEST((place(4, {}, {400, 10}) == ids{1, 3}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slow_node_gets_less, fixture) {
+  prefill(1);
+  auto slow = decode(2);
+  auto fast = decode(3);
+  tell(slow, idle(3));
+  tell(fast, idle());
+  auto to_slow = 0;
+  for (request_id r = 1; r <= 40; ++r)
+    to_slow += place(r, {}, {10, 100}).second == 2;
+  BOOST_TEST(to_slow >= 5);
+  BOOST_TEST(to_slow <= 14);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_node_comes_after_one_with_room, fixture) {
+  prefill(1);
+  auto a = decode(2);
+  auto b = decode(3);
+  auto full = idle();
+  full.free_blocks = 5;
+  tell(a, full);
+  tell(b, idle(10));
+  BOOST_TEST((place(1, {}, {70, 10}) == ids{1, 2}));
+  BOOST_TEST((place(2, {}, {70, 10}) == ids{1, 3}));
+  // Avoiding one that failed comes first.
+  BOOST_TEST((place(3, {3}, {70, 10}) == ids{1, 2}));
+}
+
+// Who is not a node of this registry says nothing that counts.
+BOOST_FIXTURE_TEST_CASE(strangers_tell_nothing, fixture) {
+  prefill(1);
+  decode(2);
+  decode(3);
+  auto stranger = sim.spawn(fake_decode, log);
+  auto busy = idle(1000);
+  tell(stranger, busy);
+  BOOST_TEST((place(1) == ids{1, 2}));
+}
+
 BOOST_FIXTURE_TEST_CASE(placing_again_replaces_the_placement, fixture) {
   prefill(1);
   prefill(2);
@@ -140,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_joins_again_replaces_itself, fixture) {
   auto old = decode(2);
   place(1);
   auto fresh = decode(2);
-  auto p = sim.ask<placement>(reg, place_request{2, {}});
+  auto p = sim.ask<placement>(reg, place_request{2, {}, {}});
   BOOST_TEST((p.decode == fresh));
   // What ran on its former self does not lighten it, nor its death remove it.
   release(1);

@@ -5,9 +5,7 @@
 #include <memory>
 
 #include "core/base/random.hpp"
-#include "core/serving/length_predictor.hpp"
-#include "core/serving/preempt_scheduler.hpp"
-#include "core/serving/schedule_history.hpp"
+#include "core/serving/learning_scheduler.hpp"
 #include "tests/support/core/simulated_node.hpp"
 
 // The scheduler on a simulated node with virtual time: what it gains on a trace
@@ -52,25 +50,16 @@ simulated_node::scheduler fcfs(uint32_t spare) {
   };
 }
 
-// The scheduler under test, as its actor runs it.
-simulated_node::scheduler
-srpt(schedule_policy policy, predictor predict,
-     std::function<void(finished_length)> learn = {}) {
-  struct state {
-    swap_cost cost;
-    schedule_history history;
-  };
-  return [=, s = std::make_shared<state>()](const schedule_view& seen) {
-    auto v = seen;
-    s->cost.swapped(v.swapped_bytes, v.swap_ns);
-    s->cost.prefilled(v.prefilled_tokens, v.prefill_ns);
-    if (learn)
-      for (auto& f : v.finished)
-        learn(f);
-    s->history.complete(v, s->cost);
-    for (auto& e : v.entries)
-      e.remaining = predict(e);
-    return plan_schedule(v, policy, s->cost);
+// The scheduler under test, as its actor runs it, but that it may be told
+// how much remains.
+simulated_node::scheduler srpt(schedule_policy policy, predictor predict = {}) {
+  auto s = std::make_shared<learning_scheduler>(policy);
+  return [=](schedule_view v) {
+    s->learn(v);
+    if (predict)
+      for (auto& e : v.entries)
+        e.remaining = predict(e);
+    return s->plan(std::move(v));
   };
 }
 
@@ -212,13 +201,7 @@ comparison compare(sim_machine machine) {
     return c.trace[e.seq - 1].length - e.generated;
   };
   c.known = simulated_node{machine, c.trace, srpt(c.policy, known)}.run();
-  auto lengths = length_predictor{};
-  auto predict = [&](const schedule_entry& e) {
-    return lengths.remaining(e.prompt, e.generated, e.max_tokens);
-  };
-  auto learn = [&](finished_length f) { lengths.finished(f.prompt, f.length); };
-  c.predicted =
-      simulated_node{machine, c.trace, srpt(c.policy, predict, learn)}.run();
+  c.predicted = simulated_node{machine, c.trace, srpt(c.policy)}.run();
   return c;
 }
 

@@ -48,6 +48,7 @@ prefill_actor::behavior_type fake_prefill(prefill_actor::pointer self,
       [=](const cancel_sequence& m) { log->cancels.push_back(m); },
       [](const step_tick&) {},
       [](const deadline_tick&) {},
+      [](const watch_load&) {},
       [](const status_query&) { return node_status{}; },
   };
 }
@@ -71,6 +72,7 @@ decode_actor::behavior_type fake_decode(decode_actor::pointer,
       [](const deadline_tick&) {},
       [](const schedule_plan&) {},
       [](const batch_limits&) {},
+      [](const watch_load&) {},
       [](const status_query&) { return node_status{}; },
   };
 }
@@ -104,6 +106,7 @@ fake_registry(registry_actor::pointer self,
       [](const migrate_request&) { return migrated{}; },
       [](const drain_request&) { return drained{}; },
       [](const status_query&) { return cluster_status{}; },
+      [](const node_load&) {},
   };
 }
 

@@ -308,10 +308,14 @@ bool simulated_node::step() {
     if (n > 0 && s->to_prefill == 0)
       decoding.push_back(s); // the last token of the prompt gives the next
   }
-  auto prefill_ns = machine_.token_ns * computed;
-  now_ += machine_.step_ns + machine_.row_ns * rows + prefill_ns;
-  view_.prefilled_tokens += computed;
-  view_.prefill_ns += prefill_ns;
+  auto took =
+      machine_.step_ns + machine_.row_ns * rows + machine_.token_ns * computed;
+  now_ += took;
+  auto shape = step_shape{};
+  shape.prefill_tokens = computed;
+  shape.rows = rows;
+  if (view_.steps.size() < schedule_view::max_steps)
+    view_.steps.push_back({shape, took});
   ++steps_;
   for (auto* s : decoding)
     emit(*s);

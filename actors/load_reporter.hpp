@@ -1,0 +1,44 @@
+#pragma once
+
+#include <caf/actor_addr.hpp>
+#include <caf/actor_cast.hpp>
+#include <caf/send.hpp>
+
+#include <optional>
+#include <utility>
+
+#include "actors/protocol/interfaces.hpp"
+#include "core/base/time.hpp"
+
+namespace troupe {
+
+/// Tells whoever wants to know it what a node has to do: now and then while it
+/// computes, and once it has nothing left.
+class load_reporter {
+public:
+  /// By address: the registry holds the node.
+  void watch(const load_sink& sink) {
+    to_ = caf::actor_cast<caf::actor_addr>(sink);
+    last_.reset();
+  }
+
+  /// Sends what `load` returns, if it is time to.
+  template <class Self, class Load>
+  void report(Self* self, time_point now, bool idle, Load load) {
+    if (!to_ || (last_ && now - *last_ < interval && !(idle && !was_idle_)))
+      return;
+    last_ = now;
+    was_idle_ = idle;
+    if (auto to = caf::actor_cast<load_sink>(to_))
+      self->send(to, load());
+  }
+
+private:
+  static constexpr auto interval = std::chrono::milliseconds{50};
+
+  caf::actor_addr to_;
+  std::optional<time_point> last_; ///< report
+  bool was_idle_ = false;          ///< then
+};
+
+} // namespace troupe
