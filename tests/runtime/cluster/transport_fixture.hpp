@@ -1,0 +1,155 @@
+#pragma once
+
+#include <caf/all.hpp>
+#include <caf/io/middleman.hpp>
+
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "actors/protocol/interfaces.hpp"
+#include "runtime/cluster/transport.hpp"
+#include "runtime/system_config.hpp"
+
+namespace troupe::testing {
+
+/// How long a test waits for what must happen before it fails.
+inline constexpr auto patience = std::chrono::seconds{60};
+
+struct cluster_config : system_config {
+  cluster_config() {
+    load<caf::io::middleman>();
+    set("middleman.workers", size_t{0});
+  }
+};
+
+/// Answers a status_query with one more than it asks, a string with itself.
+inline caf::behavior echo(caf::event_based_actor* self) {
+  self->set_default_handler(caf::drop);
+  return {[](const status_query& q) {
+            auto s = node_status{};
+            s.steps = q.detail + 1u;
+            return s;
+          },
+          [](std::string& text) { return std::move(text); }};
+}
+
+/// What a transport logged.
+class log_lines {
+public:
+  transport_log sink() {
+    return [this](const std::string& line) {
+      auto guard = std::lock_guard{lock_};
+      lines_ += line + "\n";
+      more_.notify_all();
+    };
+  }
+
+  /// Waits for a line that contains `part`.
+  bool wait_for(const std::string& part) {
+    auto guard = std::unique_lock{lock_};
+    return more_.wait_for(guard, patience, [&] {
+      return lines_.find(part) != std::string::npos;
+    });
+  }
+
+  std::string all() {
+    auto guard = std::lock_guard{lock_};
+    return lines_;
+  }
+
+private:
+  std::mutex lock_;
+  std::condition_variable more_;
+  std::string lines_;
+};
+
+/// An actor system with a transport and a published `echo`.
+struct cluster_node {
+  explicit cluster_node(transport_options o = {}) {
+    o.log = log.sink();
+    auto t = cluster_transport::start(system, std::move(o));
+    if (!t)
+      throw std::runtime_error(t.failure().message);
+    transport = std::move(*t);
+    actor = system.spawn(echo);
+    auto p = transport->publish(actor, 0);
+    if (!p)
+      throw std::runtime_error(p.failure().message);
+    port = *p;
+  }
+
+  ~cluster_node() {
+    auto self = caf::scoped_actor{system};
+    self->send_exit(actor, caf::exit_reason::kill);
+    self->wait_for(actor);
+    transport.reset();
+  }
+
+  /// Connects to a port, asks the echo there, returns its answer; 0 if any of
+  /// it fails.
+  uint64_t ask(uint16_t at, uint8_t question) {
+    auto to = transport->connect("127.0.0.1", at);
+    if (!to)
+      return 0;
+    auto answer = uint64_t{0};
+    auto self = caf::scoped_actor{system};
+    self->request(*to, patience, status_query{question})
+        .receive([&](const node_status& s) { answer = s.steps; },
+                 [](const caf::error&) {});
+    return answer;
+  }
+
+  cluster_config config;
+  caf::actor_system system{config};
+  log_lines log;
+  std::unique_ptr<cluster_transport> transport;
+  caf::actor actor;
+  uint16_t port = 0;
+};
+
+/// A peer that doesn't know how to behave: a plain TCP socket.
+class raw_peer {
+public:
+  explicit raw_peer(uint16_t port);
+  ~raw_peer();
+  raw_peer(raw_peer&& o) noexcept : socket_(std::exchange(o.socket_, -1)) {}
+
+  int socket() const { return socket_; }
+  /// False once the other side has closed.
+  bool send(const std::string& bytes);
+  /// Sends no more.
+  void half_close();
+  /// Reads until the other side closes; false if it doesn't in time.
+  bool closed();
+
+private:
+  int socket_ = -1;
+};
+
+/// A BASP header as CAF 0.17 writes it.
+std::string basp_header(uint8_t kind, uint32_t payload,
+                        uint64_t operation_data = 0, uint64_t from = 0,
+                        uint64_t to = 0);
+
+/// A whole client handshake of a node of that number that doesn't exist.
+std::string basp_handshake(caf::actor_system& system, uint32_t node);
+
+/// A message from such a node's actor 1.
+std::string basp_message(caf::actor_system& system, uint64_t to,
+                         const caf::message& content);
+
+/// Lets this process have that many open files, or fails the test.
+void raise_descriptors(size_t n);
+
+/// The most bytes of memory that this process ever had resident: what was
+/// allocated and given back counts.
+size_t peak_memory();
+
+/// Whether the peak is less than `bytes` above what it was; sanitizers keep
+/// freed memory for some time.
+bool grew_less(size_t before, size_t bytes);
+
+} // namespace troupe::testing

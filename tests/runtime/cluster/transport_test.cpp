@@ -1,0 +1,264 @@
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+
+#include "tests/runtime/cluster/transport_fixture.hpp"
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto mib = size_t{1} << 20;
+
+std::string random_bytes(std::mt19937& rng, size_t n) {
+  auto s = std::string(n, '\0');
+  for (auto& c : s)
+    c = static_cast<char>(rng());
+  return s;
+}
+
+// A node that was attacked still serves a peer that behaves.
+void expect_alive(cluster_node& n) {
+  auto peer = cluster_node{};
+  BOOST_TEST(peer.ask(n.port, 41) == 42u);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(cluster_port)
+
+// -- peers that behave
+// ---------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(actors_of_two_nodes_talk_both_ways) {
+  auto a = cluster_node{};
+  auto b = cluster_node{};
+  BOOST_TEST(b.ask(a.port, 1) == 2u);
+  BOOST_TEST(a.ask(b.port, 2) == 3u);
+  BOOST_TEST(a.log.all() == "");
+  BOOST_TEST(b.log.all() == "");
+  BOOST_TEST(a.transport->stats().pending == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(messages_up_to_the_limit_pass_and_no_larger_ones) {
+  auto o = transport_options{};
+  o.limits.max_frame = mib;
+  auto a = cluster_node{o};
+  auto b = cluster_node{};
+  auto to = b.transport->connect("127.0.0.1", a.port);
+  BOOST_REQUIRE(to.ok());
+  auto self = caf::scoped_actor{b.system};
+  auto heard = std::string{};
+  auto sent = std::string(mib - 256, 'x');
+  self->request(*to, patience, sent)
+      .receive([&](std::string& s) { heard = std::move(s); },
+               [](const caf::error&) {});
+  BOOST_TEST((heard == sent));
+  self->monitor(*to);
+  self->send(*to, std::string(mib + 1, 'x'));
+  auto gone = false;
+  self->receive([&](const caf::down_msg&) { gone = true; },
+                caf::after(patience) >> [] {});
+  BOOST_TEST(gone);
+  BOOST_TEST(a.log.wait_for("bytes, more than 1048576"));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_was_closed_takes_nobody) {
+  auto a = cluster_node{};
+  auto b = cluster_node{};
+  BOOST_TEST(b.ask(a.port, 1) == 2u);
+  a.transport->close(a.port);
+  auto c = cluster_node{};
+  BOOST_TEST(c.ask(a.port, 1) == 0u);
+  // What is connected stays so.
+  BOOST_TEST(b.ask(a.port, 1) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_of_another_kind_is_an_error) {
+  auto a = cluster_node{};
+  auto b = cluster_node{};
+  auto r = b.transport->connect<registry_actor>("127.0.0.1", a.port);
+  BOOST_REQUIRE(!r.ok());
+  BOOST_TEST((r.failure().code == errc::unsupported));
+}
+
+// -- only this machine
+// ---------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(without_tls_nothing_leaves_this_machine) {
+  auto a = cluster_node{};
+  for (auto* address : {"0.0.0.0", "::", "192.0.2.1", "example.com"}) {
+    auto r = a.transport->publish(a.actor, 0, address);
+    BOOST_REQUIRE(!r.ok());
+    BOOST_TEST((r.failure().code == errc::invalid_argument));
+    BOOST_TEST(r.failure().message.find("mutual TLS") != std::string::npos);
+  }
+  auto r = a.transport->connect("192.0.2.1", 4000);
+  BOOST_REQUIRE(!r.ok());
+  BOOST_TEST((r.failure().code == errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(nor_beside_ports_of_cafs_own) {
+  auto config = cluster_config{};
+  config.set("middleman.enable-automatic-connections", true);
+  auto system = caf::actor_system{config};
+  auto t = cluster_transport::start(system, {});
+  BOOST_REQUIRE(!t.ok());
+  BOOST_TEST((t.failure().code == errc::invalid_argument));
+}
+
+// -- peers that don't behave
+// ---------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(an_absurd_header_allocates_nothing) {
+  auto a = cluster_node{};
+  auto before = peak_memory();
+  for (auto kind : {1, 2}) {
+    for (auto i = 0; i < 4; ++i) {
+      auto p = raw_peer{a.port};
+      auto absurd =
+          basp_header(static_cast<uint8_t>(kind), 0xffffffff, 0, 1, 1);
+      // The message only behind a handshake, where it counts.
+      p.send(kind == 1 ? absurd : basp_handshake(a.system, 7) + absurd);
+      BOOST_TEST(p.closed());
+    }
+  }
+  BOOST_TEST(a.log.wait_for("a frame of 4294967295 bytes, more than 65536"));
+  BOOST_TEST(a.log.wait_for("a frame of 4294967295 bytes, more than 8388608"));
+  BOOST_TEST(grew_less(before, 64 * mib));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(random_bytes_are_refused) {
+  auto a = cluster_node{};
+  auto rng = std::mt19937{1};
+  for (auto i = 0; i < 200; ++i) {
+    auto p = raw_peer{a.port};
+    p.send(random_bytes(rng, 1 + rng() % 4096));
+    p.half_close();
+    BOOST_REQUIRE(p.closed());
+  }
+  BOOST_TEST(a.transport->stats().refused == 200u);
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(random_frames_behind_a_handshake_do_no_harm) {
+  auto a = cluster_node{};
+  auto rng = std::mt19937{2};
+  auto before = peak_memory();
+  for (auto i = 0u; i < 200; ++i) {
+    auto p = raw_peer{a.port};
+    p.send(basp_handshake(a.system, 100 + i));
+    for (auto frame = 0; frame < 8; ++frame) {
+      auto size = 1 + rng() % 300;
+      auto kind = static_cast<uint8_t>(2 + rng() % 4);
+      p.send(basp_header(kind, size, kind < 4 ? rng() % 4 : 0, rng() % 3,
+                         kind == 5 ? 0 : 1 + rng() % 30)
+             + random_bytes(rng, size));
+    }
+    p.half_close();
+    BOOST_REQUIRE(p.closed());
+  }
+  BOOST_TEST(grew_less(before, 128 * mib));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(nor_do_messages_with_some_bytes_changed) {
+  auto a = cluster_node{};
+  auto rng = std::mt19937{3};
+  auto r = generate_request{};
+  r.prompt = {1, 2, 3};
+  auto good = std::vector<std::string>{
+      basp_message(a.system, a.actor.id(), caf::make_message(r)),
+      basp_message(a.system, a.actor.id(),
+                   caf::make_message(std::string{"text"}, status_query{1})),
+      basp_message(
+          a.system, a.actor.id(),
+          caf::make_message(caf::actor_cast<caf::strong_actor_ptr>(a.actor),
+                            std::string{"more"}))};
+  auto before = peak_memory();
+  for (auto i = 0u; i < 300; ++i) {
+    auto p = raw_peer{a.port};
+    p.send(basp_handshake(a.system, 1000 + i));
+    for (auto n = 0; n < 16; ++n) {
+      auto m = good[rng() % good.size()];
+      for (auto changes = 1 + rng() % 3; changes > 0; --changes)
+        m[32 + rng() % (m.size() - 32)] =
+            static_cast<char>(rng() % 2 ? rng() : 0xff);
+      p.send(m);
+    }
+    p.half_close();
+    BOOST_REQUIRE(p.closed());
+    BOOST_REQUIRE(grew_less(before, 256 * mib));
+  }
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_does_not_finish_its_handshake_is_closed) {
+  auto o = transport_options{};
+  o.limits.handshake_deadline = 200ms;
+  auto a = cluster_node{o};
+  auto silent = raw_peer{a.port};
+  auto stopped = raw_peer{a.port};
+  stopped.send(basp_header(1, 40).substr(0, 31));
+  auto nameless = raw_peer{a.port};
+  nameless.send(basp_header(1, 40) + "x");
+  for (auto* p : {&silent, &stopped, &nameless})
+    BOOST_TEST(p->closed());
+  BOOST_TEST(a.log.wait_for("no complete handshake in time"));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(or_its_message) {
+  auto o = transport_options{};
+  o.limits.frame_deadline = 200ms;
+  auto a = cluster_node{o};
+  auto p = raw_peer{a.port};
+  p.send(basp_handshake(a.system, 7));
+  p.send(basp_header(2, mib, 0, 1, 1) + std::string(mib / 2, 'x'));
+  BOOST_TEST(p.closed());
+  BOOST_TEST(a.log.wait_for("no complete message in time"));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_does_not_read_is_closed) {
+  auto o = transport_options{};
+  o.limits.max_unsent = mib;
+  auto a = cluster_node{o};
+  auto p = raw_peer{a.port};
+  p.send(basp_handshake(a.system, 7));
+  auto question = basp_message(a.system, a.actor.id(),
+                               caf::make_message(std::string(mib / 16, 'x')));
+  // The kernel's buffers take some MiB, so does ours, and then it is over.
+  auto before = peak_memory();
+  auto sent = size_t{0};
+  while (sent < 256 && p.send(question))
+    ++sent;
+  BOOST_TEST(a.log.wait_for("bytes wait for it to read them"));
+  BOOST_TEST(grew_less(before, 64 * mib));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(a_thousand_connections_leave_room_for_a_peer) {
+  raise_descriptors(1600);
+  auto a = cluster_node{};
+  auto before = peak_memory();
+  auto flood = std::vector<raw_peer>{};
+  for (auto i = 0; i < 1000; ++i)
+    flood.emplace_back(a.port);
+  expect_alive(a);
+  auto l = transport_limits{};
+  BOOST_TEST(a.transport->stats().accepted == 1001u);
+  BOOST_TEST(a.transport->stats().open <= l.max_connections + l.max_pending);
+  BOOST_TEST(grew_less(before, 64 * mib));
+  // All but the youngest few are gone.
+  for (auto i = 0u; i < 1000 - l.max_pending; ++i)
+    BOOST_REQUIRE(flood[i].closed());
+  flood.clear();
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
