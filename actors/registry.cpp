@@ -98,21 +98,21 @@ registry_state::find(const migrate_request& m) const {
                    migrate_sequence{m.request, to->decode}};
 }
 
-result<std::pair<decode_actor, drain_node>>
+result<std::pair<drainable_actor, drain_node>>
 registry_state::retire(const drain_request& m) {
-  auto i = std::find_if(members_.begin(), members_.end(), [&](auto& x) {
-    return x.second.node == m.node && x.second.decode;
-  });
+  auto i = std::find_if(members_.begin(), members_.end(),
+                        [&](auto& x) { return x.second.node == m.node; });
   if (i == members_.end())
-    return fail(errc::no_node, "there is no node " + std::to_string(m.node)
-                                   + " that generates");
+    return fail(errc::no_node, "there is no node " + std::to_string(m.node));
   router_.leave(i->first);
   i->second.leaving = true;
   auto what = drain_node{};
+  if (i->second.prefill)
+    return std::pair{drainable_actor{i->second.prefill}, std::move(what)};
   for (auto& [member, e] : members_)
     if (e.decode && !e.leaving)
       what.peers.push_back(e.decode);
-  return std::pair{i->second.decode, std::move(what)};
+  return std::pair{drainable_actor{i->second.decode}, std::move(what)};
 }
 
 void registry_state::on(const node_load& load, const caf::actor_addr& node) {

@@ -34,9 +34,8 @@ public:
   result<std::pair<decode_actor, migrate_sequence>>
   find(const migrate_request& m) const;
 
-  /// Takes a node that generates out of service; whom to tell, and what.
-  /// Errors: no_node.
-  result<std::pair<decode_actor, drain_node>> retire(const drain_request& m);
+  /// Takes a node out of service; whom to tell, and what. Errors: no_node.
+  result<std::pair<drainable_actor, drain_node>> retire(const drain_request& m);
 
   /// What a node says it has to do.
   void on(const node_load& load, const caf::actor_addr& node);
