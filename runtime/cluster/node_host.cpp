@@ -72,11 +72,14 @@ struct node_host::impl {
     }
     if (setup && setup->store())
       caf::anon_send_exit(setup->store(), caf::exit_reason::user_shutdown);
+    if (light)
+      caf::anon_send_exit(light, caf::exit_reason::user_shutdown);
     if (dialer) {
       caf::anon_send_exit(dialer, caf::exit_reason::user_shutdown);
       self->wait_for(dialer);
     }
     agent = nullptr;
+    light = nullptr;
     dialer = nullptr;
     setup.reset();
     transport.reset();
@@ -96,6 +99,7 @@ struct node_host::impl {
   std::optional<node_setup> setup;
   std::unique_ptr<cluster_transport> transport;
   connector_actor dialer;
+  beacon_actor light;
   node_agent_actor agent;
 };
 
@@ -125,10 +129,9 @@ result<void> node_host::impl::start() {
     return started.failure();
   transport = std::move(*started);
   dialer = system->spawn<caf::detached>(connector, transport.get());
-  // Connections of peers find this one here.
-  auto beacon = system->spawn(troupe::beacon);
+  light = system->spawn(beacon);
   auto bound =
-      transport->publish(beacon, options.listen.port, options.listen.host);
+      transport->publish(light, options.listen.port, options.listen.host);
   if (!bound)
     return bound.failure();
   auto a = node_agent_options{};
