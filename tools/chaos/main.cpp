@@ -92,6 +92,9 @@ int main(int argc, char** argv) {
   app.add_option("--requests", o.requests, "requests at least")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--faults", o.faults, "faults at least, of about 5 seconds")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   app.add_option("--in-flight", o.in_flight, "of them, at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -104,7 +107,7 @@ int main(int argc, char** argv) {
                "three nodes that do both; default: one that computes prompts "
                "and two that generate");
   app.add_flag("--short", o.brief,
-               "40 requests and each fault once, in about 15 seconds");
+               "40 requests and 4 faults at least, in about 10 seconds");
   app.add_option("-m,--model", o.model, "GGUF file or directory")
       ->capture_default_str();
   app.add_flag("--json", o.json, "one JSON object to standard output");
@@ -124,6 +127,8 @@ int main(int argc, char** argv) {
   if (o.brief) {
     if (app.count("--requests") == 0)
       o.requests = 40;
+    if (app.count("--faults") == 0)
+      o.faults = 4;
     o.max_tokens = std::min(o.max_tokens, 96u);
     o.distinct = 16;
     o.in_flight = std::min(o.in_flight, 8u);

@@ -14,7 +14,8 @@ struct options {
   std::string directory; ///< of this run; the supervisor removes it
   network_kind net = network_kind::loopback;
   bool mixed = false; ///< three mixed nodes, not a prefill and two decode ones
-  uint32_t requests = 500;
+  uint32_t requests = 500; ///< at least
+  uint32_t faults = 24;    ///< at least
   uint32_t in_flight = 12;
   uint32_t distinct = 64; ///< different requests; the rest repeat them
   uint32_t min_tokens = 48;

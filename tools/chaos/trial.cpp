@@ -52,12 +52,11 @@ public:
         std::vector{fault_kind::kill, fault_kind::stop, fault_kind::cut};
     if (net_->can_delay())
       kinds.push_back(fault_kind::delay);
-    auto round = kinds.size();
     auto plan = fault_plan{options_.seed, nodes_.size(), kinds, options_.brief};
     pass(500ms);
     while (ok() && !load_->ended()) {
       strike(plan.next());
-      if (faults_.size() >= round)
+      if (faults_.size() >= options_.faults)
         load_->may_end();
       pass(options_.brief ? 300ms : 1000ms);
     }

@@ -40,7 +40,7 @@ public:
   /// Cancels what is under way.
   ~workload();
 
-  /// No request begins after `requests` of them and this.
+  /// No request begins any more once there were `requests` of them.
   void may_end() { may_end_ = true; }
   /// None begins any more; those under way are cancelled.
   void abort();
