@@ -124,12 +124,15 @@ void fleet::go_on(size_t i) {
   ::kill(nodes_[i].pid, SIGCONT);
 }
 
-bool fleet::gone(size_t i) {
+std::string fleet::end_of(size_t i) {
   auto& pid = nodes_[i].pid;
-  if (pid == 0 || ::waitpid(pid, nullptr, WNOHANG) != pid)
-    return false;
+  auto status = 0;
+  if (pid == 0 || ::waitpid(pid, &status, WNOHANG) != pid)
+    return {};
   pid = 0;
-  return true;
+  if (WIFSIGNALED(status))
+    return std::string{"signal "} + ::strsignal(WTERMSIG(status));
+  return "status " + std::to_string(WEXITSTATUS(status));
 }
 
 } // namespace chaos

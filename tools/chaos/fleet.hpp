@@ -33,8 +33,8 @@ public:
   void kill(size_t i);
   void stop(size_t i);
   void go_on(size_t i);
-  /// Ended by itself, which no node should.
-  bool gone(size_t i);
+  /// How it ended by itself, which no node should; empty: it did not.
+  std::string end_of(size_t i);
   /// Where it writes what happens to it.
   std::string log(size_t i) const;
 

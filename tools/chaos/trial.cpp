@@ -80,9 +80,9 @@ private:
       std::this_thread::sleep_for(
           std::min<clock::duration>(look_every, until - clock::now()));
       for (auto i = size_t{0}; i < nodes_.size(); ++i)
-        if (nodes_.gone(i))
-          violations_.push_back("node " + nodes_.name(i)
-                                + " ended by itself: " + last_words(i));
+        if (auto how = nodes_.end_of(i); !how.empty())
+          violations_.push_back("node " + nodes_.name(i) + " ended by itself, "
+                                + how + ": " + last_words(i));
       if (load_)
         load_->look_for_hangs(request_patience);
       progress();
