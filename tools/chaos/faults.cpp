@@ -14,14 +14,25 @@ using std::chrono::milliseconds;
 
 enum what : uint32_t { pick = 8, victim, length };
 
-// Until the next token of a request that waited for it when `f` struck.
+// Tokens that were on their way when a node was struck still arrive.
+constexpr auto on_the_way = milliseconds{50};
+
+// The longest that a request went without tokens because `f` struck: between
+// two tokens or, of a prefill node, before the first.
 std::optional<clock::duration> wait_of(const request_times& r, const fault& f) {
-  auto next = std::upper_bound(r.tokens.begin(), r.tokens.end(), f.at);
-  if (next == r.tokens.end() || r.submitted >= f.at)
-    return std::nullopt;
-  if ((next == r.tokens.begin()) != f.prefill)
-    return std::nullopt;
-  return *next - f.at;
+  auto from = r.submitted;
+  auto longest = std::optional<clock::duration>{};
+  for (auto i = size_t{0}; i < r.tokens.size(); ++i) {
+    auto to = r.tokens[i];
+    auto meets = to > f.at && from < f.struck + on_the_way;
+    // A prefill node that was struck is no part of what was placed later.
+    auto counts = f.prefill ? i == 0 && from < f.at : i > 0;
+    if (meets && counts)
+      longest = std::max(longest.value_or(clock::duration{}),
+                         to - std::max(from, f.at));
+    from = to;
+  }
+  return longest;
 }
 
 } // namespace

@@ -19,7 +19,7 @@ struct fault {
   bool prefill = false; ///< the node computes prompts alone
   std::chrono::milliseconds lasts{};
   clock::time_point at{};
-  clock::time_point back{}; ///< when the node had joined again
+  clock::time_point struck{}; ///< it has certainly begun
 };
 
 /// Seeded choices, without an end: every kind comes once before one comes
@@ -46,8 +46,8 @@ private:
 struct recovery {
   std::string name;
   uint32_t faults = 0;
-  /// For each fault that fell between two tokens of a request: until the
-  /// request that waited longest had its next. Sorted.
+  /// For each fault that met requests between two tokens: the longest that one
+  /// of them was without. Sorted.
   std::vector<double> ms;
 };
 

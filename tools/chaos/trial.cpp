@@ -120,6 +120,7 @@ private:
       net_->delay(i, true);
       break;
     }
+    f.struck = clock::now();
     pass(f.lasts);
     auto healed = clock::now();
     switch (f.kind) {
