@@ -55,7 +55,10 @@ void decode_state::on(const handoff_offer& m, time_point now) {
   auto seq = m.offer.seq;
   if (!m.stream)
     return refuse(m, {errc::invalid_argument, "a handoff without a stream"});
-  if (auto ok = accept(m.spec); !ok)
+  auto parked = parked_.find(seq);
+  auto fetched = parked != parked_.end() && parked->second.fetching
+                 && opts_.store && m.source == opts_.store;
+  if (auto ok = accept(m.spec); !ok && !(fetched && draining_))
     return refuse(m, ok.failure());
   if (auto ok = check(m.offer, m.spec); !ok)
     return refuse(m, ok.failure());
@@ -64,14 +67,13 @@ void decode_state::on(const handoff_offer& m, time_point now) {
           kv_receiver::check(m.offer, pool_->layout(), opts_.weights->digest);
       !ok)
     return refuse(m, ok.failure());
-  if (auto i = parked_.find(seq); i != parked_.end() && i->second.fetching
-                                  && opts_.store && m.source == opts_.store) {
+  if (fetched) {
     // It was let in when it was sent for.
-    if (open(m, i->second.arrival_ns, now))
+    if (open(m, parked->second.arrival_ns, now))
       return;
     // The store may have sent the offer twice.
     over_.add(seq, m.offer.epoch, false);
-    i->second.fetching = false;
+    parked->second.fetching = false;
     join_line(seq);
     return refuse(m, {errc::no_free_blocks, "others took the blocks"});
   }
@@ -128,7 +130,7 @@ void decode_state::after(incoming_map::iterator i, kv_outbox box,
   for (auto& m : box)
     send(i->second.what.source, std::move(m));
   if (i->second.receiver.accepted()) {
-    join(i);
+    join(i, now);
   } else if (i->second.receiver.failed()) {
     auto seq = i->first;
     over_.add(seq, i->second.receiver.epoch(), false);
@@ -140,7 +142,7 @@ void decode_state::after(incoming_map::iterator i, kv_outbox box,
   }
 }
 
-void decode_state::join(incoming_map::iterator i) {
+void decode_state::join(incoming_map::iterator i, time_point now) {
   auto& in = i->second;
   auto s = decoding{};
   s.spec = std::move(in.what.spec);
@@ -158,7 +160,10 @@ void decode_state::join(incoming_map::iterator i) {
     out_.moves.emplace_back(s.stream, std::move(m));
   }
   incoming_.erase(i);
+  auto seq = s.spec.seq;
   batch_->join(std::move(s));
+  if (draining_) // it comes from the store
+    move_away(*batch_->find(seq), now);
 }
 
 // A chunk or commit outside any handoff: its source must not wait for us.

@@ -41,7 +41,7 @@ void decode_state::handed_over(outgoing_map::iterator i, time_point now) {
     p.generated = std::move(s.generated);
     p.stream = std::move(s.stream);
     p.arrival_ns = s.arrival_ns;
-    if (draining_) {
+    if (draining_ && peers_.empty()) {
       out_.drops.push_back({seq, epoch});
       return give_back(p.spec, p.stream, p.generated);
     }
@@ -125,6 +125,16 @@ void decode_state::give_back(const sequence_spec& spec,
   ++drained_.replaced;
 }
 
+void decode_state::move_away(decoding& s, time_point now) {
+  auto request = s.spec.request;
+  if (outgoing_.contains(s.spec.seq))
+    return;
+  if (!peers_.empty())
+    return migrate(request, peers_[next_peer_++ % peers_.size()], now);
+  give_back(s.spec, s.stream, s.generated);
+  batch_->take(s.spec.seq);
+}
+
 void decode_state::drain(std::vector<kv_destination_actor> peers,
                          time_point now) {
   stir();
@@ -132,6 +142,8 @@ void decode_state::drain(std::vector<kv_destination_actor> peers,
     drained_ = {};
   drained_.node = opts_.id;
   peers_ = std::move(peers);
+  // Whoever comes back from the store does so as others leave.
+  scheduled_ = view_pending_ = false;
   for (auto& [seq, p] : prompts_)
     give_back(p.spec, p.stream, p.spec.emitted);
   prompts_.clear();
@@ -140,28 +152,32 @@ void decode_state::drain(std::vector<kv_destination_actor> peers,
   for (auto& [seq, o] : offers_)
     refuse(o.what, refused);
   offers_.clear();
-  for (auto& [seq, in] : incoming_)
-    refuse(in.what, refused);
-  incoming_.clear();
-  for (auto& [seq, p] : parked_) {
+  auto stays = [&](seq_id seq) {
+    return !peers_.empty() && parked_.contains(seq);
+  };
+  std::erase_if(incoming_, [&](auto& x) {
+    if (stays(x.first))
+      return false;
+    refuse(x.second.what, refused);
+    return true;
+  });
+  line_.clear();
+  std::erase_if(parked_, [&](auto& x) {
+    auto& [seq, p] = x;
+    if (stays(seq)) {
+      if (!p.fetching)
+        join_line(seq);
+      return false;
+    }
     out_.drops.push_back({seq, p.spec.epoch});
     give_back(p.spec, p.stream, p.generated);
-  }
-  parked_.clear();
-  line_.clear();
-  auto requests = std::vector<request_id>{};
-  batch_->for_each([&](auto& s) { requests.push_back(s.spec.request); });
-  for (auto request : requests) {
-    auto* s = batch_->find_request(request);
-    if (outgoing_.contains(s->spec.seq))
-      continue;
-    if (!peers_.empty()) {
-      migrate(request, peers_[next_peer_++ % peers_.size()], now);
-    } else {
-      give_back(s->spec, s->stream, s->generated);
-      batch_->take(s->spec.seq);
-    }
-  }
+    return true;
+  });
+  auto seqs = std::vector<seq_id>{};
+  batch_->for_each([&](auto& s) { seqs.push_back(s.spec.seq); });
+  for (auto seq : seqs)
+    move_away(*batch_->find(seq), now);
+  admit(now);
 }
 
 } // namespace troupe

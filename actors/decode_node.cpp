@@ -44,6 +44,7 @@ public:
 
   void submit(const prefill_job& m) {
     peers_.add(self_, m.stream);
+    reporter_.changed();
     self_->state.submit(m, now());
     flush();
   }

@@ -219,7 +219,7 @@ private:
   bool known(const handoff_offer& m, time_point now);
   bool open(const handoff_offer& m, int64_t arrival_ns, time_point now);
   void after(incoming_map::iterator i, kv_outbox box, time_point now);
-  void join(incoming_map::iterator i);
+  void join(incoming_map::iterator i, time_point now);
   void send(const kv_source_actor& to, kv_message m);
   void refuse(const handoff_offer& m, const error& e);
   void answer_late(seq_id seq, epoch_t epoch, bool commit,
@@ -246,6 +246,7 @@ private:
   void answer(request_id request, result<migrated> how);
   void give_back(const sequence_spec& spec, const stream_actor& stream,
                  const std::vector<token_id>& generated);
+  void move_away(decoding& s, time_point now);
 
   void preempt(seq_id seq, preempt_way way, time_point now);
 

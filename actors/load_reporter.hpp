@@ -22,13 +22,18 @@ public:
     last_.reset();
   }
 
+  /// Something came: what was told is out of date, however short the work.
+  void changed() { told_idle_ = false; }
+
   /// Sends what `load` returns, if it is time to.
   template <class Self, class Load>
   void report(Self* self, time_point now, bool idle, Load load) {
-    if (!to_ || (last_ && now - *last_ < interval && !(idle && !was_idle_)))
+    if (!idle)
+      changed();
+    if (!to_ || (last_ && now - *last_ < interval && !(idle && !told_idle_)))
       return;
     last_ = now;
-    was_idle_ = idle;
+    told_idle_ = idle;
     if (auto to = caf::actor_cast<load_sink>(to_))
       self->send(to, load());
   }
@@ -38,7 +43,7 @@ private:
 
   caf::actor_addr to_;
   std::optional<time_point> last_; ///< report
-  bool was_idle_ = false;          ///< then
+  bool told_idle_ = false;         ///< and nothing has come since
 };
 
 } // namespace troupe

@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/load_reporter.hpp"
+#include "actors/owed_reply.hpp"
 #include "actors/watched.hpp"
 
 namespace troupe {
@@ -24,8 +25,17 @@ public:
   void submit(const prefill_job& m) {
     peers_.add(self_, m.decode);
     peers_.add(self_, m.stream);
+    reporter_.changed();
     self_->state.submit(m);
     flush();
+  }
+
+  caf::result<drained> drain() {
+    auto promise = self_->make_response_promise<drained>();
+    drains_.emplace_back(promise);
+    self_->state.drain();
+    flush();
+    return promise;
   }
 
   void down(const caf::actor_addr& peer) {
@@ -74,12 +84,18 @@ private:
     flush_outputs(self_, std::move(effects.outputs));
     for (auto& [decode, m] : effects.to_decode)
       send_to_destination(self_, decode, m, effects.specs, effects.streams);
+    if (effects.empty) {
+      for (auto& d : drains_)
+        d.deliver(*effects.empty);
+      drains_.clear();
+    }
   }
 
   prefill_actor::stateful_pointer<prefill_state> self_;
   watched peers_;
   node_timers timers_;
   load_reporter reporter_;
+  std::vector<owed_reply<drained>> drains_;
 };
 
 } // namespace
@@ -100,6 +116,7 @@ prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
       [p, &state](const kv_abort& m) { state.on(m), p->flush(); },
       [p](const prefill_job& m) { p->submit(m); },
       [p, &state](const cancel_sequence& m) { state.cancel(m), p->flush(); },
+      [p](const drain_node&) { return p->drain(); },
       [p](const step_tick& t) { p->step(t); },
       [p](const deadline_tick& t) { p->tick(t); },
       [p](const watch_load& m) { p->watch(m); },

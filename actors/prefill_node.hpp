@@ -28,6 +28,7 @@ public:
     std::map<seq_id, sequence_spec> specs;
     std::map<seq_id, stream_actor> streams;
     routed_outputs outputs;
+    std::optional<drained> empty; ///< nothing is left, while draining
   };
 
   prefill_state() = default;
@@ -43,6 +44,10 @@ public:
   void on(const kv_credit& m, time_point now);
   void on(const kv_accepted& m);
   void on(const kv_abort& m);
+
+  /// No new work from now on. Answered in `effects::empty`, once the last
+  /// handoff is over.
+  void drain();
 
   /// Looks at the handoffs' deadlines.
   void tick(time_point now);
@@ -64,7 +69,7 @@ public:
   bool has_handoffs() const { return !jobs_.empty(); }
   node_status status() const;
   node_load load() const;
-  effects take_effects() { return std::exchange(out_, {}); }
+  effects take_effects();
 
 private:
   struct job {
@@ -115,6 +120,8 @@ private:
   std::optional<chunk> chunk_;
   effects out_;
   latency_predictor predictor_;
+  bool draining_ = false;
+  std::optional<drained> drained_; ///< owed
   uint64_t steps_ = 0;
   uint64_t hit_tokens_ = 0;
 };

@@ -19,9 +19,22 @@ void prefill_state::init(node_options opts) {
   index_.emplace(opts_.cached_blocks);
 }
 
+prefill_state::effects prefill_state::take_effects() {
+  if (jobs_.empty())
+    out_.empty = std::exchange(drained_, {});
+  return std::exchange(out_, {});
+}
+
+void prefill_state::drain() {
+  draining_ = true;
+  drained_.emplace().node = opts_.id;
+}
+
 void prefill_state::submit(prefill_job what) {
   if (!what.stream)
     return;
+  if (draining_)
+    return fail(what, {errc::no_node, "the node is being drained"});
   if (!what.decode)
     return fail(what, {errc::invalid_argument, "a job without a decode node"});
   auto seq = what.spec.seq;

@@ -9,6 +9,7 @@
 #include "actors/peers.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
+#include "core/serving/router.hpp"
 
 namespace troupe {
 
@@ -24,11 +25,7 @@ public:
   void add(const add_decode& m);
   void add(const add_mixed& m);
 
-  /// The mixed node, or the node of each other role, where the request is
-  /// predicted to take least and to hold least up, of those that have room for
-  /// its prompt; ties go to those with fewer requests, to the mixed node, and
-  /// to the lowest id, so that a run without reports is reproducible. Without
-  /// prefill nodes, decode nodes prefill.
+  /// See `router`. Errors: no_node.
   result<placement> place(const place_request& m);
   void release(const release_placement& m);
   void move(const placement_moved& m);
@@ -37,9 +34,8 @@ public:
   result<std::pair<decode_actor, migrate_sequence>>
   find(const migrate_request& m) const;
 
-  /// Takes a node that generates out of service; whom to tell, and what.
-  /// Errors: no_node.
-  result<std::pair<decode_actor, drain_node>> retire(const drain_request& m);
+  /// Takes a node out of service; whom to tell, and what. Errors: no_node.
+  result<std::pair<drainable_actor, drain_node>> retire(const drain_request& m);
 
   /// What a node says it has to do.
   void on(const node_load& load, const caf::actor_addr& node);
@@ -55,22 +51,24 @@ public:
   peers outstanding; ///< status queries under way
 
 private:
-  template <class Handle>
+  /// One of the handles is set.
   struct entry {
     node_id node = 0;
-    Handle handle;
-    load_estimate load;
-  };
-  struct booking {
-    placement where;
-    request_size size;
+    node_role role = node_role::mixed;
+    prefill_actor prefill;
+    decode_actor decode;
+    bool leaving = false; ///< being drained
+    bool is(const caf::actor_addr& peer) const {
+      return prefill == peer || decode == peer;
+    }
   };
 
-  std::vector<entry<prefill_actor>> prefill_;
-  std::vector<entry<decode_actor>> decode_;
-  std::vector<entry<decode_actor>> mixed_;
-  std::vector<entry<decode_actor>> leaving_; ///< being drained
-  std::map<request_id, booking> placements_;
+  void join(entry e);
+  const entry* generating(node_id node) const;
+
+  std::map<router::member, entry> members_;
+  router router_;
+  router::member last_ = 0;
 };
 
 static_assert(!std::is_aggregate_v<registry_state>);

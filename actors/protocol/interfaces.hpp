@@ -130,12 +130,6 @@ using job_actor = caf::typed_actor<
     // Forgets the sequence and frees its blocks.
     caf::reacts_to<cancel_sequence>>;
 
-/// Computes prompts.
-using prefill_actor = kv_source_actor::extend_with<job_actor>::extend<
-    // To itself.
-    caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-    extend_with<load_source>::extend_with<status_actor>;
-
 /// Move a request that generates here to `to`.
 struct migrate_sequence {
   request_id request = 0;
@@ -148,6 +142,18 @@ struct drain_node {
   std::vector<kv_destination_actor> peers;
   auto fields() { return std::tie(peers); }
 };
+
+/// What can be taken out of service.
+using drainable_actor = caf::typed_actor<
+    // Answered once nothing is left here.
+    caf::replies_to<drain_node>::with<drained>>;
+
+/// Computes prompts. Drained, it finishes those that it has.
+using prefill_actor = kv_source_actor::extend_with<job_actor>::extend<
+    // To itself.
+    caf::reacts_to<step_tick>,
+    caf::reacts_to<deadline_tick>>::extend_with<drainable_actor>::
+    extend_with<load_source>::extend_with<status_actor>;
 
 /// Takes the limits of its steps from a batch controller.
 using batch_limits_sink = caf::typed_actor<
@@ -174,14 +180,12 @@ using decode_actor = kv_destination_actor::extend_with<job_actor>::extend<
     caf::reacts_to<kv_accepted>,
     // Answered once the sequence is there, or goes on here.
     caf::replies_to<migrate_sequence>::with<migrated>,
-    // Answered once nothing is left here.
-    caf::replies_to<drain_node>::with<drained>,
     // By hand, whatever the scheduler thinks.
     caf::reacts_to<preempt_sequence>,
     // To itself.
     caf::reacts_to<step_tick>, caf::reacts_to<deadline_tick>>::
-    extend_with<schedule_sink>::extend_with<batch_limits_sink>::extend_with<
-        load_source>::extend_with<status_actor>;
+    extend_with<drainable_actor>::extend_with<schedule_sink>::extend_with<
+        batch_limits_sink>::extend_with<load_source>::extend_with<status_actor>;
 
 /// Chooses what a node's steps may hold; one for each node.
 using batch_controller_actor = caf::typed_actor<

@@ -10,6 +10,7 @@
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
 #include "core/serving/node_load.hpp"
+#include "core/serving/node_role.hpp"
 #include "core/serving/schedule_view.hpp"
 
 namespace troupe {
@@ -217,8 +218,6 @@ struct deadline_tick {
   uint64_t number = 0;
   auto fields() { return std::tie(number); }
 };
-
-enum class node_role : uint8_t { prefill, decode, mixed, store };
 
 struct status_query {
   uint8_t detail = 0;

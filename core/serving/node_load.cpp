@@ -4,13 +4,23 @@
 
 namespace troupe {
 
+bool plausible(const step_cost& c) {
+  auto in_range = [](double x) { return x >= 0 && x < 1e15; };
+  return c.base + c.row > 0 && in_range(c.base) && in_range(c.prefill_token)
+         && in_range(c.prefill_context) && in_range(c.row)
+         && in_range(c.decode_context);
+}
+
 // With room for the first token.
 uint64_t load_estimate::blocks_for(uint64_t tokens) const {
   return tokens / std::max(told_.block_tokens, 1u) + 1;
 }
 
 void load_estimate::told(const node_load& load) {
+  auto cost = told_.cost;
   told_ = load;
+  if (!plausible(load.cost))
+    told_.cost = cost;
   fresh_tokens_ = fresh_blocks_ = 0;
 }
 
@@ -23,6 +33,9 @@ void load_estimate::placed(const request_size& r) {
 void load_estimate::released() {
   if (requests_ > 0)
     --requests_;
+  // Whatever was placed, none of it is left.
+  if (requests_ == 0)
+    fresh_tokens_ = fresh_blocks_ = 0;
 }
 
 double load_estimate::prefill_ns(const request_size& r, uint32_t rows) const {

@@ -28,6 +28,10 @@ struct node_load {
   }
 };
 
+/// Whether steps can cost that: a node that says nonsense must not draw all
+/// requests.
+bool plausible(const step_cost& cost);
+
 /// What of a request matters to where it goes.
 struct request_size {
   /// Tokens to compute before the first one comes.
@@ -42,7 +46,7 @@ struct request_size {
 /// up, so that nodes of different speed are compared fairly.
 class load_estimate {
 public:
-  /// From the node itself.
+  /// From the node itself. Costs that cannot be are ignored.
   void told(const node_load& load);
 
   void placed(const request_size& r);

@@ -431,4 +431,18 @@ BOOST_AUTO_TEST_CASE(an_offer_that_waits_outlives_the_lease) {
   expect_empty(c.status(c.prefills[0]));
 }
 
+BOOST_FIXTURE_TEST_CASE(loads_are_told_at_once_and_when_all_is_done, fixture) {
+  auto heard = std::make_shared<std::vector<node_load>>();
+  send(watch_load{sim.spawn(fake_load_sink, heard)});
+  BOOST_REQUIRE_EQUAL(heard->size(), 1u);
+  for (seq_id seq : {1, 2}) {
+    auto job = prefill_job{offer(seq).spec, {}, stream};
+    send(job);
+    BOOST_REQUIRE_EQUAL(heard->size(), seq + 1);
+    BOOST_TEST(heard->back().rows == 0u);
+    BOOST_TEST(heard->back().prompt_tokens == 0u);
+    BOOST_TEST(heard->back().blocks == 8u);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -349,6 +349,48 @@ BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
       }
 }
 
+BOOST_AUTO_TEST_CASE(what_lies_in_the_store_goes_to_a_peer_with_its_kv) {
+  for (auto& shape : shapes)
+    for (auto k = 0; k < 40; ++k) {
+      auto o = shape;
+      o.store_blocks = 32;
+      auto c = cluster{o};
+      // Others hold the blocks that it needs to come back.
+      for (uint32_t n = 3; n < 6; ++n)
+        c.submit(varied_request(n, 60));
+      c.sim.run(160);
+      preempt(c, 1004, preempt_way::swap);
+      c.sim.run(k);
+      auto first = node_id{o.mixed > 0 ? 201u : 101u};
+      auto d = c.sim.ask<drained>(c.gate, drain_request{first});
+      BOOST_TEST(d.replaced == 0u);
+      c.expect_idle();
+      for (uint32_t n = 3; n < 6; ++n)
+        c.expect_exact(varied_request(n, 60));
+      auto computed = c.status(o.mixed > 0 ? c.mixed[0] : c.decodes[0]);
+      BOOST_TEST(computed.recomputes == 0u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_drained_prefill_node_finishes_what_it_has) {
+  for (auto k = 0; k < 120; k += 3) {
+    auto c = cluster{{.prefills = 2, .decodes = 2}};
+    for (uint32_t n = 0; n < 4; ++n)
+      c.submit(varied_request(n, 20));
+    c.sim.run(k);
+    auto d = c.sim.ask<drained>(c.gate, drain_request{1});
+    BOOST_TEST(d.node == 1u);
+    expect_empty(c.status(c.prefills[0]));
+    auto steps = c.status(c.prefills[0]).steps;
+    for (uint32_t n = 4; n < 7; ++n)
+      c.submit(varied_request(n, 20));
+    c.expect_idle();
+    BOOST_TEST(c.status(c.prefills[0]).steps == steps);
+    for (uint32_t n = 0; n < 7; ++n)
+      c.expect_exact(varied_request(n, 20));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(without_a_prefill_node_decode_nodes_prefill) {
   auto c = cluster{{.decodes = 2}};
   c.sim.kill(c.prefills[0]);

@@ -163,4 +163,26 @@ BOOST_FIXTURE_TEST_CASE(a_stray_tick_starts_no_second_chain, fixture) {
   BOOST_TEST(status().steps == 7u);
 }
 
+// However short the work: what was placed would count for ever if its end were
+// not told. No time passes here.
+BOOST_FIXTURE_TEST_CASE(loads_are_told_at_once_and_when_all_is_done, fixture) {
+  auto heard = std::make_shared<std::vector<node_load>>();
+  send(watch_load{sim.spawn(fake_load_sink, heard)});
+  BOOST_REQUIRE_EQUAL(heard->size(), 1u);
+  BOOST_TEST(heard->back().blocks == 8u);
+  BOOST_TEST(heard->back().free_blocks == 8u);
+  for (seq_id seq : {1, 2}) {
+    auto before = heard->size();
+    send(job(seq));
+    BOOST_TEST(heard->size() == before + 1);
+    BOOST_TEST(heard->back().prompt_tokens == 0u);
+    BOOST_TEST(heard->back().free_blocks < 8u);
+  }
+  // One that is refused as well.
+  auto bad = job(3);
+  bad.spec.prompt.clear();
+  send(bad);
+  BOOST_TEST(heard->size() == 4u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

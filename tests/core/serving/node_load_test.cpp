@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <limits>
+
 using namespace troupe;
 
 namespace {
@@ -91,6 +93,34 @@ BOOST_AUTO_TEST_CASE(room_is_what_is_free_and_not_given_away_since) {
   BOOST_TEST(!e.has_room({100, 1}));
   e.told(l);
   BOOST_TEST(e.has_room({150, 1}));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_placed_and_has_gone_does_not_count) {
+  auto e = load_estimate{};
+  auto l = even();
+  l.free_blocks = 10;
+  e.told(l);
+  e.placed({100, 1});
+  e.placed({100, 1});
+  BOOST_TEST(!e.has_room({10, 1}));
+  e.released();
+  e.released();
+  BOOST_TEST(e.has_room({150, 1}));
+  BOOST_TEST(e.prefill_ns({50, 10}, 0) == 50e6);
+}
+
+BOOST_AUTO_TEST_CASE(nonsense_draws_no_requests) {
+  auto e = load_estimate{};
+  e.told(even());
+  auto before = e.decode_ns({50, 10});
+  auto nan = std::numeric_limits<double>::quiet_NaN();
+  for (auto bad : {step_cost{-1, 1, 1, 1, 1}, step_cost{1, nan, 1, 1, 1},
+                   step_cost{1, 1, 1, 1e300, 1}, step_cost{0, 0, 0, 0, 0}}) {
+    auto l = even();
+    l.cost = bad;
+    e.told(l);
+    BOOST_TEST(e.decode_ns({50, 10}) == before);
+  }
 }
 
 // A node of half the speed gets half the work.

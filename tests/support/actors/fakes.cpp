@@ -46,6 +46,7 @@ prefill_actor::behavior_type fake_prefill(prefill_actor::pointer self,
       [=](const kv_abort& m) { log->others.push_back(m); },
       [=](const prefill_job& m) { log->jobs.push_back(m); },
       [=](const cancel_sequence& m) { log->cancels.push_back(m); },
+      [](const drain_node&) { return drained{}; },
       [](const step_tick&) {},
       [](const deadline_tick&) {},
       [](const watch_load&) {},
@@ -86,6 +87,12 @@ fake_stream(stream_actor::pointer,
       },
       [](const sequence_moved&) {},
   };
+}
+
+load_sink::behavior_type
+fake_load_sink(load_sink::pointer,
+               std::shared_ptr<std::vector<node_load>> heard) {
+  return {[=](const node_load& l) { heard->push_back(l); }};
 }
 
 registry_actor::behavior_type

@@ -53,6 +53,11 @@ stream_actor::behavior_type
 fake_stream(stream_actor::pointer self,
             std::shared_ptr<std::vector<sequence_output>> heard);
 
+/// Notes the loads that nodes tell of.
+load_sink::behavior_type
+fake_load_sink(load_sink::pointer self,
+               std::shared_ptr<std::vector<node_load>> heard);
+
 /// What a registry was asked, and what it says.
 struct registry_script {
   std::vector<place_request> asked;

@@ -1,0 +1,123 @@
+#include "core/serving/router.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace troupe {
+
+// How willingly a node, or a pair of them, is taken: lower is better.
+struct router::preference {
+  bool avoided = false;
+  bool full = false;
+  double ns = 0; ///< predicted
+  uint32_t requests = 0;
+  auto operator<=>(const preference&) const = default;
+};
+
+struct router::candidate {
+  member who = 0; ///< 0: there is none
+  node_id node = 0;
+  preference how;
+
+  explicit operator bool() const { return who != 0; }
+  bool operator<(const candidate& other) const {
+    return std::tie(how, node) < std::tie(other.how, other.node);
+  }
+};
+
+void router::join(member m, node_id node, node_role role) {
+  members_[m] = {node, role, {}};
+}
+
+void router::told(member m, const node_load& load) {
+  if (auto i = members_.find(m); i != members_.end())
+    i->second.load.told(load);
+}
+
+// Of the nodes of a role, for the work that is to be done there.
+router::candidate router::best(node_role role, node_role work,
+                               const request_size& size,
+                               std::span<const node_id> avoid) const {
+  auto found = candidate{};
+  for (auto& [m, e] : members_) {
+    if (e.role != role)
+      continue;
+    auto c = candidate{m, e.node, {}};
+    auto rows = work == node_role::mixed ? e.load.requests() : 0;
+    c.how.avoided = std::ranges::find(avoid, e.node) != avoid.end();
+    c.how.full = !e.load.has_room(size);
+    c.how.requests = e.load.requests();
+    if (work != node_role::decode)
+      c.how.ns += e.load.prefill_ns(size, rows);
+    if (work != node_role::prefill)
+      c.how.ns += e.load.decode_ns(size);
+    if (!found || c < found)
+      found = c;
+  }
+  return found;
+}
+
+std::optional<router::route> router::place(request_id request,
+                                           const request_size& size,
+                                           std::span<const node_id> avoid) {
+  using enum node_role;
+  release(request);
+  auto p = best(prefill, prefill, size, avoid);
+  auto d = best(decode, p ? decode : mixed, size, avoid);
+  auto x = best(mixed, mixed, size, avoid);
+  auto where = route{x.who, x.who};
+  if (p && d) {
+    // A pair is as good as the worse of the two, and takes as long as both.
+    auto pair = preference{p.how.avoided || d.how.avoided,
+                           p.how.full || d.how.full, p.how.ns + d.how.ns,
+                           std::max(p.how.requests, d.how.requests)};
+    if (!x || pair < x.how)
+      where = {p.who, d.who};
+  } else if (!x) {
+    where = {d.who, d.who};
+  }
+  if (where.decode == 0)
+    return std::nullopt;
+  book(request, where, size);
+  return where;
+}
+
+void router::book(request_id request, const route& where,
+                  const request_size& size) {
+  bookings_[request] = {where, size};
+  members_.at(where.prefill).load.placed(size);
+  if (where.decode != where.prefill)
+    members_.at(where.decode).load.placed(size);
+}
+
+void router::move(request_id request, member to) {
+  auto i = bookings_.find(request);
+  if (i == bookings_.end() || !members_.contains(to))
+    return;
+  auto size = request_size{0, i->second.size.answer};
+  release(request);
+  book(request, {to, to}, size);
+}
+
+void router::release(request_id request) {
+  auto i = bookings_.find(request);
+  if (i == bookings_.end())
+    return;
+  auto [prefill, decode] = i->second.where;
+  bookings_.erase(i);
+  if (auto m = members_.find(prefill); m != members_.end())
+    m->second.load.released();
+  if (decode == prefill)
+    return;
+  if (auto m = members_.find(decode); m != members_.end())
+    m->second.load.released();
+}
+
+std::optional<router::route> router::find(request_id request) const {
+  auto i = bookings_.find(request);
+  if (i == bookings_.end())
+    return std::nullopt;
+  return i->second.where;
+}
+
+} // namespace troupe

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/base/ids.hpp"
+#include "core/serving/node_load.hpp"
+#include "core/serving/node_role.hpp"
+
+namespace troupe {
+
+/// Chooses nodes for requests, and keeps the books of who has what. A node is
+/// known by a number of its own for each time that it joins, so that what ran
+/// on its former life neither loads nor lightens the next one.
+class router {
+public:
+  using member = uint64_t;
+
+  /// Where a request goes; a mixed node does all of it, and is both.
+  struct route {
+    member prefill = 0;
+    member decode = 0;
+    bool operator==(const route&) const = default;
+  };
+
+  /// `node` breaks ties, and is what requests avoid. No request goes to a
+  /// store.
+  void join(member m, node_id node, node_role role);
+  /// Gets no more requests; those it has stay in the books.
+  void leave(member m) { members_.erase(m); }
+
+  /// What the node says it has to do.
+  void told(member m, const node_load& load);
+
+  /// The mixed node, or the node of each other role, where the request is
+  /// predicted to take least and to hold least up, of those that have room for
+  /// its prompt; ties go to those with fewer requests, to the mixed node, and
+  /// to the lowest id, so that a run without reports is reproducible. Nodes to
+  /// `avoid` are taken only if there is no other. Without prefill nodes, decode
+  /// nodes prefill. Nothing if no node generates. A request has one route at a
+  /// time: the next one replaces it.
+  std::optional<route> place(request_id request, const request_size& size,
+                             std::span<const node_id> avoid);
+
+  /// The request has gone to `to`, with its prompt computed. No effect on
+  /// requests and members that are not known.
+  void move(request_id request, member to);
+  void release(request_id request);
+  std::optional<route> find(request_id request) const;
+
+private:
+  struct entry {
+    node_id node = 0;
+    node_role role = node_role::mixed;
+    load_estimate load;
+  };
+  struct booking {
+    route where;
+    request_size size;
+  };
+  struct preference;
+  struct candidate;
+
+  candidate best(node_role role, node_role work, const request_size& size,
+                 std::span<const node_id> avoid) const;
+  void book(request_id request, const route& where, const request_size& size);
+
+  std::map<member, entry> members_;
+  std::map<request_id, booking> bookings_;
+};
+
+} // namespace troupe
