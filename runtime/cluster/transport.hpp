@@ -75,6 +75,8 @@ public:
   /// Blocks until then or for twice `handshake_deadline`, and while a name is
   /// looked up. Two nodes that dial each other at the same moment may both
   /// give way, which a monitor of the actor tells: try again.
+  /// A request to an actor of a node that has died is lost, not refused: give
+  /// it a timeout.
   /// io_error, timeout; invalid_argument without TLS unless `host` is loopback;
   /// unsupported if the actor there takes other messages than `Handle`'s.
   template <class Handle = caf::actor>
