@@ -170,6 +170,7 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
   self->state.init(std::move(opts));
   self->set_down_handler(
       [self](const caf::down_msg& m) { down(self, m.source); });
+  self->send(self->state.options().registry, watch_nodes{node_watcher{self}});
   return {
       [=](const step_output& m) { route(self, m); },
       [=](const sequence_moved& m) { moved(self, m); },
@@ -179,6 +180,9 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
           self->send(*s, m);
       },
       [=](const session_done& m) { self->state.done(m.request); },
+      [=](const node_gone& m) {
+        self->state.for_each([&](auto& s) { self->send(s, m); });
+      },
       [=](const migrate_request& m) {
         return self->delegate(self->state.options().registry, m);
       },

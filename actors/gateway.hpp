@@ -61,6 +61,12 @@ public:
   /// Null if the request is not under way.
   const session_actor* find(request_id id) const;
 
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (auto& [id, e] : sessions_)
+      visit(e.session);
+  }
+
   /// A session said goodbye.
   void done(request_id id);
 

@@ -4,11 +4,14 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "actors/peers.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
+#include "core/cluster/membership.hpp"
 #include "core/serving/router.hpp"
 
 namespace troupe {
@@ -24,6 +27,14 @@ public:
   void add(const add_prefill& m);
   void add(const add_decode& m);
   void add(const add_mixed& m);
+  /// One of another process.
+  void add(node_id node, node_role role, std::string name, const node_ready& m);
+  /// No requests for a node that is silent, until it is heard again.
+  void suspend(node_id node, bool yes);
+  /// Forgets a node; its handle, null if it had none.
+  status_actor remove(node_id node);
+  /// Whether another node could take its sequences over.
+  bool others_generate(node_id node) const;
 
   /// See `router`. Errors: no_node.
   result<placement> place(const place_request& m);
@@ -39,14 +50,18 @@ public:
 
   /// What a node says it has to do.
   void on(const node_load& load, const caf::actor_addr& node);
+  void on(const node_load& load, node_id node);
 
   void down(const caf::actor_addr& peer);
+  std::optional<node_id> find(const caf::actor_addr& peer) const;
 
   struct member {
     node_id node = 0;
+    std::string name;
     status_actor handle;
   };
   std::vector<member> members() const;
+  size_t requests() const { return router_.requests(); }
 
   peers outstanding; ///< status queries under way
 
@@ -57,7 +72,12 @@ private:
     node_role role = node_role::mixed;
     prefill_actor prefill;
     decode_actor decode;
-    bool leaving = false; ///< being drained
+    std::string name;
+    bool leaving = false;   ///< being drained
+    bool suspended = false; ///< silent
+    status_actor handle() const {
+      return decode ? status_actor{decode} : status_actor{prefill};
+    }
     bool is(const caf::actor_addr& peer) const {
       return prefill == peer || decode == peer;
     }
@@ -77,5 +97,11 @@ static_assert(!std::is_aggregate_v<registry_state>);
 registry_actor::behavior_type
 registry(registry_actor::stateful_pointer<registry_state> self,
          std::chrono::milliseconds patience);
+
+/// The same, for one that nodes of other processes may join. Whether they
+/// live, and what they are called, is `membership`'s to know.
+registry_actor::behavior_type
+cluster_registry(registry_actor::stateful_pointer<registry_state> self,
+                 std::chrono::milliseconds patience, membership_options opts);
 
 } // namespace troupe

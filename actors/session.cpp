@@ -74,7 +74,13 @@ public:
       end(finish_reason::error, {errc::abandoned, "the gateway is gone"});
     else if (registry_ == peer && placing_)
       end(finish_reason::error, {errc::abandoned, "the registry is gone"});
-    else if (state().lost(peer))
+    else
+      lost(peer);
+  }
+
+  // A node died, or was given up.
+  void lost(const caf::actor_addr& node) {
+    if (state().lost(node))
       place_later();
   }
 
@@ -158,6 +164,9 @@ session(session_actor::stateful_pointer<session_state> self,
       [p](const sequence_moved& m) { p->moved(m); },
       [p](const cancel_request&) { p->cancel(); },
       [p](const deadline_tick&) { p->place(); },
+      [p](const node_gone& m) {
+        p->lost(caf::actor_cast<caf::actor_addr>(m.handle));
+      },
   };
 }
 

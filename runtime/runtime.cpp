@@ -1,6 +1,7 @@
 #include "runtime/runtime.hpp"
 
 #include <caf/all.hpp>
+#include <caf/io/middleman.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -10,10 +11,12 @@
 #include "actors/decode_node.hpp"
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
-#include "actors/kv_store.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
+#include "runtime/cluster/connector.hpp"
+#include "runtime/cluster/transport.hpp"
+#include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
 
 namespace troupe {
@@ -22,26 +25,10 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds{10};
 constexpr auto move_patience = std::chrono::seconds{120};
+constexpr auto status_patience = std::chrono::milliseconds{5000};
 
 time_point stamp() {
   return std::chrono::steady_clock::now();
-}
-
-kv_dtype default_kv(const model& m) {
-  return m.w.embedding.type == dtype::f32 ? kv_dtype::f32 : kv_dtype::f16;
-}
-
-// Enough for a full batch of half-full contexts; memory is taken as used.
-uint32_t default_blocks(const model& m, uint32_t max_batch) {
-  auto context = kv_layout::blocks_for(m.params.context);
-  return context * std::max(2u, max_batch / 2);
-}
-
-// KV kept for prompts that begin alike: a quarter of it, within reason.
-uint32_t default_cache(const kv_layout& layout, uint32_t blocks) {
-  constexpr auto most_bytes = size_t{512} << 20;
-  auto most = most_bytes / std::max<size_t>(1, layout.block_bytes());
-  return static_cast<uint32_t>(std::min<size_t>(blocks / 4, most));
 }
 
 } // namespace
@@ -138,28 +125,46 @@ struct runtime::impl {
   ~impl() {
     if (!system)
       return;
-    door->close();
+    front->close();
+    if (options.client) {
+      // The gateway lives on: what is under way ends here, and there because
+      // its clients are gone.
+      auto end = finish_event{};
+      end.reason = finish_reason::error;
+      end.code = errc::abandoned;
+      end.message = "the runtime is gone";
+      for (auto& c : clients)
+        if (auto client = caf::actor_cast<client_actor>(c))
+          caf::anon_send(client, end);
+      gateway = nullptr;
+      transport.reset();
+      return;
+    }
     // The gateway ends its sessions, and with them their clients.
     caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
     for (auto& n : prefill)
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
     for (auto& n : decode)
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
     for (auto& n : mixed)
       caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
-    if (store)
-      caf::anon_send_exit(store, caf::exit_reason::user_shutdown);
+    if (setup && setup->store())
+      caf::anon_send_exit(setup->store(), caf::exit_reason::user_shutdown);
+    setup.reset();
     gateway = nullptr;
     registry = nullptr;
+    door = nullptr;
     prefill.clear();
     decode.clear();
     mixed.clear();
-    store = nullptr;
+    transport.reset();
   }
 
   result<void> start();
-  result<void> start_store(std::shared_ptr<block_arena> arena);
+  result<void> open_cluster();
+  result<void> connect();
 
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
@@ -177,76 +182,73 @@ struct runtime::impl {
   std::atomic<request_id> last_request{0};
   system_config config;
   std::unique_ptr<caf::actor_system> system;
+  std::optional<node_setup> setup;
+  std::unique_ptr<cluster_transport> transport;
+  uint16_t port = 0;
+  std::mutex clients_mutex;
+  std::vector<caf::actor_addr> clients; ///< of a cluster, alive or not
   registry_actor registry;
   gateway_actor gateway;
-  std::shared_ptr<front_door> door = std::make_shared<front_door>();
+  door_actor door;
+  std::shared_ptr<front_door> front = std::make_shared<front_door>();
   std::vector<prefill_actor> prefill;
   std::vector<decode_actor> decode;
   std::vector<decode_actor> mixed;
-  kv_store_actor store;
 };
 
-result<void> runtime::impl::start_store(std::shared_ptr<block_arena> arena) {
-  auto& plan = options.nodes.store;
-  if (!options.preempt || !plan)
-    return {};
-  auto s = kv_store_options{};
-  s.weights = weights;
-  s.arena = std::move(arena);
-  s.blocks = plan->blocks > 0 ? plan->blocks
-                              : default_blocks(*weights, options.max_batch);
-  if (!plan->directory.empty()) {
-    auto file = open_nameless_file(plan->directory);
-    if (!file)
-      return file.failure();
-    s.file = std::move(*file);
-    s.file_blocks = plan->file_blocks;
-  }
-  store = system->spawn<caf::detached>(kv_store, std::move(s));
+// The front: whoever has requests comes to its gateway, nodes of other
+// processes to its registry.
+result<void> runtime::impl::open_cluster() {
+  auto& o = *options.cluster;
+  auto m = membership_options{};
+  m.cluster = {fingerprint(*weights, options.activations), setup->layout(),
+               isa_class};
+  m.life = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::chrono::system_clock::now().time_since_epoch())
+          .count());
+  m.interval = o.interval;
+  m.timeout = o.timeout;
+  m.suspect_after = o.timeout / 2;
+  if (m.interval <= duration{} || m.interval >= m.suspect_after)
+    return fail(errc::invalid_argument,
+                "a cluster's timeout must be over twice its interval");
+  registry = system->spawn(cluster_registry, status_patience, std::move(m));
+  auto t = transport_options{};
+  t.tls = o.tls;
+  auto started = cluster_transport::start(*system, std::move(t));
+  if (!started)
+    return started.failure();
+  transport = std::move(*started);
   return {};
 }
 
 result<void> runtime::impl::start() {
+  if (options.cluster || options.client)
+    config.load<caf::io::middleman>();
   system = std::make_unique<caf::actor_system>(config);
-  auto layout =
-      kv_layout_of(weights->params, options.kv.value_or(default_kv(*weights)));
-  auto arena = make_block_arena(layout);
-  registry = system->spawn(troupe::registry, std::chrono::milliseconds{5000});
-  auto id = node_id{0};
-  if (auto ok = start_store(arena); !ok)
+  if (options.client)
+    return connect();
+  setup.emplace(options, weights);
+  if (auto ok = setup->start_store(*system); !ok)
     return ok.failure();
-  auto node = [&](const node_plan& plan) {
-    auto n = node_options{};
-    n.id = ++id;
-    n.weights = weights;
-    n.arena = arena;
-    n.blocks = plan.blocks > 0 ? plan.blocks
-                               : default_blocks(*weights, options.max_batch);
-    if (options.prefix_cache)
-      n.cached_blocks = plan.cache.value_or(default_cache(layout, n.blocks));
-    n.threads = plan.threads > 0 ? plan.threads : options.threads;
-    n.prefill_chunk = options.prefill_chunk;
-    n.max_batch = options.max_batch;
-    n.activations = options.activations;
-    n.preempt = options.preempt;
-    n.slo = options.slo;
-    n.store = store;
-    return n;
-  };
+  if (!options.cluster)
+    registry = system->spawn(troupe::registry, status_patience);
+  else if (auto ok = open_cluster(); !ok)
+    return ok.failure();
+  auto id = node_id{0};
   for (auto& plan : options.nodes.prefill) {
-    auto n = node(plan);
+    auto n = setup->node(plan, ++id, node_role::prefill);
     prefill.push_back(system->spawn<caf::detached>(prefill_node, n));
     caf::anon_send(registry, add_prefill{n.id, prefill.back()});
   }
   for (auto& plan : options.nodes.decode) {
-    auto n = node(plan);
-    n.role = node_role::decode;
-    n.cached_blocks = plan.cache.value_or(0);
+    auto n = setup->node(plan, ++id, node_role::decode);
     decode.push_back(system->spawn<caf::detached>(decode_node, n));
     caf::anon_send(registry, add_decode{n.id, decode.back()});
   }
   for (auto& plan : options.nodes.mixed) {
-    auto n = node(plan);
+    auto n = setup->node(plan, ++id, node_role::mixed);
     mixed.push_back(system->spawn<caf::detached>(decode_node, n));
     caf::anon_send(registry, add_mixed{n.id, mixed.back()});
   }
@@ -257,7 +259,31 @@ result<void> runtime::impl::start() {
   g.end_tokens = text->end_tokens();
   g.text = text;
   gateway = system->spawn(troupe::gateway, std::move(g));
-  door->gateway = gateway;
+  front->gateway = gateway;
+  if (!transport)
+    return {};
+  door = system->spawn(troupe::door, registry, gateway);
+  auto& at = options.cluster->listen;
+  auto bound = transport->publish(door, at.port, at.host);
+  if (!bound)
+    return bound.failure();
+  port = *bound;
+  return {};
+}
+
+// A client has no actors of its own but those that hear of its requests.
+result<void> runtime::impl::connect() {
+  auto t = transport_options{};
+  t.tls = options.client->tls;
+  auto started = cluster_transport::start(*system, std::move(t));
+  if (!started)
+    return started.failure();
+  transport = std::move(*started);
+  auto found = find_registry(*system, *transport, options.client->at);
+  if (!found)
+    return found.failure();
+  gateway = found->gateway;
+  front->gateway = gateway;
   return {};
 }
 
@@ -271,16 +297,16 @@ result<runtime> runtime::open(runtime_options options) {
   if (nodes.prefill.empty() != nodes.decode.empty())
     return fail(errc::invalid_argument,
                 "a prefill node needs a decode node, and the reverse");
-  if (nodes.prefill.empty() && nodes.mixed.empty())
-    nodes.mixed.resize(1);
-  if (options.max_batch == 0 || options.prefill_chunk == 0)
+  if (options.cluster && options.client)
     return fail(errc::invalid_argument,
-                "max_batch and prefill_chunk must be at least 1");
-  if (options.threads == 0)
-    options.threads = std::max(1u, std::thread::hardware_concurrency());
-  options.prefill_chunk =
-      kv_layout::blocks_for(options.prefill_chunk) * kv_block_tokens;
-  auto p = std::make_unique<impl>(std::move(options));
+                "a process is a cluster's front or its client, not both");
+  // A front may leave all the work to others.
+  if (nodes.prefill.empty() && nodes.mixed.empty() && !options.cluster)
+    nodes.mixed.resize(1);
+  auto whole = completed(std::move(options));
+  if (!whole)
+    return whole.failure();
+  auto p = std::make_unique<impl>(std::move(*whole));
   auto loaded = load_model(p->options.model);
   if (!loaded)
     return loaded.failure();
@@ -297,8 +323,10 @@ result<runtime> runtime::open(runtime_options options) {
 
 result<generation> runtime::submit(generate_request request) {
   auto g = std::make_shared<generation::impl>();
-  g->id = request.request = ++impl_->last_request;
-  g->door = impl_->door;
+  // A cluster's gateway numbers the requests of all its clients.
+  auto remote = impl_->options.client.has_value();
+  g->id = request.request = remote ? 0 : ++impl_->last_request;
+  g->door = impl_->front;
   g->queue = std::make_shared<event_queue>(stamp());
   auto client =
       impl_->system->spawn(queue_client, impl_->gateway, g->id, g->queue);
@@ -306,11 +334,18 @@ result<generation> runtime::submit(generate_request request) {
   auto self = caf::scoped_actor{*impl_->system};
   self->request(impl_->gateway, patience,
                 troupe::submit{std::move(request), client})
-      .receive([](const admitted&) {},
+      .receive([&](const admitted& a) { g->id = a.request; },
                [&](const caf::error& e) { refused = from_caf(e); });
   if (refused) {
     caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
     return refused;
+  }
+  if (remote) {
+    auto guard = std::lock_guard{impl_->clients_mutex};
+    std::erase_if(impl_->clients, [](auto& c) {
+      return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
+    });
+    impl_->clients.push_back(client->address());
   }
   return generation{std::move(g)};
 }
@@ -320,11 +355,19 @@ result<migrated> runtime::migrate(request_id request, node_id to) {
 }
 
 result<drained> runtime::drain(node_id node) {
-  return impl_->ask<drained>(drain_request{node}, move_patience);
+  return impl_->ask<drained>(drain_request{node, {}}, move_patience);
 }
 
 result<cluster_status> runtime::status() {
   return impl_->ask<cluster_status>(status_query{}, patience);
+}
+
+result<drained> runtime::drain(const std::string& name) {
+  return impl_->ask<drained>(drain_request{0, name}, move_patience);
+}
+
+uint16_t runtime::cluster_port() const {
+  return impl_->port;
 }
 
 const model& runtime::weights() const {

@@ -12,6 +12,7 @@
 #include "core/model/model.hpp"
 #include "core/serving/batch_controller.hpp"
 #include "core/text/tokenizer.hpp"
+#include "runtime/cluster/options.hpp"
 #include "runtime/topology.hpp"
 
 namespace troupe {
@@ -45,6 +46,12 @@ struct runtime_options {
   /// up to twice as fast with long prompts and many requests, i16 gives the
   /// logits of float32.
   activation_type activations = activation_type::i8;
+  /// Nodes of other processes may join, and do some or, without `nodes`, all
+  /// of the work.
+  std::optional<cluster_options> cluster;
+  /// The requests go to a cluster; the model is here for its text alone, and
+  /// nothing else of these options counts.
+  std::optional<cluster_client_options> client;
 };
 
 /// One request under way: pull its events until they end. Movable; dropping it
@@ -117,9 +124,14 @@ public:
   /// its kind, with their KV where these have room. Waits until it has none.
   /// Errors: no_node, timeout.
   result<drained> drain(node_id node);
+  /// The same for one that joined the cluster, which leaves then.
+  result<drained> drain(const std::string& name);
 
   /// Asks every node about itself.
   result<cluster_status> status();
+
+  /// Where nodes join; 0 without a cluster.
+  uint16_t cluster_port() const;
 
   const model& weights() const;
   const tokenizer& text() const;

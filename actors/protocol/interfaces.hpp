@@ -223,6 +223,52 @@ struct add_mixed {
   auto fields() { return std::tie(node, handle); }
 };
 
+/// A node of the cluster is gone, or is to be taken for it.
+struct node_gone {
+  node_id node = 0;
+  status_actor handle;
+  auto fields() { return std::tie(node, handle); }
+};
+
+/// Hears of nodes that the registry gave up, before their connections break.
+using node_watcher = caf::typed_actor<caf::reacts_to<node_gone>>;
+
+/// Tell `to` of nodes that are gone.
+struct watch_nodes {
+  node_watcher to;
+  auto fields() { return std::tie(to); }
+};
+
+/// Keeps a node of another process in the cluster (see docs/cluster.md): joins,
+/// starts the node, shows that it lives, and ends it when its stay is over.
+using node_agent_actor = caf::typed_actor<
+    // From the registry.
+    caf::reacts_to<join_reply>, caf::reacts_to<name_taken>,
+    caf::reacts_to<heartbeat_ack>, caf::reacts_to<drain_order>,
+    caf::reacts_to<epoch_over>, caf::reacts_to<node_peers>,
+    caf::reacts_to<node_emptied>,
+    // From its host.
+    caf::reacts_to<leave_cluster>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>::extend_with<load_sink>;
+
+/// A node wants to join; answered by a join_reply and, if it may, node_peers.
+struct join_node {
+  join_request request;
+  node_address address;
+  node_agent_actor agent;
+  auto fields() { return std::tie(request, address, agent); }
+};
+
+/// A node that joined can be given work; the handle of its role is set.
+struct node_ready {
+  node_id node = 0;
+  membership_epoch epoch = 0;
+  prefill_actor prefill;
+  decode_actor decode;
+  auto fields() { return std::tie(node, epoch, prefill, decode); }
+};
+
 /// Knows the nodes, their roles and loads.
 using registry_actor = caf::typed_actor<
     // A node joins; the registry monitors it.
@@ -239,8 +285,13 @@ using registry_actor = caf::typed_actor<
     // No more placements for the node; its sequences go to its like.
     caf::replies_to<drain_request>::with<drained>,
     // Asks every node.
-    caf::replies_to<status_query>::with<cluster_status>>::
-    extend_with<load_sink>;
+    caf::replies_to<status_query>::with<cluster_status>,
+    // Of nodes of other processes, answered to their agents.
+    caf::reacts_to<join_node>, caf::reacts_to<node_ready>,
+    caf::reacts_to<heartbeat>, caf::reacts_to<leave>,
+    caf::reacts_to<watch_nodes>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>::extend_with<load_sink>;
 
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
@@ -249,7 +300,7 @@ using session_actor = caf::typed_actor<
     // The client lost interest.
     caf::reacts_to<cancel_request>,
     // To itself.
-    caf::reacts_to<deadline_tick>>;
+    caf::reacts_to<deadline_tick>>::extend_with<node_watcher>;
 
 /// A request with the one who wants its tokens.
 struct submit {
@@ -269,6 +320,25 @@ using gateway_actor = stream_actor::extend<
     // Passed on to the registry.
     caf::replies_to<migrate_request>::with<migrated>,
     caf::replies_to<drain_request>::with<drained>,
-    caf::replies_to<status_query>::with<cluster_status>>;
+    caf::replies_to<status_query>::with<cluster_status>>::
+    extend_with<node_watcher>;
+
+/// A cluster's front.
+struct registry_found {
+  registry_actor registry;
+  gateway_actor gateway;
+  auto fields() { return std::tie(registry, gateway); }
+};
+
+/// What a cluster's front shows to whoever connects.
+using door_actor =
+    caf::typed_actor<caf::replies_to<dial_registry>::with<registry_found>>;
+
+/// What a node shows to whoever connects.
+using beacon_actor =
+    caf::typed_actor<caf::replies_to<dial_peer>::with<peer_reached>>;
+
+/// Connects processes; detached, since that may take as long as it takes.
+using connector_actor = door_actor::extend_with<beacon_actor>;
 
 } // namespace troupe

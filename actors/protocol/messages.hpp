@@ -7,6 +7,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
+#include "core/cluster/messages.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
 #include "core/serving/node_load.hpp"
@@ -194,7 +195,9 @@ struct preempt_sequence {
 /// Take a node out of service: no new work, what it has moves away.
 struct drain_request {
   node_id node = 0;
-  auto fields() { return std::tie(node); }
+  /// Of a node that joined the cluster, in place of its number; it leaves then.
+  std::string name;
+  auto fields() { return std::tie(node, name); }
 };
 
 /// The node holds no sequence any more.
@@ -226,6 +229,8 @@ struct status_query {
 
 struct node_status {
   node_id node = 0;
+  /// Of a node that joined the cluster.
+  std::string name;
   node_role role = node_role::prefill;
   uint32_t sequences = 0;
   /// Held by sequences.
@@ -251,9 +256,10 @@ struct node_status {
   uint64_t spilled_bytes = 0;
   uint64_t refused = 0;
   auto fields() {
-    return std::tie(node, role, sequences, blocks_in_use, blocks_total, waiting,
-                    steps, largest_batch, cached_blocks, hit_tokens, swaps,
-                    recomputes, compacted, file_blocks, spilled_bytes, refused);
+    return std::tie(node, name, role, sequences, blocks_in_use, blocks_total,
+                    waiting, steps, largest_batch, cached_blocks, hit_tokens,
+                    swaps, recomputes, compacted, file_blocks, spilled_bytes,
+                    refused);
   }
 };
 
@@ -261,7 +267,9 @@ struct cluster_status {
   std::vector<node_status> nodes;
   /// Nodes that did not answer in time.
   std::vector<node_id> silent;
-  auto fields() { return std::tie(nodes, silent); }
+  /// Requests that are on nodes, or on their way there.
+  uint32_t requests = 0;
+  auto fields() { return std::tie(nodes, silent, requests); }
 };
 
 /// Where shall this request run?
@@ -284,6 +292,51 @@ struct placement_moved {
   request_id request = 0;
   node_id node = 0;
   auto fields() { return std::tie(request, node); }
+};
+
+/// Where a process takes connections of others.
+struct node_address {
+  std::string host;
+  uint16_t port = 0; ///< 0: it takes none
+  auto fields() { return std::tie(host, port); }
+};
+
+/// To a node that joins: whom it should be connected to before it is ready, so
+/// that KV goes there and nowhere else.
+struct node_peers {
+  membership_epoch epoch = 0;
+  std::vector<node_address> peers;
+  auto fields() { return std::tie(epoch, peers); }
+};
+
+/// To a node that is being drained: no sequence is left on it.
+struct node_emptied {
+  membership_epoch epoch = 0;
+  auto fields() { return std::tie(epoch); }
+};
+
+/// Drain, then leave the cluster.
+struct leave_cluster {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
+};
+
+/// Connect to the registry at this address, if it takes that long.
+struct dial_registry {
+  node_address at;
+  auto fields() { return std::tie(at); }
+};
+
+/// Connect to the process at this address.
+struct dial_peer {
+  node_address at;
+  auto fields() { return std::tie(at); }
+};
+
+/// It is connected.
+struct peer_reached {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
 };
 
 /// A session's last word to its gateway.

@@ -20,6 +20,11 @@ struct fetch_sequence;
 struct migrate_sequence;
 struct drain_node;
 struct watch_load;
+struct node_gone;
+struct watch_nodes;
+struct join_node;
+struct node_ready;
+struct registry_found;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -70,4 +75,22 @@ CAF_ADD_TYPE_ID(troupe, (troupe::step_report))
 CAF_ADD_TYPE_ID(troupe, (troupe::batch_limits))
 CAF_ADD_TYPE_ID(troupe, (troupe::node_load))
 CAF_ADD_TYPE_ID(troupe, (troupe::watch_load))
+CAF_ADD_TYPE_ID(troupe, (troupe::join_reply))
+CAF_ADD_TYPE_ID(troupe, (troupe::name_taken))
+CAF_ADD_TYPE_ID(troupe, (troupe::heartbeat))
+CAF_ADD_TYPE_ID(troupe, (troupe::heartbeat_ack))
+CAF_ADD_TYPE_ID(troupe, (troupe::drain_order))
+CAF_ADD_TYPE_ID(troupe, (troupe::leave))
+CAF_ADD_TYPE_ID(troupe, (troupe::epoch_over))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_peers))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_emptied))
+CAF_ADD_TYPE_ID(troupe, (troupe::leave_cluster))
+CAF_ADD_TYPE_ID(troupe, (troupe::dial_registry))
+CAF_ADD_TYPE_ID(troupe, (troupe::dial_peer))
+CAF_ADD_TYPE_ID(troupe, (troupe::peer_reached))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_gone))
+CAF_ADD_TYPE_ID(troupe, (troupe::watch_nodes))
+CAF_ADD_TYPE_ID(troupe, (troupe::join_node))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_ready))
+CAF_ADD_TYPE_ID(troupe, (troupe::registry_found))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -48,7 +48,7 @@ result<void> check_compatible(const join_request& r, const cluster_profile& c) {
                    std::to_string(cluster_protocol_version), r,
                    std::to_string(r.version));
   if (r.model != c.model)
-    return differs(errc::layout_mismatch, "model digest", c.model, r, r.model);
+    return differs(errc::layout_mismatch, "model", c.model, r, r.model);
   if (r.layout != c.layout)
     return differs(errc::layout_mismatch, "KV layout", to_string(c.layout), r,
                    to_string(r.layout));

@@ -172,6 +172,13 @@ void member::send_sign_of_life(time_point now, member_output& out) {
       heartbeat{node_, epoch_, number_, state_ == state::draining, load_});
 }
 
+void member::load(const node_load& load, time_point now, member_output& out) {
+  load_ = load;
+  fence_if_cut_off(now, out);
+  if (in_cluster() && !leaving_)
+    send_sign_of_life(now, out);
+}
+
 void member::drain(time_point now, member_output& out) {
   fence_if_cut_off(now, out);
   if (state_ == state::joining) {

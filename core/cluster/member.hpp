@@ -77,8 +77,8 @@ public:
   void on(const drain_order& m, time_point now, member_output& out);
   void on(const epoch_over& m, time_point now, member_output& out);
 
-  /// Goes with the next heartbeat.
-  void set_load(const node_load& load) { load_ = load; }
+  /// Goes with a heartbeat, which is sent now.
+  void load(const node_load& load, time_point now, member_output& out);
   /// No new work; leaves once drained().
   void drain(time_point now, member_output& out);
   /// While draining: no sequence is left.

@@ -50,6 +50,7 @@ public:
   void move(request_id request, member to);
   void release(request_id request);
   std::optional<route> find(request_id request) const;
+  size_t requests() const { return bookings_.size(); }
 
 private:
   struct entry {

@@ -21,6 +21,9 @@ Examples:
   troupe inspect F.gguf
   troupe quantize F.gguf F-q4_k.gguf --type q4_k
   troupe bench throughput --model F.gguf --batch 8
+  troupe serve --topology 1
+  troupe node --join 127.0.0.1:7070 --role decode
+  troupe status
   troupe certs certs --node red --node blue
 
 Data goes to standard output, talk to standard error.
@@ -46,6 +49,10 @@ int main(int argc, char** argv) {
   add_inspect(app, chosen);
   add_quantize(app, chosen);
   add_bench(app, chosen);
+  add_serve(app, chosen);
+  add_node(app, chosen);
+  add_status(app, chosen);
+  add_drain(app, chosen);
   add_certs(app, chosen);
   try {
     app.parse(argc, argv);

@@ -8,6 +8,7 @@
 
 #include "core/text/chat_template.hpp"
 #include "runtime/cli/cli.hpp"
+#include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/runtime.hpp"
 
@@ -29,6 +30,8 @@ struct run_options {
   bool no_parse_special = false;
   bool no_prefix_cache = false;
   std::string activations = "i8";
+  std::string at;
+  tls_flags tls;
   bool json = false;
   bool quiet = false;
 };
@@ -214,6 +217,15 @@ int run(run_options& o) {
   opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
     opts.kv = parse_kv(o.kv);
+  if (!o.at.empty()) {
+    auto at = parse_address(o.at);
+    if (!at)
+      return report(at.failure());
+    auto tls = files_of(o.tls);
+    if (!tls)
+      return report(tls.failure());
+    opts.client = {*at, *tls};
+  }
   auto rt = runtime::open(std::move(opts));
   if (!rt)
     return report(rt.failure());
@@ -346,6 +358,13 @@ Examples:
   sub->add_flag("--no-prefix-cache", o->no_prefix_cache,
                 "compute every prompt wholly, also what others began with")
       ->group(group);
+  group = "Cluster";
+  sub->add_option("--at", o->at,
+                  "let the cluster with this front compute; the model is here "
+                  "for its text alone")
+      ->type_name("HOST:PORT")
+      ->group(group);
+  add_tls_options(sub, o->tls);
   sub->add_flag("--no-parse-special", o->no_parse_special,
                 "read \"<|im_end|>\" and the like in --prompt as plain text");
   add_activations_option(sub, o->activations);

@@ -27,7 +27,7 @@ struct transport_limits {
   /// Bytes of one message on the wire, in either direction.
   size_t max_frame = size_t{8} << 20;
   /// Bytes that wait for a peer to read them.
-  size_t max_unsent = size_t{16} << 20;
+  size_t max_unsent = size_t{64} << 20;
   /// Bytes of buffers, of all connections together.
   size_t max_buffered = size_t{512} << 20;
   /// From a connection's start to the end of its handshakes (TCP, TLS, BASP),

@@ -164,7 +164,7 @@ BOOST_FIXTURE_TEST_CASE(views_and_plans, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   trip(status_query{1});
-  auto n = node_status{1, node_role::mixed, 2, 3, 4, 5, 6, 7, 8, 9};
+  auto n = node_status{1, "red", node_role::mixed, 2, 3, 4, 5, 6, 7, 8, 9};
   trip(n);
   auto c = cluster_status{};
   c.nodes = {n, n};
@@ -177,6 +177,35 @@ BOOST_FIXTURE_TEST_CASE(control_messages, fixture) {
   BOOST_TEST(load.prompt_tokens == 3u);
   BOOST_TEST(load.cost.decode_context == 11.);
   trip(release_placement{1});
+}
+
+BOOST_FIXTURE_TEST_CASE(cluster_messages, fixture) {
+  auto j = join_request{};
+  j.name = "red";
+  j.role = node_role::decode;
+  j.incarnation = 1;
+  j.number = 2;
+  j.replaces = 3;
+  j.model = "digest:i8";
+  j.layout = {4, 5, 6, 7, kv_dtype::i8};
+  j.isa = "x86_64";
+  j.threads = 8;
+  j.blocks = 9;
+  auto back = trip(join_node{j, {"host", 1}, {}}).request;
+  BOOST_TEST((back.layout == j.layout));
+  BOOST_TEST(back.replaces == 3u);
+  trip(join_reply{1, 2, 3, 4, 5, 6, errc::unsupported, "why"});
+  trip(name_taken{1, 2, 3});
+  auto beat = heartbeat{1, 2, 3, true, {1, 2, 3, 4, 5, 6, {7, 8, 9, 10, 11}}};
+  BOOST_TEST(trip(beat).load.cost.row == beat.load.cost.row);
+  trip(heartbeat_ack{1, 2});
+  trip(drain_order{1});
+  trip(leave{1, 2});
+  trip(epoch_over{1, "why"});
+  auto peers = trip(node_peers{1, {{"host", 2}, {"::1", 3}}});
+  BOOST_TEST(peers.peers.at(1).port == 3u);
+  trip(node_emptied{1});
+  BOOST_TEST(trip(drain_request{0, "red"}).name == "red");
 }
 
 BOOST_FIXTURE_TEST_CASE(step_reports_and_limits, fixture) {

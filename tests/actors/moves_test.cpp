@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
         preempt(c, 1004, preempt_way::swap);
         c.sim.run(k / 4);
         auto first = node_id{o.mixed > 0 ? 201u : 101u};
-        auto d = c.sim.ask<drained>(c.gate, drain_request{first});
+        auto d = c.sim.ask<drained>(c.gate, drain_request{first, {}});
         BOOST_TEST(d.node == first);
         BOOST_TEST(d.moved + d.replaced <= 6u);
         expect_empty(c.status(o.mixed > 0 ? c.mixed[0] : c.decodes[0]));
@@ -362,7 +362,7 @@ BOOST_AUTO_TEST_CASE(what_lies_in_the_store_goes_to_a_peer_with_its_kv) {
       preempt(c, 1004, preempt_way::swap);
       c.sim.run(k);
       auto first = node_id{o.mixed > 0 ? 201u : 101u};
-      auto d = c.sim.ask<drained>(c.gate, drain_request{first});
+      auto d = c.sim.ask<drained>(c.gate, drain_request{first, {}});
       BOOST_TEST(d.replaced == 0u);
       c.expect_idle();
       for (uint32_t n = 3; n < 6; ++n)
@@ -378,7 +378,7 @@ BOOST_AUTO_TEST_CASE(a_drained_prefill_node_finishes_what_it_has) {
     for (uint32_t n = 0; n < 4; ++n)
       c.submit(varied_request(n, 20));
     c.sim.run(k);
-    auto d = c.sim.ask<drained>(c.gate, drain_request{1});
+    auto d = c.sim.ask<drained>(c.gate, drain_request{1, {}});
     BOOST_TEST(d.node == 1u);
     expect_empty(c.status(c.prefills[0]));
     auto steps = c.status(c.prefills[0]).steps;

@@ -2,7 +2,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <map>
 #include <vector>
 
 #include "core/cluster/member.hpp"
@@ -174,33 +173,6 @@ BOOST_FIXTURE_TEST_CASE(it_replaces_whom_it_was_told_of, fixture) {
   take<heartbeat>();
   node.tick(*node.next_deadline(), out);
   BOOST_TEST(take<join_request>().at(0).replaces == 0u);
-}
-
-// With trips of just under half of the timeout, there and back.
-BOOST_FIXTURE_TEST_CASE(a_slow_link_costs_nobody_the_lease, fixture) {
-  constexpr auto trip = 999ms;
-  auto wire = std::multimap<time_point, member_message>{};
-  auto post = [&](time_point now) {
-    for (auto& m : out.send)
-      wire.emplace(now + trip, m);
-    out.send.clear();
-  };
-  node.start(t0, out);
-  post(t0);
-  for (auto now = t0; now < t0 + 20s; now += 1ms) {
-    for (; !wire.empty() && wire.begin()->first <= now;
-         wire.erase(wire.begin())) {
-      if (auto* r = std::get_if<join_request>(&wire.begin()->second))
-        node.on(yes(*r), now, out);
-      else if (auto* b = std::get_if<heartbeat>(&wire.begin()->second))
-        node.on(heartbeat_ack{5, b->number}, now, out);
-    }
-    node.tick(now, out);
-    post(now);
-    if (now > t0 + trip)
-      BOOST_REQUIRE(node.acts(now));
-  }
-  BOOST_TEST((happened() == kinds{kind::joined}));
 }
 
 BOOST_FIXTURE_TEST_CASE(refusals, fixture) {

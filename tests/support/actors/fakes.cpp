@@ -113,6 +113,12 @@ fake_registry(registry_actor::pointer self,
       [](const migrate_request&) { return migrated{}; },
       [](const drain_request&) { return drained{}; },
       [](const status_query&) { return cluster_status{}; },
+      [](const join_node&) {},
+      [](const node_ready&) {},
+      [](const heartbeat&) {},
+      [](const leave&) {},
+      [](const watch_nodes&) {},
+      [](const deadline_tick&) {},
       [](const node_load&) {},
   };
 }

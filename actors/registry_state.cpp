@@ -1,0 +1,170 @@
+#include "actors/registry.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+void registry_state::join(entry e) {
+  if (!e.prefill && !e.decode)
+    return;
+  std::erase_if(members_, [&](auto& x) {
+    auto& former = x.second;
+    auto same =
+        former.node == e.node && former.role == e.role && !former.leaving;
+    if (same)
+      router_.leave(x.first);
+    return same;
+  });
+  router_.join(++last_, e.node, e.role);
+  members_.emplace(last_, std::move(e));
+}
+
+void registry_state::add(node_id node, node_role role, std::string name,
+                         const node_ready& m) {
+  if (role == node_role::prefill)
+    join({node, role, m.prefill, {}, std::move(name)});
+  else
+    join({node, role, {}, m.decode, std::move(name)});
+}
+
+void registry_state::suspend(node_id node, bool yes) {
+  for (auto& [member, e] : members_)
+    if (e.node == node && !e.leaving) {
+      e.suspended = yes;
+      if (yes)
+        router_.leave(member);
+      else
+        router_.join(member, e.node, e.role);
+    }
+}
+
+status_actor registry_state::remove(node_id node) {
+  for (auto i = members_.begin(); i != members_.end(); ++i)
+    if (i->second.node == node) {
+      auto handle = i->second.handle();
+      router_.leave(i->first);
+      members_.erase(i);
+      return handle;
+    }
+  return {};
+}
+
+bool registry_state::others_generate(node_id node) const {
+  return std::any_of(members_.begin(), members_.end(), [&](auto& x) {
+    auto& e = x.second;
+    return e.node != node && e.decode && !e.leaving && !e.suspended;
+  });
+}
+
+void registry_state::add(const add_prefill& m) {
+  join({m.node, node_role::prefill, m.handle, {}, {}});
+}
+
+void registry_state::add(const add_decode& m) {
+  join({m.node, node_role::decode, {}, m.handle, {}});
+}
+
+void registry_state::add(const add_mixed& m) {
+  join({m.node, node_role::mixed, {}, m.handle, {}});
+}
+
+result<placement> registry_state::place(const place_request& m) {
+  auto route = router_.place(m.request, m.size, m.avoid);
+  if (!route)
+    return fail(errc::no_node, "there is no node that generates");
+  auto& d = members_.at(route->decode);
+  if (route->prefill == route->decode)
+    return placement{d.node, d.decode, d.node, {}};
+  auto& p = members_.at(route->prefill);
+  return placement{p.node, p.prefill, d.node, d.decode};
+}
+
+void registry_state::release(const release_placement& m) {
+  router_.release(m.request);
+}
+
+// A node that may be given sequences.
+const registry_state::entry* registry_state::generating(node_id node) const {
+  for (auto& [m, e] : members_)
+    if (e.node == node && e.decode && !e.leaving)
+      return &e;
+  return {};
+}
+
+void registry_state::move(const placement_moved& m) {
+  for (auto& [member, e] : members_)
+    if (e.node == m.node && e.decode && !e.leaving)
+      return router_.move(m.request, member);
+}
+
+result<std::pair<decode_actor, migrate_sequence>>
+registry_state::find(const migrate_request& m) const {
+  auto route = router_.find(m.request);
+  auto from = route ? members_.find(route->decode) : members_.end();
+  if (from == members_.end())
+    return fail(errc::unknown_sequence,
+                "request " + std::to_string(m.request) + " is not under way");
+  auto* to = generating(m.node);
+  if (to == nullptr)
+    return fail(errc::no_node, "there is no node " + std::to_string(m.node)
+                                   + " that generates");
+  if (to == &from->second)
+    return fail(errc::invalid_argument, "it runs there already");
+  return std::pair{from->second.decode,
+                   migrate_sequence{m.request, to->decode}};
+}
+
+result<std::pair<drainable_actor, drain_node>>
+registry_state::retire(const drain_request& m) {
+  auto i = std::find_if(members_.begin(), members_.end(),
+                        [&](auto& x) { return x.second.node == m.node; });
+  if (i == members_.end())
+    return fail(errc::no_node, "there is no node " + std::to_string(m.node));
+  router_.leave(i->first);
+  i->second.leaving = true;
+  auto what = drain_node{};
+  if (i->second.prefill)
+    return std::pair{drainable_actor{i->second.prefill}, std::move(what)};
+  for (auto& [member, e] : members_)
+    if (e.decode && !e.leaving && !e.suspended)
+      what.peers.push_back(e.decode);
+  return std::pair{drainable_actor{i->second.decode}, std::move(what)};
+}
+
+void registry_state::on(const node_load& load, node_id node) {
+  for (auto& [member, e] : members_)
+    if (e.node == node)
+      router_.told(member, load);
+}
+
+void registry_state::on(const node_load& load, const caf::actor_addr& node) {
+  for (auto& [member, e] : members_)
+    if (e.is(node))
+      router_.told(member, load);
+}
+
+std::optional<node_id> registry_state::find(const caf::actor_addr& peer) const {
+  for (auto& [member, e] : members_)
+    if (e.is(peer))
+      return e.node;
+  return {};
+}
+
+void registry_state::down(const caf::actor_addr& peer) {
+  outstanding.down(peer);
+  std::erase_if(members_, [&](auto& x) {
+    auto gone = x.second.is(peer);
+    if (gone)
+      router_.leave(x.first);
+    return gone;
+  });
+}
+
+std::vector<registry_state::member> registry_state::members() const {
+  auto all = std::vector<member>{};
+  for (auto& [m, e] : members_)
+    all.push_back({e.node, e.name, e.handle()});
+  return all;
+}
+
+} // namespace troupe

@@ -1,0 +1,258 @@
+#include "actors/remote_nodes.hpp"
+
+#include <caf/all.hpp>
+
+#include <algorithm>
+
+#include "actors/error.hpp"
+
+namespace troupe {
+
+remote_nodes::remote_nodes(pointer self, std::optional<membership_options> opts)
+    : self_(self) {
+  if (opts)
+    members_.emplace(std::move(*opts));
+}
+
+time_point remote_nodes::now() const {
+  return time_point{self_->clock().now()};
+}
+
+// -- what nodes say -----------------------------------------------------------
+
+void remote_nodes::on(const join_node& m) {
+  if (!m.agent)
+    return;
+  if (!members_) {
+    auto r = join_reply{};
+    r.incarnation = m.request.incarnation;
+    r.number = m.request.number;
+    r.code = errc::unsupported;
+    r.reason = "this process takes no nodes of others";
+    return self_->send(m.agent, std::move(r));
+  }
+  auto out = membership_output{};
+  members_->on(m.request, now(), out);
+  for (auto& e : out.events)
+    if (e.what == membership_event::kind::joined) {
+      auto& n = nodes_[e.node];
+      n.agent = m.agent;
+      n.address = m.address;
+      self_->monitor(m.agent);
+      auto peers = node_peers{e.epoch, {}};
+      for (auto& [id, other] : nodes_)
+        if (id != e.node && other.address.port != 0)
+          peers.peers.push_back(other.address);
+      self_->send(m.agent, std::move(peers));
+    }
+  act(std::move(out), m.agent);
+}
+
+bool remote_nodes::on(const node_ready& m) {
+  auto* r = members_ ? members_->find(m.node) : nullptr;
+  auto i = nodes_.find(m.node);
+  auto usable =
+      r != nullptr && r->epoch == m.epoch && i != nodes_.end()
+      && (r->role == node_role::prefill ? bool{m.prefill} : bool{m.decode});
+  if (!usable) {
+    if (auto agent = caf::actor_cast<node_agent_actor>(self_->current_sender()))
+      self_->send(agent, epoch_over{m.epoch, "this stay is over"});
+    return false;
+  }
+  if (std::exchange(i->second.ready, true))
+    return false;
+  self_->state.add(m.node, r->role, r->name, m);
+  self_->state.on(r->load, m.node);
+  if (r->suspect)
+    self_->state.suspend(m.node, true);
+  if (r->draining)
+    empty(m.node);
+  return true;
+}
+
+void remote_nodes::on(const heartbeat& m) {
+  auto agent = caf::actor_cast<node_agent_actor>(self_->current_sender());
+  auto out = membership_output{};
+  if (members_)
+    members_->on(m, now(), out);
+  else
+    out.answers.emplace_back(epoch_over{m.epoch, "no nodes are taken here"});
+  auto* r = members_ ? members_->find(m.node) : nullptr;
+  if (r != nullptr && r->epoch == m.epoch && r->number == m.number)
+    self_->state.on(r->load, m.node);
+  act(std::move(out), agent);
+}
+
+void remote_nodes::on(const leave& m) {
+  auto agent = caf::actor_cast<node_agent_actor>(self_->current_sender());
+  auto out = membership_output{};
+  if (members_)
+    members_->on(m, out);
+  act(std::move(out), agent);
+}
+
+void remote_nodes::tick(const deadline_tick& m) {
+  if (!members_ || m.number != timer_)
+    return;
+  armed_.reset();
+  auto out = membership_output{};
+  members_->tick(now(), out);
+  act(std::move(out), {});
+}
+
+void remote_nodes::down(const caf::actor_addr& peer) {
+  std::erase_if(watchers_, [&](auto& w) { return w == peer; });
+  if (!members_)
+    return;
+  auto id = self_->state.find(peer);
+  for (auto& [node, n] : nodes_)
+    if (n.agent == peer)
+      id = node;
+  if (!id || !nodes_.contains(*id))
+    return;
+  auto out = membership_output{};
+  members_->down(*id, out);
+  act(std::move(out), {});
+}
+
+// -- what becomes of them -----------------------------------------------------
+
+void remote_nodes::act(membership_output out, const node_agent_actor& sender) {
+  auto send = [&](const node_agent_actor& to, registry_message& what) {
+    if (to)
+      std::visit([&](auto& m) { self_->send(to, std::move(m)); }, what);
+  };
+  for (auto& m : out.answers)
+    send(sender, m);
+  for (auto& [to, what] : out.orders)
+    if (auto i = nodes_.find(to); i != nodes_.end())
+      send(i->second.agent, what);
+  for (auto& e : out.events)
+    act(e);
+  arm();
+}
+
+void remote_nodes::act(const membership_event& e) {
+  using enum membership_event::kind;
+  switch (e.what) {
+  case joined:
+    return;
+  case suspect:
+  case recovered:
+    return self_->state.suspend(e.node, e.what == suspect);
+  case draining:
+    return empty(e.node);
+  case left:
+  case silent:
+  case died:
+  case replaced:
+    break;
+  }
+  auto handle = self_->state.remove(e.node);
+  // Before the sessions ask for another one.
+  if (handle)
+    for (auto& w : watchers_)
+      self_->send(w, node_gone{e.node, handle});
+  if (auto n = nodes_.extract(e.node)) {
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(n.mapped().agent));
+    for (auto& d : n.mapped().drains)
+      if (e.what == left)
+        d.deliver(drained{e.node, 0, 0});
+      else
+        d.fail({errc::abandoned, "node " + e.name + " is gone"});
+  }
+  if (handle)
+    self_->state.outstanding.down(caf::actor_cast<caf::actor_addr>(handle));
+}
+
+// -- drain --------------------------------------------------------------------
+
+bool remote_nodes::knows(const drain_request& m) const {
+  return !m.name.empty() || nodes_.contains(m.node);
+}
+
+caf::result<drained> remote_nodes::drain(const drain_request& m) {
+  auto name = m.name;
+  if (auto i = nodes_.find(m.node); name.empty() && i != nodes_.end())
+    name = members_->find(m.node)->name;
+  auto out = membership_output{};
+  auto no_such = fail(errc::no_node, "there is no node " + name);
+  if (!members_)
+    return to_caf(no_such);
+  for (auto& [id, r] : members_->members())
+    if (r.name == name && r.role != node_role::prefill
+        && !self_->state.others_generate(id))
+      return to_caf(
+          {errc::no_node, "node " + name
+                              + " is the only one that generates: nobody could "
+                                "take its requests over"});
+  auto id = members_->drain(name, out);
+  if (!id)
+    return to_caf(id.failure());
+  auto promise = self_->make_response_promise<drained>();
+  nodes_.at(*id).drains.emplace_back(promise);
+  act(std::move(out), {});
+  return promise;
+}
+
+// Has a node give its sequences up, once; a node that is not ready has none.
+void remote_nodes::empty(node_id id) {
+  auto i = nodes_.find(id);
+  auto* r = members_->find(id);
+  if (i == nodes_.end() || r == nullptr || i->second.emptying)
+    return;
+  auto epoch = r->epoch;
+  if (!i->second.ready)
+    return emptied(id, epoch, drained{id, 0, 0});
+  auto what = self_->state.retire({id, {}});
+  if (!what)
+    return;
+  i->second.emptying = true;
+  auto handle = what->first;
+  auto ticket = self_->state.outstanding.expect(
+      handle, [=, this](const error& e) { emptied(id, epoch, e); });
+  self_->request(handle, caf::infinite, std::move(what->second))
+      .then(
+          [=, this](const drained& d) {
+            if (self_->state.outstanding.settle(handle, ticket))
+              emptied(id, epoch, d);
+          },
+          [=, this](const caf::error& e) {
+            if (self_->state.outstanding.settle(handle, ticket))
+              emptied(id, epoch, from_caf(e));
+          });
+}
+
+void remote_nodes::emptied(node_id id, membership_epoch epoch,
+                           const result<drained>& how) {
+  auto i = nodes_.find(id);
+  if (i == nodes_.end())
+    return;
+  for (auto& d : std::exchange(i->second.drains, {}))
+    if (how)
+      d.deliver(*how);
+    else
+      d.fail(how.failure());
+  if (how)
+    self_->send(i->second.agent, node_emptied{epoch});
+}
+
+// -- others -------------------------------------------------------------------
+
+void remote_nodes::watch(const node_watcher& to) {
+  if (!to)
+    return;
+  self_->monitor(to);
+  watchers_.push_back(to);
+}
+
+void remote_nodes::arm() {
+  auto next = members_ ? members_->next_deadline() : std::nullopt;
+  if (!next || (armed_ && *armed_ <= *next))
+    return;
+  armed_ = next;
+  auto wait = std::max(*next - now(), duration{});
+  self_->delayed_send(self_, wait, deadline_tick{++timer_});
+}
+
+} // namespace troupe

@@ -1,0 +1,220 @@
+#include <cstdio>
+#include <memory>
+#include <semaphore>
+
+#include "runtime/cli/cli.hpp"
+#include "runtime/cli/cluster_flags.hpp"
+#include "runtime/cli/interrupt.hpp"
+#include "runtime/cluster/node_host.hpp"
+#include "runtime/config.hpp"
+
+namespace troupe::cli {
+
+namespace {
+
+void say(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+// -- serve -------------------------------------------------------------------
+
+struct serve_flags {
+  std::string config;
+  std::string model;
+  std::string listen;
+  std::string topology;
+  tls_flags tls;
+  unsigned threads = 0;
+};
+
+result<runtime_options> options_of(const serve_flags& f) {
+  auto o = runtime_options{};
+  if (!f.config.empty()) {
+    auto read = read_config(f.config);
+    if (!read)
+      return read.failure();
+    o = std::move(*read);
+  }
+  // The command line has the last word.
+  if (!f.model.empty())
+    o.model = f.model;
+  if (o.model.empty())
+    o.model = default_model();
+  if (f.threads > 0)
+    o.threads = f.threads;
+  if (!o.cluster)
+    o.cluster.emplace();
+  if (!f.listen.empty()) {
+    auto at = parse_address(f.listen);
+    if (!at)
+      return at.failure();
+    o.cluster->listen = *at;
+  }
+  auto tls = files_of(f.tls);
+  if (!tls)
+    return tls.failure();
+  if (*tls)
+    o.cluster->tls = std::move(*tls);
+  if (!f.topology.empty()) {
+    auto nodes = read_topology(f.topology);
+    if (!nodes)
+      return nodes.failure();
+    o.nodes = std::move(*nodes);
+  }
+  return o;
+}
+
+int serve(const serve_flags& f) {
+  auto interrupts = interrupt_watch{};
+  auto o = options_of(f);
+  if (!o)
+    return report(o.failure());
+  auto host = o->cluster->listen.host;
+  auto own =
+      o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
+  auto rt = runtime::open(std::move(*o));
+  if (!rt)
+    return report(rt.failure());
+  say("listening for nodes and clients at "
+      + to_string(node_address{host, rt->cluster_port()}) + ", "
+      + std::to_string(own) + " nodes of its own");
+  auto stop = std::binary_semaphore{0};
+  interrupts.on_interrupt([&] { stop.release(); });
+  stop.acquire();
+  interrupts.on_interrupt(nullptr);
+  say("stopping");
+  return exit_ok;
+}
+
+// -- node --------------------------------------------------------------------
+
+struct node_flags {
+  std::string model = default_model();
+  std::string role = "mixed";
+  std::string name;
+  std::string join;
+  std::string listen = "127.0.0.1:0";
+  std::string advertise;
+  tls_flags tls;
+  unsigned threads = 0;
+  uint32_t blocks = 0;
+  std::string kv;
+  std::string activations = "i8";
+};
+
+int node(const node_flags& f) {
+  auto interrupts = interrupt_watch{};
+  auto o = node_host_options{};
+  o.role = f.role == "prefill"  ? node_role::prefill
+           : f.role == "decode" ? node_role::decode
+                                : node_role::mixed;
+  auto join = parse_address(f.join);
+  if (!join)
+    return report(join.failure());
+  auto listen = parse_address(f.listen);
+  if (!listen)
+    return report(listen.failure());
+  auto tls = files_of(f.tls);
+  if (!tls)
+    return report(tls.failure());
+  o.runtime.model = f.model;
+  o.runtime.threads = f.threads;
+  o.runtime.activations = parse_activations(f.activations);
+  if (!f.kv.empty())
+    o.runtime.kv = parse_kv(f.kv);
+  o.plan.blocks = f.blocks;
+  o.name = f.name;
+  o.join = *join;
+  o.listen = *listen;
+  o.advertise = f.advertise;
+  o.tls = std::move(*tls);
+  o.news = [](const std::string& what, const std::string& why) {
+    say(why.empty() ? what : what + ": " + why);
+  };
+  auto host = node_host::start(std::move(o));
+  if (!host)
+    return report(host.failure());
+  interrupts.on_interrupt([&] { host->leave(); });
+  auto ok = host->wait();
+  interrupts.on_interrupt(nullptr);
+  return ok ? exit_ok : report(ok.failure());
+}
+
+} // namespace
+
+void add_serve(CLI::App& app, action& chosen) {
+  auto f = std::make_shared<serve_flags>();
+  auto* sub = app.add_subcommand("serve", "be the front of a cluster");
+  sub->footer(R"(
+Takes requests and passes them to nodes: those that join from other processes
+(troupe node), and with --topology or "nodes" in the configuration its own.
+Clients are, for now, troupe run --at and programs that embed the runtime. The
+port is open to this machine alone unless TLS is configured. Ends with Ctrl-C or
+SIGTERM.
+
+Examples:
+  troupe serve
+  troupe serve --config troupe.json
+  troupe serve --topology 1 --listen 127.0.0.1:7071
+)");
+  sub->add_option("--config", f->config, "JSON file (docs/config.md)")
+      ->type_name("FILE");
+  sub->add_option("-m,--model", f->model,
+                  "GGUF file or directory; default: the bundled model");
+  sub->add_option("--listen", f->listen,
+                  "where nodes and clients come; default: 127.0.0.1:"
+                      + std::to_string(default_cluster_port))
+      ->type_name("HOST:PORT");
+  sub->add_option("--topology", f->topology,
+                  "nodes of this process, as for troupe run; default: none");
+  sub->add_option("--threads", f->threads,
+                  "threads of each own node; default: all cores")
+      ->check(CLI::Range(1, 256));
+  add_tls_options(sub, f->tls);
+  sub->callback([f, &chosen] { chosen = [f] { return serve(*f); }; });
+}
+
+void add_node(CLI::App& app, action& chosen) {
+  auto f = std::make_shared<node_flags>();
+  auto* sub = app.add_subcommand("node", "be a node of a cluster");
+  sub->footer(R"(
+Joins the cluster whose front is troupe serve, and computes for it: prompts, or
+tokens, or both. Joins again by itself whenever it was cut off or the front was
+started anew. Ctrl-C, SIGTERM and troupe drain take it out of service: what it
+has moves to other nodes, and it ends.
+
+Model, --kv and --activations must be those of the cluster: tokens do not depend
+on the node that makes them.
+
+Examples:
+  troupe node --join 127.0.0.1:7070
+  troupe node --join front:7070 --role prefill --name red --listen 0.0.0.0:7080 \
+    --advertise red --tls-cert red.pem --tls-key red.key --tls-ca ca.pem
+)");
+  sub->add_option("--join", f->join, "the cluster's front")
+      ->type_name("HOST:PORT")
+      ->required();
+  sub->add_option("--role", f->role, "what it computes")
+      ->check(CLI::IsMember({"prefill", "decode", "mixed"}))
+      ->capture_default_str();
+  sub->add_option("-m,--model", f->model, "GGUF file or directory")
+      ->capture_default_str();
+  sub->add_option("--name", f->name,
+                  "its name in the cluster; default: HOST-PID");
+  sub->add_option("--threads", f->threads, "default: all cores")
+      ->check(CLI::Range(1, 256));
+  sub->add_option("--blocks", f->blocks, "KV blocks, of 16 tokens each")
+      ->check(CLI::Range(1, 1 << 24));
+  add_kv_option(sub, f->kv);
+  add_activations_option(sub, f->activations);
+  sub->add_option("--listen", f->listen,
+                  "where other nodes reach it; port 0: any")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  sub->add_option("--advertise", f->advertise,
+                  "the host that others are told; default: that of --listen");
+  add_tls_options(sub, f->tls);
+  sub->callback([f, &chosen] { chosen = [f] { return node(*f); }; });
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+
+#include "actors/node_options.hpp"
+#include "runtime/runtime.hpp"
+
+namespace troupe {
+
+/// What the nodes of one process have in common, made of a runtime's options
+/// and its model.
+class node_setup {
+public:
+  node_setup(const runtime_options& options,
+             std::shared_ptr<const model> weights);
+
+  /// A KV store for the nodes, if the options want one. Errors: io_error.
+  result<void> start_store(caf::actor_system& system);
+
+  node_options node(const node_plan& plan, node_id id, node_role role) const;
+
+  const kv_layout& layout() const { return layout_; }
+  const kv_store_actor& store() const { return store_; }
+  void forget_store() { store_ = nullptr; }
+
+private:
+  runtime_options options_;
+  std::shared_ptr<const model> weights_;
+  kv_layout layout_;
+  std::shared_ptr<block_arena> arena_;
+  kv_store_actor store_;
+};
+
+/// Of the processors that compute the same bits.
+inline constexpr auto isa_class = "x86_64";
+
+/// Fills in what is 0 for "the default", and rounds. Errors: invalid_argument.
+result<runtime_options> completed(runtime_options options);
+
+/// What all nodes that a sequence may come to have to be the same in, beside
+/// the KV's layout: "DIGEST:i8".
+std::string fingerprint(const model& weights, activation_type activations);
+
+} // namespace troupe
