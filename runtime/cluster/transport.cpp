@@ -100,8 +100,7 @@ std::chrono::milliseconds period_of(const transport_limits& l) {
 
 } // namespace
 
-// -- life
-// ----------------------------------------------------------------------
+// -- life ---------------------------------------------------------------------
 
 void cluster_transport::configure(caf::actor_system_config& config) {
   config.load<caf::io::middleman>();
@@ -185,8 +184,7 @@ cluster_transport::~cluster_transport() {
   ended->get_future().wait_for(guard_->limits().handshake_deadline);
 }
 
-// -- ports and peers
-// -----------------------------------------------------------
+// -- ports and peers ----------------------------------------------------------
 
 result<uint16_t> cluster_transport::publish(caf::strong_actor_ptr actor,
                                             std::set<std::string> types,

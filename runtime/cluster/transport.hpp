@@ -72,11 +72,10 @@ public:
 
   /// The actor that is published at a port of another node now: each call asks
   /// the port, though nodes that are connected stay so over one connection.
-  /// Blocks until then, or for three times `handshake_deadline` and while a name
-  /// is looked up. Two nodes that dial each other at the same moment may both
-  /// give way, which a monitor of the actor tells: try again.
-  /// A request to an actor of a node that has died is lost, not refused: give
-  /// it a timeout.
+  /// Blocks until then, or for three times `handshake_deadline` and while a
+  /// name is looked up. Two nodes that dial each other at the same moment may
+  /// both give way, which a monitor of the actor tells: try again. A request to
+  /// an actor of a node that has died is lost, not refused: give it a timeout.
   /// io_error, timeout; invalid_argument without TLS unless `host` is loopback;
   /// unsupported if the actor there takes other messages than `Handle`'s.
   template <class Handle = caf::actor>

@@ -33,8 +33,7 @@ int accept_one(int listening) {
 
 } // namespace
 
-// -- accepting
-// -----------------------------------------------------------------
+// -- accepting ----------------------------------------------------------------
 
 guarded_accept::guarded_accept(std::shared_ptr<transport_guard> guard)
     : guard_(std::move(guard)), spare_(open_spare()) {}
@@ -74,8 +73,7 @@ void guarded_accept::turn_away(int listening) {
     ::poll(nullptr, 0, 10);
 }
 
-// -- the port
-// ------------------------------------------------------------------
+// -- the port -----------------------------------------------------------------
 
 guarded_doorman::guarded_doorman(net::default_multiplexer& mx, int socket,
                                  std::shared_ptr<transport_guard> guard,

@@ -36,8 +36,7 @@ io_step by_errno(ssize_t moved, io_step again) {
 
 } // namespace
 
-// -- policy
-// --------------------------------------------------------------------
+// -- policy -------------------------------------------------------------------
 
 net::rw_state guarded_policy::read_some(size_t& n, native_socket, void* to,
                                         size_t most) {
@@ -54,8 +53,7 @@ bool guarded_policy::must_read_more(native_socket, size_t threshold) {
   return s.ready_ && !s.refused_ && s.tls_ && s.tls_->pending() >= threshold;
 }
 
-// -- life
-// ----------------------------------------------------------------------
+// -- life ---------------------------------------------------------------------
 
 guarded_scribe::guarded_scribe(net::default_multiplexer& mx, int socket,
                                link_side side, std::string peer,
@@ -103,8 +101,7 @@ uint16_t guarded_scribe::port() const {
   return x ? *x : 0;
 }
 
-// -- reading
-// -------------------------------------------------------------------
+// -- reading ------------------------------------------------------------------
 
 void guarded_scribe::configure_read(caf::io::receive_policy::config config) {
   // `consume` has refused larger frames already: the broker asks for what the
@@ -195,8 +192,7 @@ net::rw_state guarded_scribe::lost(io_step how, const std::string& why) {
   return rw_state::failure;
 }
 
-// -- writing
-// -------------------------------------------------------------------
+// -- writing ------------------------------------------------------------------
 
 std::vector<char>& guarded_scribe::wr_buf() {
   return ready_ ? stream_.wr_buf() : held_;

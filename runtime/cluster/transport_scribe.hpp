@@ -46,8 +46,7 @@ public:
 
   void refuse(const std::string& why) override;
 
-  // -- caf::io::scribe
-  // ---------------------------------------------------------
+  // -- caf::io::scribe --------------------------------------------------------
 
   void configure_read(caf::io::receive_policy::config config) override;
   void ack_writes(bool enable) override { stream_.ack_writes(enable); }

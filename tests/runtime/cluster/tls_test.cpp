@@ -84,8 +84,7 @@ constexpr auto tomorrow = validity{24h, 48h};
 
 BOOST_AUTO_TEST_SUITE(cluster_tls)
 
-// -- nodes of one CA
-// -----------------------------------------------------------
+// -- nodes of one CA ----------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(nodes_of_one_ca_talk_both_ways) {
   auto ca = cluster_ca{};
@@ -129,8 +128,7 @@ BOOST_AUTO_TEST_CASE(with_tls_a_port_may_be_open_to_others) {
   BOOST_TEST(b.ask(*port, 1) == 2u);
 }
 
-// -- anybody else
-// --------------------------------------------------------------
+// -- anybody else -------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_certificate_of_another_ca_is_refused) {
   auto ca = cluster_ca{};
@@ -262,8 +260,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_connections_leave_room_for_a_node) {
   expect_alive(ca, a);
 }
 
-// -- files
-// ---------------------------------------------------------------------
+// -- files --------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(bad_files_are_named) {
   auto ca = cluster_ca{};

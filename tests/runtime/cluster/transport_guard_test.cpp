@@ -53,8 +53,7 @@ struct port {
 
 BOOST_AUTO_TEST_SUITE(transport_guarding)
 
-// -- who may be connected
-// ------------------------------------------------------
+// -- who may be connected -----------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_oldest_incomplete_connection_gives_way) {
   auto p = port{{.max_connections = 8, .max_pending = 2}};
@@ -126,8 +125,7 @@ BOOST_AUTO_TEST_CASE(those_that_leave_still_take_room) {
   BOOST_TEST(p.accept("a") != nullptr);
 }
 
-// -- deadlines
-// -----------------------------------------------------------------
+// -- deadlines ----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(what_has_to_happen_happens_in_time_or_not_at_all) {
   auto p = port{{.handshake_deadline = 100ms}};
@@ -177,8 +175,7 @@ BOOST_AUTO_TEST_CASE(nothing_a_closed_one_sends_gains_it_time) {
   BOOST_TEST(early->refusal == "does not close the connection");
 }
 
-// -- memory
-// --------------------------------------------------------------------
+// -- memory -------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(all_buffers_together_have_a_bound) {
   auto p = port{{.max_buffered = 100}};
@@ -194,8 +191,7 @@ BOOST_AUTO_TEST_CASE(all_buffers_together_have_a_bound) {
   BOOST_TEST(p.guard.buffers(b->id, 100));
 }
 
-// -- the log
-// -------------------------------------------------------------------
+// -- the log ------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_flood_is_summed_up) {
   auto lines = std::vector<std::string>{};
@@ -212,8 +208,7 @@ BOOST_AUTO_TEST_CASE(a_flood_is_summed_up) {
   BOOST_TEST(guard.stats().refused == 1001u);
 }
 
-// -- frames
-// --------------------------------------------------------------------
+// -- frames -------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_peer_that_behaves_passes) {
   auto f = frame_check{link_side::accepted, 1000};
@@ -272,8 +267,7 @@ BOOST_AUTO_TEST_CASE(handshakes_do_not_go_on_for_ever) {
   BOOST_TEST(f.take(basp_header(1, 8)).has_value());
 }
 
-// -- addresses
-// -----------------------------------------------------------------
+// -- addresses ----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(loopback_is_loopback_only) {
   for (auto* yes : {"127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"})

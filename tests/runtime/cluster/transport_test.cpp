@@ -70,8 +70,7 @@ transport_options not_limited_by_unsent_bytes() {
 
 BOOST_AUTO_TEST_SUITE(cluster_port)
 
-// -- peers that behave
-// ---------------------------------------------------------
+// -- peers that behave --------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(actors_of_two_nodes_talk_both_ways) {
   auto a = cluster_node{};
@@ -185,8 +184,7 @@ BOOST_AUTO_TEST_CASE(an_actor_of_another_kind_is_an_error) {
   BOOST_TEST((r.failure().code == errc::unsupported));
 }
 
-// -- only this machine
-// ---------------------------------------------------------
+// -- only this machine --------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(without_tls_nothing_leaves_this_machine) {
   auto a = cluster_node{};
@@ -228,8 +226,7 @@ BOOST_AUTO_TEST_CASE(nor_in_a_system_that_is_not_made_for_it) {
   expect_none(other, "connection-timeout");
 }
 
-// -- peers that don't behave
-// ---------------------------------------------------
+// -- peers that don't behave --------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(an_absurd_header_allocates_nothing) {
   auto a = cluster_node{};
