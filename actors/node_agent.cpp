@@ -26,16 +26,18 @@ public:
   void dial() {
     if (registry_ || leaving_ || std::exchange(dialing_, true))
       return;
-    self_->request(opts_.connector, caf::infinite, dial_registry{opts_.registry})
-        .then([this](const registry_found& m) {
-                dialing_ = false;
-                found(m.registry);
-              },
-              [this](const caf::error& e) {
-                dialing_ = false;
-                tell(kind::unreachable, from_caf(e).message);
-                dial_later();
-              });
+    self_
+        ->request(opts_.connector, caf::infinite, dial_registry{opts_.registry})
+        .then(
+            [this](const registry_found& m) {
+              dialing_ = false;
+              found(m.registry);
+            },
+            [this](const caf::error& e) {
+              dialing_ = false;
+              tell(kind::unreachable, from_caf(e).message);
+              dial_later();
+            });
   }
 
   template <class Message>
@@ -103,9 +105,14 @@ public:
   }
 
   void end() {
+    ended_ = true;
     if (node_)
       self_->send_exit(node_, caf::exit_reason::user_shutdown);
+    // Timers that are still to come keep this, and what it has would keep
+    // threads from ending.
     node_ = nullptr;
+    registry_ = registry_actor{};
+    opts_.connector = connector_actor{};
   }
 
 private:
@@ -219,7 +226,7 @@ private:
   }
 
   void end(kind how, std::string reason) {
-    if (std::exchange(ended_, true))
+    if (ended_)
       return;
     end();
     tell(how, std::move(reason));
