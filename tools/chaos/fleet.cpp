@@ -116,12 +116,18 @@ void fleet::kill(size_t i) {
   ::waitpid(pid, nullptr, 0);
 }
 
+// Zero would mean this process and its group.
+void fleet::signal(size_t i, int what) {
+  if (auto pid = nodes_[i].pid; pid > 0)
+    ::kill(pid, what);
+}
+
 void fleet::stop(size_t i) {
-  ::kill(nodes_[i].pid, SIGSTOP);
+  signal(i, SIGSTOP);
 }
 
 void fleet::go_on(size_t i) {
-  ::kill(nodes_[i].pid, SIGCONT);
+  signal(i, SIGCONT);
 }
 
 std::string fleet::end_of(size_t i) {

@@ -47,6 +47,7 @@ private:
 
   explicit fleet(const options& o);
   troupe::tls_files tls(const std::string& name) const;
+  void signal(size_t i, int what);
 
   options options_;
   std::vector<node> nodes_;

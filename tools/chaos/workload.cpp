@@ -129,6 +129,8 @@ void workload::serve(uint32_t number) {
     auto guard = std::lock_guard{mutex_};
     ++counts_.started;
     flights_.emplace(number, flight{&*g, times.submitted});
+    if (abort_)
+      g->cancel();
   }
   auto tokens = std::vector<token_id>{};
   auto end = finish_event{};
