@@ -6,20 +6,25 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace troupe {
 
 namespace {
 
-/// Looks at a rank that is late before it is waited for: most come within
-/// microseconds of each other.
-constexpr auto looks = 2000;
+/// A rank that is late is looked for before it is waited for, since most come
+/// within microseconds of each other; most of the looks let other threads run,
+/// for the rank may want this very core.
+constexpr auto busy_looks = 50;
+constexpr auto looks = 150;
 
-void relax() {
+void relax(int look) {
 #ifdef __x86_64__
-  __builtin_ia32_pause();
+  if (look < busy_looks)
+    return __builtin_ia32_pause();
 #endif
+  std::this_thread::yield();
 }
 
 } // namespace
@@ -59,7 +64,7 @@ struct shared_ranks::state {
     auto is_over = [&] { return meetings != now || (may_fail && failed); };
     lock.unlock();
     for (auto i = 0; i < looks && !is_over(); ++i)
-      relax();
+      relax(i);
     lock.lock();
     changed.wait(lock, is_over);
     if (meetings != now)
