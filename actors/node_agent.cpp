@@ -26,16 +26,18 @@ public:
   void dial() {
     if (registry_ || leaving_ || std::exchange(dialing_, true))
       return;
-    self_->request(opts_.connector, caf::infinite, dial_registry{opts_.registry})
-        .then([this](const registry_found& m) {
-                dialing_ = false;
-                found(m.registry);
-              },
-              [this](const caf::error& e) {
-                dialing_ = false;
-                tell(kind::unreachable, from_caf(e).message);
-                dial_later();
-              });
+    self_
+        ->request(opts_.connector, caf::infinite, dial_registry{opts_.registry})
+        .then(
+            [this](const registry_found& m) {
+              dialing_ = false;
+              found(m.registry);
+            },
+            [this](const caf::error& e) {
+              dialing_ = false;
+              tell(kind::unreachable, from_caf(e).message);
+              dial_later();
+            });
   }
 
   template <class Message>

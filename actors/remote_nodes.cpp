@@ -51,9 +51,9 @@ void remote_nodes::on(const join_node& m) {
 bool remote_nodes::on(const node_ready& m) {
   auto* r = members_ ? members_->find(m.node) : nullptr;
   auto i = nodes_.find(m.node);
-  auto usable = r != nullptr && r->epoch == m.epoch && i != nodes_.end()
-                && (r->role == node_role::prefill ? bool{m.prefill}
-                                                  : bool{m.decode});
+  auto usable =
+      r != nullptr && r->epoch == m.epoch && i != nodes_.end()
+      && (r->role == node_role::prefill ? bool{m.prefill} : bool{m.decode});
   if (!usable) {
     if (auto agent = caf::actor_cast<node_agent_actor>(self_->current_sender()))
       self_->send(agent, epoch_over{m.epoch, "this stay is over"});
@@ -182,10 +182,10 @@ caf::result<drained> remote_nodes::drain(const drain_request& m) {
   for (auto& [id, r] : members_->members())
     if (r.name == name && r.role != node_role::prefill
         && !self_->state.others_generate(id))
-      return to_caf({errc::no_node,
-                     "node " + name
-                         + " is the only one that generates: nobody could "
-                           "take its requests over"});
+      return to_caf(
+          {errc::no_node, "node " + name
+                              + " is the only one that generates: nobody could "
+                                "take its requests over"});
   auto id = members_->drain(name, out);
   if (!id)
     return to_caf(id.failure());

@@ -50,8 +50,7 @@ private:
   void act(membership_output out, const node_agent_actor& sender);
   void act(const membership_event& e);
   void empty(node_id id);
-  void emptied(node_id id, membership_epoch epoch,
-               const result<drained>& how);
+  void emptied(node_id id, membership_epoch epoch, const result<drained>& how);
   void arm();
 
   pointer self_;

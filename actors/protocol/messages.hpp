@@ -256,9 +256,10 @@ struct node_status {
   uint64_t spilled_bytes = 0;
   uint64_t refused = 0;
   auto fields() {
-    return std::tie(node, name, role, sequences, blocks_in_use, blocks_total, waiting,
-                    steps, largest_batch, cached_blocks, hit_tokens, swaps,
-                    recomputes, compacted, file_blocks, spilled_bytes, refused);
+    return std::tie(node, name, role, sequences, blocks_in_use, blocks_total,
+                    waiting, steps, largest_batch, cached_blocks, hit_tokens,
+                    swaps, recomputes, compacted, file_blocks, spilled_bytes,
+                    refused);
   }
 };
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/cli.hpp"
+#include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cluster/client.hpp"
 
 namespace troupe::cli {
@@ -59,8 +59,7 @@ json as_json(const cluster_status& s) {
 }
 
 json as_json(const std::string& name, const drained& d) {
-  return {
-      {"node", name}, {"moved", d.moved}, {"placed_again", d.replaced}};
+  return {{"node", name}, {"moved", d.moved}, {"placed_again", d.replaced}};
 }
 
 std::string as_table(const cluster_status& s) {
@@ -78,8 +77,8 @@ std::string as_table(const cluster_status& s) {
   }
   for (auto id : s.silent)
     text += "node " + std::to_string(id) + " does not answer\n";
-  text += std::to_string(s.requests) + " request"
-          + (s.requests == 1 ? "" : "s") + " under way\n";
+  text += std::to_string(s.requests) + " request" + (s.requests == 1 ? "" : "s")
+          + " under way\n";
   return text;
 }
 

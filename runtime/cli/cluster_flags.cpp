@@ -12,8 +12,8 @@ void add_tls_options(CLI::App* sub, tls_flags& f) {
 }
 
 result<std::optional<tls_files>> files_of(const tls_flags& f) {
-  auto given = int{!f.certificate.empty()} + int{!f.key.empty()}
-               + int{!f.ca.empty()};
+  auto given =
+      int{!f.certificate.empty()} + int{!f.key.empty()} + int{!f.ca.empty()};
   if (given == 0)
     return std::optional<tls_files>{};
   if (given < 3)

@@ -70,8 +70,8 @@ int serve(const serve_flags& f) {
   if (!o)
     return report(o.failure());
   auto host = o->cluster->listen.host;
-  auto own = o->nodes.prefill.size() + o->nodes.decode.size()
-             + o->nodes.mixed.size();
+  auto own =
+      o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
   auto rt = runtime::open(std::move(*o));
   if (!rt)
     return report(rt.failure());
@@ -207,7 +207,8 @@ Examples:
       ->check(CLI::Range(1, 1 << 24));
   add_kv_option(sub, f->kv);
   add_activations_option(sub, f->activations);
-  sub->add_option("--listen", f->listen, "where other nodes reach it; port 0: any")
+  sub->add_option("--listen", f->listen,
+                  "where other nodes reach it; port 0: any")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   sub->add_option("--advertise", f->advertise,

@@ -15,8 +15,9 @@ constexpr auto patience = std::chrono::seconds{5};
 
 door_actor::behavior_type door(door_actor::pointer, registry_actor registry,
                                gateway_actor gateway) {
-  return {
-      [=](const dial_registry&) { return registry_found{registry, gateway}; }};
+  return {[=](const dial_registry&) {
+    return registry_found{registry, gateway};
+  }};
 }
 
 beacon_actor::behavior_type beacon(beacon_actor::pointer) {

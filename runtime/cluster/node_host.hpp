@@ -24,8 +24,8 @@ struct node_host_options {
   /// How others know that host, if not by what it listens at.
   std::string advertise;
   std::optional<tls_files> tls;
-  /// What happens, for a log; a word ("ready", "fenced", …) and, with some, why.
-  /// Called by an actor: must not block.
+  /// What happens, for a log; a word ("ready", "fenced", …) and, with some,
+  /// why. Called by an actor: must not block.
   std::function<void(const std::string& what, const std::string& why)> news;
 };
 

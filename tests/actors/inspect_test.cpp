@@ -191,7 +191,7 @@ BOOST_FIXTURE_TEST_CASE(cluster_messages, fixture) {
   j.isa = "x86_64";
   j.threads = 8;
   j.blocks = 9;
-  auto back = trip(j);
+  auto back = trip(join_node{j, {"host", 1}, {}}).request;
   BOOST_TEST((back.layout == j.layout));
   BOOST_TEST(back.replaces == 3u);
   trip(join_reply{1, 2, 3, 4, 5, 6, errc::unsupported, "why"});

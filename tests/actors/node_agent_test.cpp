@@ -25,7 +25,8 @@ caf::behavior pass_on(caf::event_based_actor* self,
                       caf::strong_actor_ptr target,
                       std::shared_ptr<bool> open) {
   self->set_default_handler(
-      [=](caf::scheduled_actor*, caf::message_view& m) -> caf::result<caf::message> {
+      [=](caf::scheduled_actor*,
+          caf::message_view& m) -> caf::result<caf::message> {
         if (*open)
           target->enqueue(self->current_sender(), self->current_message_id(),
                           m.move_content_to_message(), self->context());
@@ -82,16 +83,15 @@ struct world {
     std::shared_ptr<caf::actor> node = std::make_shared<caf::actor>();
 
     size_t heard(agent_news::kind k) const {
-      return static_cast<size_t>(
-          std::count_if(news->begin(), news->end(),
-                        [&](auto& n) { return n.what == k; }));
+      return static_cast<size_t>(std::count_if(
+          news->begin(), news->end(), [&](auto& n) { return n.what == k; }));
     }
   };
 
   // The way to the front, as it is now.
   void connect(host& h) {
-    auto link = sim.spawn(pass_on, caf::actor_cast<caf::strong_actor_ptr>(reg),
-                          h.open);
+    auto link =
+        sim.spawn(pass_on, caf::actor_cast<caf::strong_actor_ptr>(reg), h.open);
     h.way->registry = caf::actor_cast<registry_actor>(link);
     h.way->gateway = gate;
     links.push_back(link);
@@ -264,11 +264,11 @@ BOOST_AUTO_TEST_CASE(a_drained_node_leaves_and_the_last_one_stays) {
       BOOST_TEST(red.heard(news::fenced) == 0u);
       for (uint32_t n = 0; n < 6; ++n)
         w.expect_exact(n);
-      auto no = from_caf(
-          w.sim.ask_error<drained>(w.reg, drain_request{0, "blue"}));
+      auto no =
+          from_caf(w.sim.ask_error<drained>(w.reg, drain_request{0, "blue"}));
       BOOST_TEST((no.code == errc::no_node));
-      auto unknown = from_caf(
-          w.sim.ask_error<drained>(w.reg, drain_request{0, "green"}));
+      auto unknown =
+          from_caf(w.sim.ask_error<drained>(w.reg, drain_request{0, "green"}));
       BOOST_TEST((unknown.code == errc::no_node));
     }
 }
@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(nodes_join_a_front_that_was_started_anew) {
   w.submit(0, 200);
   w.sim.run(60);
   for (auto& h : w.hosts)
-    h.way->registry = {};
+    h.way->registry = registry_actor{};
   for (auto& l : w.links)
     w.sim.kill(l);
   w.sim.kill(w.gate);

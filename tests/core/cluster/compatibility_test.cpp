@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_names_both_sides) {
   e = refusal([](request& r) { r.model = "xyz"; });
   BOOST_TEST((e.code == errc::layout_mismatch));
   BOOST_TEST(e.message
-             == "model digest differs: the cluster has abc, node d1 has xyz");
+             == "model differs: the cluster has abc, node d1 has xyz");
   e = refusal([](request& r) { r.layout.dtype = kv_dtype::i8; });
   BOOST_TEST((e.code == errc::layout_mismatch));
   BOOST_TEST(e.message

@@ -1,0 +1,105 @@
+#include "runtime/config.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/core/temp_dir.hpp"
+
+using namespace troupe;
+
+namespace {
+
+std::string complaint(const std::string& text) {
+  auto o = parse_config(text, "c.json");
+  return o.ok() ? "" : o.failure().message;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(config)
+
+BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
+  auto none = parse_config("{}", "c.json");
+  BOOST_REQUIRE(none.ok());
+  BOOST_TEST(none->max_batch == runtime_options{}.max_batch);
+  BOOST_TEST(!none->cluster.has_value());
+  auto o = parse_config(R"({
+    "model": "m.gguf", "threads": 3, "prefill_chunk": 64, "max_batch": 5,
+    "prefix_cache": false, "preempt": false, "kv": "i8",
+    "activations": "i16", "nodes": {"mixed": 2},
+    "cluster": {"listen": "0.0.0.0:99", "interval_ms": 100,
+                "timeout_ms": 900, "tls": {"certificate": "a", "key": "b",
+                                           "ca": "c"}}})",
+                        "c.json");
+  BOOST_REQUIRE(o.ok());
+  BOOST_TEST(o->model == "m.gguf");
+  BOOST_TEST(o->threads == 3u);
+  BOOST_TEST(o->prefill_chunk == 64u);
+  BOOST_TEST(o->max_batch == 5u);
+  BOOST_TEST(!o->prefix_cache);
+  BOOST_TEST(!o->preempt);
+  BOOST_TEST((o->kv == kv_dtype::i8));
+  BOOST_TEST((o->activations == activation_type::i16));
+  BOOST_TEST(o->nodes.mixed.size() == 2u);
+  BOOST_REQUIRE(o->cluster.has_value());
+  BOOST_TEST(o->cluster->listen.host == "0.0.0.0");
+  BOOST_TEST(o->cluster->listen.port == 99u);
+  BOOST_TEST((o->cluster->timeout == std::chrono::milliseconds{900}));
+  BOOST_TEST((o->cluster->interval == std::chrono::milliseconds{100}));
+  BOOST_REQUIRE(o->cluster->tls.has_value());
+  BOOST_TEST(o->cluster->tls->ca == "c");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_key_names_the_nearest_one) {
+  BOOST_TEST(complaint(R"({"modle": "x"})")
+             == "c.json: unknown key \"modle\"; did you mean \"model\"?");
+  BOOST_TEST(complaint(R"({"cluster": {"timeout": 1}})")
+             == "c.json: unknown key \"cluster.timeout\"; did you mean "
+                "\"timeout_ms\"?");
+  BOOST_TEST(complaint("{\"" + std::string(100'000, 'x') + "\": 1}").size()
+             < 200u);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_value_names_what_was_expected) {
+  for (auto* text :
+       {"", "[]", "7", R"({"model": 1})", R"({"model": ""})",
+        R"({"threads": 0})", R"({"threads": -1})", R"({"threads": 1.5})",
+        R"({"threads": 100000})", R"({"kv": "f64"})", R"({"preempt": 1})",
+        R"({"nodes": 3})", R"({"nodes": {"mixed": 0}})", R"({"cluster": []})",
+        R"({"cluster": {"listen": "a:b"}})",
+        R"({"cluster": {"listen": "::1"}})",
+        R"({"cluster": {"timeout_ms": 0}})",
+        R"({"cluster": {"tls": {"key": "b"}}})",
+        R"({"cluster": {"tls": {"certifcate": "b"}}})"}) {
+    auto why = complaint(text);
+    BOOST_TEST_CONTEXT(text) {
+      BOOST_TEST(why.starts_with("c.json: "));
+      BOOST_TEST(why.size() > 12u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(files_that_are_none_are_named) {
+  auto dir = testing::temp_dir{};
+  auto o = read_config(dir.file("none.json"));
+  BOOST_REQUIRE(!o.ok());
+  BOOST_TEST((o.failure().code == errc::io_error));
+  BOOST_TEST(o.failure().message.find("none.json") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(addresses_are_read_as_people_write_them) {
+  auto is = [](const std::string& text, const std::string& expected) {
+    auto a = parse_address(text);
+    return (a.ok() ? to_string(*a) : "bad") == expected;
+  };
+  BOOST_TEST(is("red:80", "red:80"));
+  BOOST_TEST(is("red", "red:7070"));
+  BOOST_TEST(is(":80", "127.0.0.1:80"));
+  BOOST_TEST(is("[::1]:80", "[::1]:80"));
+  BOOST_TEST(is("[::1]", "[::1]:7070"));
+  BOOST_TEST(is("127.0.0.1:0", "127.0.0.1:0"));
+  for (auto* bad : {"", ":", "red:", "red:x", "red:80x", "red:70000", "::1",
+                    "[]:80", "[::1", "[::1]80", "red:-1"})
+    BOOST_TEST(is(bad, "bad"), bad);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
