@@ -27,7 +27,8 @@ struct engine_options {
   activation_type activations = activation_type::i16;
 
   // Ranks that compute each step together, an engine each; all are given rows
-  // of the same tokens. At most one of these; it outlives the engine.
+  // of the same tokens, and drop a step, if at all, after as many layers. At
+  // most one of these; it outlives the engine.
 
   /// Tensor parallelism: the engine's model is this rank's shard (load_shard).
   collective* tensor_ranks = nullptr;

@@ -37,6 +37,8 @@ result<head_part> heads_of(const hparams& p, uint32_t ranks, uint32_t rank,
                     + std::to_string(ranks) + " ranks on blocks of "
                     + std::to_string(block) + " values");
   };
+  if (ranks == 0 || ranks > p.heads)
+    return refuse();
   auto groups = unit_of(block, group * size);
   if (p.kv_heads % groups == 0 && p.kv_heads / groups >= ranks) {
     auto kv = part_of(p.kv_heads, ranks, rank, groups);

@@ -9,7 +9,7 @@ result<void> sequence_scatter::check(const hparams& p, uint32_t ranks) {
   if (p.mla.kv_rank > 0)
     return fail(errc::unsupported,
                 "latent attention cannot be spread over a sequence's ranks");
-  for (auto r = uint32_t{0}; r < ranks; ++r)
+  for (auto r = uint32_t{0}; r < std::max(ranks, 1u); ++r)
     if (auto heads = heads_of(p, ranks, r); !heads)
       return heads.failure();
   return {};

@@ -204,7 +204,8 @@ BOOST_AUTO_TEST_CASE(a_step_needs_two_exchanges_a_layer) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_spread_is_refused) {
   BOOST_TEST(sequence_scatter::check(shape(4, 2), 4).ok());
-  BOOST_TEST(!sequence_scatter::check(shape(4, 2), 5).ok());
+  for (auto n : {0u, 5u, 1u << 31, ~0u})
+    BOOST_TEST(!sequence_scatter::check(shape(4, 2), n).ok());
   auto p = shape(4, 4);
   p.mla.kv_rank = 32;
   auto r = sequence_scatter::check(p, 2);

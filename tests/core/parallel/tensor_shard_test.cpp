@@ -107,6 +107,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_split_is_refused_with_a_sentence) {
   BOOST_TEST(why(5)
              == "invalid_argument: 8 heads of 16 values, 1 to each KV head, "
                 "cannot be split over 5 ranks on blocks of 32 values");
+  BOOST_TEST(why(0) == "invalid_argument: rank 0 of 0");
+  BOOST_TEST(why(~0u) != "");
   BOOST_TEST(why(2, 2) == "invalid_argument: rank 2 of 2");
   p.vocab = 3;
   BOOST_TEST(why(4)
