@@ -105,9 +105,14 @@ public:
   }
 
   void end() {
+    ended_ = true;
     if (node_)
       self_->send_exit(node_, caf::exit_reason::user_shutdown);
+    // Timers that are still to come keep this, and what it has would keep
+    // threads from ending.
     node_ = nullptr;
+    registry_ = registry_actor{};
+    opts_.connector = connector_actor{};
   }
 
 private:
@@ -221,7 +226,7 @@ private:
   }
 
   void end(kind how, std::string reason) {
-    if (std::exchange(ended_, true))
+    if (ended_)
       return;
     end();
     tell(how, std::move(reason));

@@ -1,7 +1,6 @@
 #include "runtime/runtime.hpp"
 
 #include <caf/all.hpp>
-#include <caf/io/middleman.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -225,7 +224,7 @@ result<void> runtime::impl::open_cluster() {
 
 result<void> runtime::impl::start() {
   if (options.cluster || options.client)
-    config.load<caf::io::middleman>();
+    cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
   if (options.client)
     return connect();

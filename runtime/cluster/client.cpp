@@ -1,7 +1,6 @@
 #include "runtime/cluster/client.hpp"
 
 #include <caf/all.hpp>
-#include <caf/io/middleman.hpp>
 
 #include "actors/error.hpp"
 #include "runtime/cluster/connector.hpp"
@@ -41,7 +40,7 @@ cluster_client::~cluster_client() = default;
 result<cluster_client>
 cluster_client::connect(const cluster_client_options& options) {
   auto p = std::make_unique<impl>();
-  p->config.load<caf::io::middleman>();
+  cluster_transport::configure(p->config);
   p->system = std::make_unique<caf::actor_system>(p->config);
   auto t = transport_options{};
   t.tls = options.tls;

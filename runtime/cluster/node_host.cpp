@@ -1,7 +1,6 @@
 #include "runtime/cluster/node_host.hpp"
 
 #include <caf/all.hpp>
-#include <caf/io/middleman.hpp>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -117,7 +116,7 @@ void node_host::impl::hear(const agent_news& n) {
 }
 
 result<void> node_host::impl::start() {
-  config.load<caf::io::middleman>();
+  cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
   setup.emplace(options.runtime, weights);
   if (auto ok = setup->start_store(*system); !ok)

@@ -33,6 +33,7 @@ int no_passphrase(char*, int, int, void*) {
 
 // Signed by the cluster's CA and valid now is all that a peer must be: nodes
 // move between hosts, so names are not compared.
+constexpr auto deepest_chain = 3; // CAs between the cluster's and a node
 constexpr auto verify_mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 
 } // namespace
@@ -49,7 +50,11 @@ result<tls_context> tls_context::load(const tls_files& files) {
   if (c == nullptr)
     return fail(errc::io_error, "TLS: " + last_reason());
   SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+  // Those of TLS 1.2 that are no weaker than 1.3's.
+  if (SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)
+    return fail(errc::io_error, "TLS: " + last_reason());
   SSL_CTX_set_verify(c, verify_mode, nullptr);
+  SSL_CTX_set_verify_depth(c, deepest_chain);
   SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION
                              | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);

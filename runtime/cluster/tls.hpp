@@ -22,7 +22,8 @@ struct tls_files {
 
 /// Certificate, key and CA, read once and shared by all connections. Whoever
 /// connects, either way, must show a certificate that the CA signed and that
-/// is valid now; at least TLS 1.2; no resumption, which would outlive both.
+/// is valid now, in either role; at least TLS 1.2; no resumption, which would
+/// outlive both.
 class tls_context {
 public:
   /// bad_file, as `PATH: reason`, when one of the files can't be read, isn't

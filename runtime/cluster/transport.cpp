@@ -1,6 +1,7 @@
 #include "runtime/cluster/transport.hpp"
 
 #include <caf/all.hpp>
+#include <caf/defaults.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor_impl.hpp>
@@ -10,8 +11,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <future>
 
-#include "actors/error.hpp"
+#include "runtime/cluster/transport_doorman.hpp"
 #include "runtime/cluster/transport_scribe.hpp"
 #include "runtime/cluster/transport_socket.hpp"
 
@@ -21,12 +23,13 @@ namespace net = caf::io::network;
 
 namespace {
 
+constexpr auto heartbeat = std::chrono::seconds{5};
+
 net::default_multiplexer* multiplexer_of(caf::actor_system& system) {
   return dynamic_cast<net::default_multiplexer*>(&system.middleman().backend());
 }
 
-/// CAF's middleman with our ports and connections. Detached: it blocks while
-/// it connects.
+/// CAF's middleman with our ports.
 class guarded_middleman : public caf::io::middleman_actor_impl {
 public:
   guarded_middleman(caf::actor_config& config, caf::actor broker,
@@ -38,15 +41,11 @@ public:
   const char* name() const override { return "guarded_middleman"; }
 
 protected:
-  caf::expected<caf::io::scribe_ptr> connect(const std::string& host,
-                                             uint16_t port) override {
-    auto socket = dial(host, port, !tls_, guard_->limits().handshake_deadline);
-    if (!socket)
-      return to_caf(socket.failure());
-    net::keepalive(*socket, true);
-    return caf::make_counted<guarded_scribe>(
-        *multiplexer_of(system()), *socket, link_side::dialed,
-        host + " port " + std::to_string(port), host, guard_, tls_);
+  // `cluster_transport` dials itself. This actor would answer with what it
+  // remembers of a port, which may be a node that has died since.
+  caf::expected<caf::io::scribe_ptr> connect(const std::string&,
+                                             uint16_t) override {
+    return caf::make_error(caf::sec::cannot_connect_to_node);
   }
 
   caf::expected<caf::io::doorman_ptr> open(uint16_t port, const char* address,
@@ -92,27 +91,47 @@ transport_limits within_descriptors(transport_limits l) {
 }
 
 std::chrono::milliseconds period_of(const transport_limits& l) {
-  auto shortest = std::min(l.handshake_deadline, l.frame_deadline) / 4;
+  auto shortest =
+      std::min({l.handshake_deadline, l.frame_deadline, l.silence_deadline})
+      / 4;
   return std::clamp(shortest, std::chrono::milliseconds{5},
                     std::chrono::milliseconds{1000});
 }
 
 } // namespace
 
-// -- life
-// ----------------------------------------------------------------------
+// -- life ---------------------------------------------------------------------
+
+void cluster_transport::configure(caf::actor_system_config& config) {
+  config.load<caf::io::middleman>();
+  config.set("middleman.workers", size_t{0});
+  config.set("middleman.heartbeat-interval", caf::timespan{heartbeat});
+}
 
 result<std::unique_ptr<cluster_transport>>
 cluster_transport::start(caf::actor_system& system, transport_options options) {
   if (!system.has_middleman() || multiplexer_of(system) == nullptr)
     return fail(errc::invalid_argument,
                 "the actor system has no network to put a transport on");
+  auto& config = system.config();
   // That port would be CAF's own: on every address, plain, without limits.
-  if (caf::get_or(system.config(), "middleman.enable-automatic-connections",
-                  false))
+  if (caf::get_or(config, "middleman.enable-automatic-connections", false))
     return fail(errc::invalid_argument,
                 "middleman.enable-automatic-connections opens a port that "
                 "nothing protects");
+  auto beat = caf::get_or(config, "middleman.heartbeat-interval",
+                          caf::defaults::middleman::heartbeat_interval);
+  if (beat.count() <= 0 || 2 * beat > options.limits.silence_deadline)
+    return fail(errc::invalid_argument,
+                "middleman.heartbeat-interval: must be set, and at most half "
+                "of the time after which silence is death");
+  // CAF counts it from the clock's epoch for whom it is just dialing.
+  auto timeout =
+      caf::get_or(config, "middleman.connection-timeout", caf::timespan{0});
+  if (timeout.count() > 0)
+    return fail(errc::invalid_argument,
+                "middleman.connection-timeout: would close connections in "
+                "their handshakes; silence_deadline is in its place");
   auto tls = std::optional<tls_context>{};
   if (options.tls) {
     auto loaded = tls_context::load(*options.tls);
@@ -120,44 +139,52 @@ cluster_transport::start(caf::actor_system& system, transport_options options) {
       return loaded.failure();
     tls = std::move(*loaded);
   }
-  return std::unique_ptr<cluster_transport>{
-      new cluster_transport(system, std::move(options), std::move(tls))};
+  return std::unique_ptr<cluster_transport>{new cluster_transport(
+      system, std::move(options), std::move(tls), *multiplexer_of(system))};
 }
 
 cluster_transport::cluster_transport(caf::actor_system& system,
                                      transport_options options,
-                                     std::optional<tls_context> tls)
-    : system_(system),
+                                     std::optional<tls_context> tls,
+                                     net::default_multiplexer& network)
+    : system_(system), network_(network),
       guard_(std::make_shared<transport_guard>(
           within_descriptors(options.limits),
-          options.log ? std::move(options.log) : log_to_stderr)) {
-  auto& network = system.middleman().backend();
+          options.log ? std::move(options.log) : log_to_stderr)),
+      tls_(std::move(tls)),
+      broker_(system.middleman().named_broker<caf::io::basp_broker>(
+          caf::atom("BASP"))) {
   // OpenSSL writes to sockets that may be closed by now.
-  network.dispatch([] {
+  network_.dispatch([] {
     auto pipe = sigset_t{};
     ::sigemptyset(&pipe);
     ::sigaddset(&pipe, SIGPIPE);
     ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   });
   middleman_ = system.spawn<guarded_middleman, caf::detached + caf::hidden>(
-      system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")),
-      guard_, std::move(tls));
-  tls_ = options.tls.has_value();
-  ticker_ = system.spawn<caf::hidden>(ticker, guard_, &network,
+      broker_, guard_, tls_);
+  ticker_ = system.spawn<caf::hidden>(ticker, guard_, &network_,
                                       period_of(guard_->limits()));
 }
 
 cluster_transport::~cluster_transport() {
-  while (!ports_.empty())
-    close(ports_.back());
+  for (auto port : ports_)
+    close_port(port);
   auto self = caf::scoped_actor{system_, true};
   self->send_exit(ticker_, caf::exit_reason::kill);
   self->send_exit(middleman_, caf::exit_reason::kill);
   self->wait_for(ticker_, middleman_);
+  // Nobody looks at deadlines any more: a peer that doesn't read would keep its
+  // connection, and the network's thread with it, for ever.
+  auto ended = std::make_shared<std::promise<void>>();
+  network_.dispatch([guard = guard_, ended] {
+    guard->end();
+    ended->set_value();
+  });
+  ended->get_future().wait_for(guard_->limits().handshake_deadline);
 }
 
-// -- ports and peers
-// -----------------------------------------------------------
+// -- ports and peers ----------------------------------------------------------
 
 result<uint16_t> cluster_transport::publish(caf::strong_actor_ptr actor,
                                             std::set<std::string> types,
@@ -181,13 +208,22 @@ result<uint16_t> cluster_transport::publish(caf::strong_actor_ptr actor,
                      fail(errc::io_error, at + " port " + std::to_string(port)
                                               + ": cannot be bound");
                });
-  if (opened)
+  if (opened) {
+    auto guard = std::lock_guard{lock_};
     ports_.push_back(*opened);
+  }
   return opened;
 }
 
 void cluster_transport::close(uint16_t port) {
-  std::erase(ports_, port);
+  {
+    auto guard = std::lock_guard{lock_};
+    std::erase(ports_, port);
+  }
+  close_port(port);
+}
+
+void cluster_transport::close_port(uint16_t port) {
   auto self = caf::scoped_actor{system_, true};
   self->request(middleman_, guard_->limits().handshake_deadline,
                 caf::close_atom_v, port)
@@ -200,12 +236,19 @@ void cluster_transport::close(uint16_t port) {
 result<caf::strong_actor_ptr>
 cluster_transport::connect(std::set<std::string> types, const std::string& host,
                            uint16_t port) {
-  using found = result<caf::strong_actor_ptr>;
   auto name = host + ":" + std::to_string(port);
+  auto deadline = guard_->limits().handshake_deadline;
+  auto socket = dial(host, port, !tls_, deadline);
+  if (!socket)
+    return socket.failure();
+  auto scribe = caf::io::scribe_ptr{caf::make_counted<guarded_scribe>(
+      network_, *socket, link_side::dialed,
+      host + " port " + std::to_string(port), host, guard_, tls_)};
   auto self = caf::scoped_actor{system_, true};
-  auto answer = found{caf::strong_actor_ptr{}};
-  self->request(middleman_, 3 * guard_->limits().handshake_deadline,
-                caf::connect_atom_v, host, port)
+  auto answer = result<caf::strong_actor_ptr>{caf::strong_actor_ptr{}};
+  // The guard closes it at `deadline`, and the broker answers then.
+  self->request(broker_, 2 * deadline, caf::connect_atom_v, std::move(scribe),
+                port)
       .receive(
           [&](const caf::node_id&, caf::strong_actor_ptr& actor,
               const std::set<std::string>& theirs) {
@@ -218,8 +261,8 @@ cluster_transport::connect(std::set<std::string> types, const std::string& host,
               answer = std::move(actor);
           },
           [&](const caf::error& e) {
-            if (e.category() == caf::atom("troupe"))
-              answer = from_caf(e);
+            if (e == caf::sec::request_timeout)
+              answer = fail(errc::timeout, name + ": no answer");
             else
               answer = fail(errc::io_error,
                             name

@@ -2,11 +2,13 @@
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
 #include <caf/io/middleman_actor.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +17,10 @@
 #include "core/base/result.hpp"
 #include "runtime/cluster/tls.hpp"
 #include "runtime/cluster/transport_guard.hpp"
+
+namespace caf::io::network {
+class default_multiplexer;
+}
 
 namespace troupe {
 
@@ -29,16 +35,21 @@ struct transport_options {
 
 /// The only way from one node's actors to another's: CAF's broker and its
 /// messages, over connections that keep to limits and, with TLS, are between
-/// nodes of one CA. One for each actor system, which has to load CAF's
-/// middleman and to outlive it.
+/// nodes of one CA. One for each actor system, which has to be configured for
+/// it and to outlive it. Threads may share it.
 class cluster_transport {
 public:
-  /// invalid_argument if CAF's own ports would stay open beside it, bad_file
-  /// if TLS's files are no good.
+  /// What an actor system's configuration needs before the system is made:
+  /// CAF's middleman, and heartbeats that tell a silent peer from a dead one.
+  static void configure(caf::actor_system_config& config);
+
+  /// invalid_argument if the system isn't configured for it or CAF's own ports
+  /// would stay open beside it, bad_file if TLS's files are no good.
   static result<std::unique_ptr<cluster_transport>>
   start(caf::actor_system& system, transport_options options);
 
-  /// Closes the ports. Connections stay until the actor system ends.
+  /// Closes the ports and all connections; what peers haven't been sent by
+  /// then is lost. Nothing is logged afterwards.
   ~cluster_transport();
 
   cluster_transport(const cluster_transport&) = delete;
@@ -59,9 +70,12 @@ public:
   /// Closes a port that `publish` returned; what is connected stays connected.
   void close(uint16_t port);
 
-  /// The actor that is published at a port of another node. Blocks until then
-  /// or for a few times `handshake_deadline`. After a peer's death the first
-  /// answer may be its dead actor: ask it something, and try again.
+  /// The actor that is published at a port of another node now: each call asks
+  /// the port, though nodes that are connected stay so over one connection.
+  /// Blocks until then, or for three times `handshake_deadline` and while a
+  /// name is looked up. Two nodes that dial each other at the same moment may
+  /// both give way, which a monitor of the actor tells: try again. A request to
+  /// an actor of a node that has died is lost, not refused: give it a timeout.
   /// io_error, timeout; invalid_argument without TLS unless `host` is loopback;
   /// unsupported if the actor there takes other messages than `Handle`'s.
   template <class Handle = caf::actor>
@@ -77,20 +91,25 @@ public:
 
 private:
   cluster_transport(caf::actor_system& system, transport_options options,
-                    std::optional<tls_context> tls);
+                    std::optional<tls_context> tls,
+                    caf::io::network::default_multiplexer& network);
 
   result<uint16_t> publish(caf::strong_actor_ptr actor,
                            std::set<std::string> types, uint16_t port,
                            const std::string& address);
+  void close_port(uint16_t port);
   result<caf::strong_actor_ptr> connect(std::set<std::string> types,
                                         const std::string& host, uint16_t port);
 
   caf::actor_system& system_;
+  caf::io::network::default_multiplexer& network_;
   std::shared_ptr<transport_guard> guard_;
+  std::optional<tls_context> tls_;
+  caf::actor broker_;
   caf::io::middleman_actor middleman_;
   caf::actor ticker_;
+  std::mutex lock_;
   std::vector<uint16_t> ports_;
-  bool tls_ = false;
 };
 
 } // namespace troupe

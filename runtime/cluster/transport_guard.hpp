@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/base/result.hpp"
+#include "runtime/cluster/transport_frames.hpp"
 
 namespace troupe {
 
@@ -34,18 +35,20 @@ struct transport_limits {
   std::chrono::milliseconds handshake_deadline{5000};
   /// From a message's header to its last byte.
   std::chrono::milliseconds frame_deadline{30000};
+  /// From a peer's last byte. Heartbeats come more often than that.
+  std::chrono::milliseconds silence_deadline{30000};
 };
 
 /// Counts since the start but `open` and `pending`, which are now.
 struct transport_stats {
   uint64_t open = 0;     ///< connections
-  uint64_t pending = 0;  ///< of them, with incomplete handshakes
+  uint64_t pending = 0;  ///< accepted ones, with incomplete handshakes
   uint64_t accepted = 0; ///< incl. those that were closed at once
   uint64_t refused = 0;  ///< closed by us, or by a peer before its handshake
 };
 
-/// Takes one line without its end. Called from the network's thread and under
-/// locks: must be quick and must not call the transport.
+/// Takes one line without its end. Called from any thread and under locks: must
+/// be quick and must not call the transport. Not called once that is destroyed.
 using transport_log = std::function<void(const std::string&)>;
 
 /// A connection, as far as the guard is concerned.
@@ -54,7 +57,8 @@ public:
   virtual ~guarded_link() = default;
 
   /// Closes the connection without waiting for the peer. Called under the
-  /// guard's lock: calls nothing of the guard but `refused`.
+  /// guard's lock: calls nothing of the guard but `refused`, nor that if `why`
+  /// is empty.
   virtual void refuse(const std::string& why) = 0;
 };
 
@@ -75,7 +79,10 @@ public:
   std::optional<std::string> admit(const std::string& address);
 
   /// From here on the guard may call `link.refuse`, until `remove`.
-  link_id add(guarded_link& link, const std::string& address, time_point now);
+  /// Limits on incomplete ones and on addresses are for accepted links only:
+  /// whom we dial must not give way to whoever knocks.
+  link_id add(guarded_link& link, const std::string& address, link_side side,
+              time_point now);
   void remove(link_id id);
 
   /// The connection's handshakes are complete.
@@ -84,7 +91,11 @@ public:
   /// A message has to be complete until then; none: it may idle.
   void due(link_id id, std::optional<time_point> when);
 
-  /// We have closed it; the peer has to do the same in time.
+  /// The peer has sent something.
+  void heard(link_id id, time_point now);
+
+  /// One side has closed it; the other has to do the same in time, whatever it
+  /// still sends or has to read.
   void closing(link_id id, time_point now);
 
   /// The connection's buffers hold that many bytes. False if all together
@@ -93,6 +104,9 @@ public:
 
   /// Refuses those that had to do something before `now`.
   void expire(time_point now);
+
+  /// Refuses all, without a word, admits nobody and logs nothing from then on.
+  void end();
 
   /// Counts a refusal and logs it as "PEER: WHY". Of a flood, a few lines a
   /// second are written, and how many were not.
@@ -105,14 +119,18 @@ private:
   struct entry {
     guarded_link* link;
     std::string address;
+    link_side side;
     std::optional<time_point> deadline;
+    time_point heard;
     bool pending = true;
     bool closing = false;
     bool leaving = false; ///< refused, but not gone yet
     size_t bytes = 0;
   };
 
-  size_t staying(const std::string* address, bool pending_only) const;
+  size_t accepted_from(const std::string& address) const;
+  size_t incomplete() const;
+  size_t staying() const;
   bool evict(const std::string* address);
 
   transport_limits limits_;
@@ -122,6 +140,7 @@ private:
   std::map<link_id, entry> links_; // by age
   link_id next_ = 1;
   size_t bytes_ = 0;
+  bool ended_ = false;
   std::mutex log_lock_;
   time_point log_second_{};
   uint32_t lines_ = 0;

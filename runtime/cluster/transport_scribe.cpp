@@ -36,8 +36,7 @@ io_step by_errno(ssize_t moved, io_step again) {
 
 } // namespace
 
-// -- policy
-// --------------------------------------------------------------------
+// -- policy -------------------------------------------------------------------
 
 net::rw_state guarded_policy::read_some(size_t& n, native_socket, void* to,
                                         size_t most) {
@@ -54,8 +53,7 @@ bool guarded_policy::must_read_more(native_socket, size_t threshold) {
   return s.ready_ && !s.refused_ && s.tls_ && s.tls_->pending() >= threshold;
 }
 
-// -- life
-// ----------------------------------------------------------------------
+// -- life ---------------------------------------------------------------------
 
 guarded_scribe::guarded_scribe(net::default_multiplexer& mx, int socket,
                                link_side side, std::string peer,
@@ -69,7 +67,7 @@ guarded_scribe::guarded_scribe(net::default_multiplexer& mx, int socket,
     tls_.emplace(*tls, socket,
                  side == link_side::accepted ? tls_session::role::server
                                              : tls_session::role::client);
-  id_ = guard_->add(*this, address, now());
+  id_ = guard_->add(*this, address, side, now());
 }
 
 guarded_scribe::~guarded_scribe() {
@@ -80,7 +78,8 @@ void guarded_scribe::refuse(const std::string& why) {
   if (refused_)
     return;
   refused_ = true;
-  guard_->refused(peer_, why);
+  if (!why.empty())
+    guard_->refused(peer_, why);
   // The stream sees that the connection has ended and takes it down as it
   // takes down any other; doing so here would pull it from under a caller.
   ::shutdown(stream_.fd(), SHUT_RDWR);
@@ -102,8 +101,7 @@ uint16_t guarded_scribe::port() const {
   return x ? *x : 0;
 }
 
-// -- reading
-// -------------------------------------------------------------------
+// -- reading ------------------------------------------------------------------
 
 void guarded_scribe::configure_read(caf::io::receive_policy::config config) {
   // `consume` has refused larger frames already: the broker asks for what the
@@ -169,27 +167,32 @@ net::rw_state guarded_scribe::read_some(size_t& n, void* to, size_t most) {
   }
   if (tls_) {
     auto s = tls_->read(to, most, n);
-    return s == io_step::closed || s == io_step::failed
-               ? lost(s, "TLS: " + tls_->failure())
-               : rw_state::success;
+    if (s == io_step::closed || s == io_step::failed)
+      return lost(s, "TLS: " + tls_->failure());
+    if (n > 0)
+      guard_->heard(id_, now());
+    return rw_state::success;
   }
   auto moved = ::recv(stream_.fd(), to, most, 0);
   auto s = by_errno(moved, io_step::want_read);
   if (s == io_step::closed || s == io_step::failed)
     return lost(s, std::strerror(errno));
   n = moved > 0 ? static_cast<size_t>(moved) : 0;
+  if (n > 0)
+    guard_->heard(id_, now());
   return rw_state::success;
 }
 
-// A peer that goes away is nothing to log unless it never was one.
+// A peer that goes away is nothing to log unless it never was one. It may have
+// closed its side only: what we still write to it has to be read in time.
 net::rw_state guarded_scribe::lost(io_step how, const std::string& why) {
+  guard_->closing(id_, now());
   if (!frames_.established())
     refuse(how == io_step::closed ? "closed before its handshake" : why);
   return rw_state::failure;
 }
 
-// -- writing
-// -------------------------------------------------------------------
+// -- writing ------------------------------------------------------------------
 
 std::vector<char>& guarded_scribe::wr_buf() {
   return ready_ ? stream_.wr_buf() : held_;
@@ -249,33 +252,6 @@ io_step guarded_scribe::advance() {
   std::vector<char>{}.swap(held_);
   flush();
   return s;
-}
-
-// -- doorman
-// -------------------------------------------------------------------
-
-bool guarded_doorman::new_connection() {
-  auto& mx = acceptor_.backend();
-  auto socket = acceptor_.accepted_socket();
-  auto address = net::remote_addr_of_fd(socket);
-  auto port = net::remote_port_of_fd(socket);
-  // Detached: the broker has closed this port, the event was under way.
-  if (detached() || !address || !port) {
-    net::close_socket(socket);
-    return false;
-  }
-  auto peer = *address + " port " + std::to_string(*port);
-  if (auto why = guard_->admit(*address)) {
-    guard_->refused(peer, *why);
-    net::close_socket(socket);
-    return false;
-  }
-  net::keepalive(socket, true);
-  auto scribe = caf::make_counted<guarded_scribe>(
-      mx, socket, link_side::accepted, std::move(peer), *address, guard_, tls_);
-  auto handle = scribe->hdl();
-  parent()->add_scribe(std::move(scribe));
-  return doorman::new_connection(&mx, handle);
 }
 
 } // namespace troupe

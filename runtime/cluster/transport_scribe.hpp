@@ -1,7 +1,6 @@
 #pragma once
 
 #include <caf/io/network/default_multiplexer.hpp>
-#include <caf/io/network/doorman_impl.hpp>
 #include <caf/io/network/stream_impl.hpp>
 #include <caf/io/scribe.hpp>
 
@@ -36,7 +35,7 @@ struct guarded_policy {
 /// but the destructor runs in the network's thread.
 class guarded_scribe : public caf::io::scribe, public guarded_link {
 public:
-  /// Owns `socket`.
+  /// Owns `socket`. `address` is whom the guard counts it for.
   guarded_scribe(caf::io::network::default_multiplexer& mx, int socket,
                  link_side side, std::string peer, const std::string& address,
                  std::shared_ptr<transport_guard> guard,
@@ -47,8 +46,7 @@ public:
 
   void refuse(const std::string& why) override;
 
-  // -- caf::io::scribe
-  // ---------------------------------------------------------
+  // -- caf::io::scribe --------------------------------------------------------
 
   void configure_read(caf::io::receive_policy::config config) override;
   void ack_writes(bool enable) override { stream_.ack_writes(enable); }
@@ -86,22 +84,6 @@ private:
   bool refused_ = false;
   transport_guard::link_id id_ = 0;
   caf::io::network::stream_impl<guarded_policy> stream_;
-};
-
-/// A port whose connections the guard admits.
-class guarded_doorman : public caf::io::network::doorman_impl {
-public:
-  guarded_doorman(caf::io::network::default_multiplexer& mx, int socket,
-                  std::shared_ptr<transport_guard> guard,
-                  std::optional<tls_context> tls)
-      : doorman_impl(mx, socket), guard_(std::move(guard)),
-        tls_(std::move(tls)) {}
-
-  bool new_connection() override;
-
-private:
-  std::shared_ptr<transport_guard> guard_;
-  std::optional<tls_context> tls_;
 };
 
 } // namespace troupe

@@ -76,7 +76,10 @@ result<int> dial(const std::string& host, uint16_t port, bool loopback_only,
   auto all = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>{
       found, &::freeaddrinfo};
   auto why = ECONNREFUSED;
-  for (auto* a = found; a != nullptr; a = a->ai_next) {
+  auto addresses = 0;
+  for (auto* a = found; a != nullptr; a = a->ai_next)
+    ++addresses;
+  for (auto* a = found; a != nullptr; a = a->ai_next, --addresses) {
     if (loopback_only && !loopback(a->ai_addr))
       return fail(errc::invalid_argument,
                   name
@@ -89,8 +92,10 @@ result<int> dial(const std::string& host, uint16_t port, bool loopback_only,
       continue;
     }
     why = ::connect(s, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
-    if (why == EINPROGRESS)
-      why = wait_connected(s, until);
+    // One address that never answers leaves the others their share.
+    auto now = clock::now();
+    if (why == EINPROGRESS || why == EINTR)
+      why = wait_connected(s, now + (until - now) / addresses);
     if (why == 0)
       return s;
     ::close(s);

@@ -13,9 +13,10 @@ namespace troupe {
 bool is_loopback(const std::string& address);
 
 /// Connects a TCP socket, trying each address that `host` has, and gives up
-/// after `deadline`. Only loopback addresses if `loopback_only`. The socket
-/// doesn't block and isn't inherited; the caller closes it.
-/// io_error; invalid_argument for an address that isn't loopback.
+/// after `deadline`, which excludes the look-up of a name. Only loopback
+/// addresses if `loopback_only`. The socket doesn't block and isn't inherited;
+/// the caller closes it. io_error, timeout; invalid_argument for an address
+/// that isn't loopback.
 result<int> dial(const std::string& host, uint16_t port, bool loopback_only,
                  std::chrono::milliseconds deadline);
 

@@ -1,5 +1,7 @@
 #include "tests/runtime/cluster/transport_fixture.hpp"
 
+#include <boost/test/unit_test.hpp>
+
 #include <caf/binary_serializer.hpp>
 
 #include <arpa/inet.h>
@@ -92,12 +94,16 @@ std::string basp_message(caf::actor_system& system, uint64_t to,
          + std::string{bytes.begin(), bytes.end()};
 }
 
-void raise_descriptors(size_t n) {
+bool raise_descriptors(size_t n) {
   auto most = rlimit{};
   ::getrlimit(RLIMIT_NOFILE, &most);
-  most.rlim_cur = std::max<rlim_t>(most.rlim_cur, n);
-  if (::setrlimit(RLIMIT_NOFILE, &most) != 0)
-    throw std::runtime_error("this test needs more open files");
+  if (most.rlim_cur >= n)
+    return true;
+  most.rlim_cur = n;
+  if (n <= most.rlim_max && ::setrlimit(RLIMIT_NOFILE, &most) == 0)
+    return true;
+  BOOST_TEST_MESSAGE("skipped: needs " << n << " open files");
+  return false;
 }
 
 size_t peak_memory() {

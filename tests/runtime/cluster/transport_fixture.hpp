@@ -19,9 +19,12 @@ namespace troupe::testing {
 inline constexpr auto patience = std::chrono::seconds{60};
 
 struct cluster_config : system_config {
-  cluster_config() {
-    load<caf::io::middleman>();
-    set("middleman.workers", size_t{0});
+  explicit cluster_config(const transport_limits& l = {}) {
+    cluster_transport::configure(*this);
+    // Short where silence is.
+    auto most = caf::timespan{std::chrono::seconds{5}};
+    set("middleman.heartbeat-interval",
+        std::min<caf::timespan>(most, l.silence_deadline / 10));
   }
 };
 
@@ -68,14 +71,16 @@ private:
 
 /// An actor system with a transport and a published `echo`.
 struct cluster_node {
-  explicit cluster_node(transport_options o = {}) {
+  /// `at`: its port, any if 0.
+  explicit cluster_node(transport_options o = {}, uint16_t at = 0)
+      : config(o.limits) {
     o.log = log.sink();
     auto t = cluster_transport::start(system, std::move(o));
     if (!t)
       throw std::runtime_error(t.failure().message);
     transport = std::move(*t);
     actor = system.spawn(echo);
-    auto p = transport->publish(actor, 0);
+    auto p = transport->publish(actor, at);
     if (!p)
       throw std::runtime_error(p.failure().message);
     port = *p;
@@ -92,11 +97,14 @@ struct cluster_node {
   /// it fails.
   uint64_t ask(uint16_t at, uint8_t question) {
     auto to = transport->connect("127.0.0.1", at);
-    if (!to)
-      return 0;
+    return to ? ask(*to, question) : 0;
+  }
+
+  /// Asks an echo that it is connected with already.
+  uint64_t ask(const caf::actor& to, uint8_t question) {
     auto answer = uint64_t{0};
     auto self = caf::scoped_actor{system};
-    self->request(*to, patience, status_query{question})
+    self->request(to, patience, status_query{question})
         .receive([&](const node_status& s) { answer = s.steps; },
                  [](const caf::error&) {});
     return answer;
@@ -141,8 +149,9 @@ std::string basp_handshake(caf::actor_system& system, uint32_t node);
 std::string basp_message(caf::actor_system& system, uint64_t to,
                          const caf::message& content);
 
-/// Lets this process have that many open files, or fails the test.
-void raise_descriptors(size_t n);
+/// Lets this process have that many open files; false, with a message, if it
+/// may not.
+bool raise_descriptors(size_t n);
 
 /// The most bytes of memory that this process ever had resident: what was
 /// allocated and given back counts.

@@ -28,10 +28,16 @@ struct port {
 
   // The new connection, or null.
   fake_link* accept(const std::string& address) {
-    if (guard.admit(address))
-      return nullptr;
+    return guard.admit(address) ? nullptr : add(address, link_side::accepted);
+  }
+
+  fake_link* dial(const std::string& address) {
+    return add(address, link_side::dialed);
+  }
+
+  fake_link* add(const std::string& address, link_side side) {
     auto& l = links.emplace_back();
-    l.id = guard.add(l, address, now);
+    l.id = guard.add(l, address, side, now);
     return &l;
   }
 
@@ -47,8 +53,7 @@ struct port {
 
 BOOST_AUTO_TEST_SUITE(transport_guarding)
 
-// -- who may be connected
-// ------------------------------------------------------
+// -- who may be connected -----------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_oldest_incomplete_connection_gives_way) {
   auto p = port{{.max_connections = 8, .max_pending = 2}};
@@ -85,6 +90,32 @@ BOOST_AUTO_TEST_CASE(one_address_cannot_take_every_place) {
   BOOST_TEST(p.accept("b") != nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(whom_we_dial_gives_way_to_nobody) {
+  auto p = port{{.max_connections = 8, .max_pending = 1, .max_per_address = 1}};
+  auto* ours = p.dial("a");
+  BOOST_TEST(p.accept("a") != nullptr);
+  BOOST_TEST(p.accept("b") != nullptr);
+  BOOST_TEST(p.accept("a") != nullptr);
+  BOOST_TEST(ours->refusal == "");
+  BOOST_TEST(p.guard.stats().pending == 1u);
+  // But it has a deadline as well.
+  p.guard.expire(p.now + 1h);
+  BOOST_TEST(ours->refusal == "no complete handshake in time");
+}
+
+BOOST_AUTO_TEST_CASE(in_the_end_all_go_in_silence) {
+  auto lines = 0;
+  auto guard = transport_guard{{}, [&](const std::string&) { ++lines; }};
+  auto l = fake_link{};
+  l.refusal = "none";
+  l.id = guard.add(l, "a", link_side::dialed, {});
+  guard.end();
+  BOOST_TEST(l.refusal == "");
+  BOOST_TEST(guard.admit("b").has_value());
+  guard.refused("b", "late");
+  BOOST_TEST(lines == 0);
+}
+
 BOOST_AUTO_TEST_CASE(those_that_leave_still_take_room) {
   auto p = port{{.max_connections = 2, .max_pending = 1}};
   for (auto i = 0; i < 3; ++i)
@@ -94,8 +125,7 @@ BOOST_AUTO_TEST_CASE(those_that_leave_still_take_room) {
   BOOST_TEST(p.accept("a") != nullptr);
 }
 
-// -- deadlines
-// -----------------------------------------------------------------
+// -- deadlines ----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(what_has_to_happen_happens_in_time_or_not_at_all) {
   auto p = port{{.handshake_deadline = 100ms}};
@@ -113,13 +143,39 @@ BOOST_AUTO_TEST_CASE(what_has_to_happen_happens_in_time_or_not_at_all) {
   p.guard.expire(p.now + 250ms);
   BOOST_TEST(sending->refusal == "no complete message in time");
   BOOST_TEST(closed->refusal == "");
+  p.guard.heard(peer->id, p.now + 1h);
   p.guard.expire(p.now + 1h);
   BOOST_TEST(closed->refusal == "does not close the connection");
   BOOST_TEST(peer->refusal == "");
 }
 
-// -- memory
-// --------------------------------------------------------------------
+BOOST_AUTO_TEST_CASE(a_peer_that_falls_silent_is_dead) {
+  auto p = port{{.silence_deadline = 100ms}};
+  auto* silent = p.established("a");
+  auto* beating = p.established("b");
+  p.guard.heard(beating->id, p.now + 50ms);
+  p.guard.expire(p.now + 99ms);
+  BOOST_TEST(silent->refusal == "");
+  p.guard.expire(p.now + 100ms);
+  BOOST_TEST(silent->refusal == "has fallen silent");
+  BOOST_TEST(beating->refusal == "");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_a_closed_one_sends_gains_it_time) {
+  auto p = port{{.handshake_deadline = 100ms}};
+  auto* peer = p.established("a");
+  auto* early = p.accept("b");
+  p.guard.closing(peer->id, p.now);
+  p.guard.closing(early->id, p.now);
+  p.guard.due(peer->id, std::nullopt);
+  p.guard.closing(peer->id, p.now + 50ms);
+  p.guard.established(early->id);
+  p.guard.expire(p.now + 100ms);
+  BOOST_TEST(peer->refusal == "does not close the connection");
+  BOOST_TEST(early->refusal == "does not close the connection");
+}
+
+// -- memory -------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(all_buffers_together_have_a_bound) {
   auto p = port{{.max_buffered = 100}};
@@ -135,8 +191,7 @@ BOOST_AUTO_TEST_CASE(all_buffers_together_have_a_bound) {
   BOOST_TEST(p.guard.buffers(b->id, 100));
 }
 
-// -- the log
-// -------------------------------------------------------------------
+// -- the log ------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_flood_is_summed_up) {
   auto lines = std::vector<std::string>{};
@@ -153,8 +208,7 @@ BOOST_AUTO_TEST_CASE(a_flood_is_summed_up) {
   BOOST_TEST(guard.stats().refused == 1001u);
 }
 
-// -- frames
-// --------------------------------------------------------------------
+// -- frames -------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_peer_that_behaves_passes) {
   auto f = frame_check{link_side::accepted, 1000};
@@ -213,8 +267,7 @@ BOOST_AUTO_TEST_CASE(handshakes_do_not_go_on_for_ever) {
   BOOST_TEST(f.take(basp_header(1, 8)).has_value());
 }
 
-// -- addresses
-// -----------------------------------------------------------------
+// -- addresses ----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(loopback_is_loopback_only) {
   for (auto* yes : {"127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"})

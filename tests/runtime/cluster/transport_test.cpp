@@ -1,5 +1,11 @@
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <future>
 #include <random>
 
 #include "tests/runtime/cluster/transport_fixture.hpp"
@@ -25,12 +31,46 @@ void expect_alive(cluster_node& n) {
   BOOST_TEST(peer.ask(n.port, 41) == 42u);
 }
 
+// Makes `p` a peer that reads nothing of 24 MiB, more than the kernel's buffers
+// take, so that the node has written what it could and keeps the rest.
+void leave_unread(cluster_node& n, raw_peer& p) {
+  constexpr auto questions = 384;
+  auto all = std::promise<void>{};
+  auto count = 0;
+  auto answering = n.system.spawn([&](caf::event_based_actor*) {
+    return caf::behavior{[&](std::string& text) {
+      if (++count == questions)
+        all.set_value();
+      return std::move(text);
+    }};
+  });
+  n.system.registry().put(answering.id(), answering);
+  p.send(basp_handshake(n.system, 7));
+  auto question = basp_message(n.system, answering.id(),
+                               caf::make_message(std::string(mib / 16, 'x')));
+  for (auto i = 0; i < questions; ++i)
+    p.send(question);
+  BOOST_REQUIRE(
+      (all.get_future().wait_for(patience) == std::future_status::ready));
+  // The answers are before this in the broker's mailbox.
+  n.transport->close(1);
+  auto self = caf::scoped_actor{n.system};
+  n.system.registry().erase(answering.id());
+  self->send_exit(answering, caf::exit_reason::kill);
+  self->wait_for(answering);
+}
+
+transport_options not_limited_by_unsent_bytes() {
+  auto o = transport_options{};
+  o.limits.max_unsent = 64 * mib;
+  return o;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(cluster_port)
 
-// -- peers that behave
-// ---------------------------------------------------------
+// -- peers that behave --------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(actors_of_two_nodes_talk_both_ways) {
   auto a = cluster_node{};
@@ -69,12 +109,71 @@ BOOST_AUTO_TEST_CASE(messages_up_to_the_limit_pass_and_no_larger_ones) {
 BOOST_AUTO_TEST_CASE(a_port_that_was_closed_takes_nobody) {
   auto a = cluster_node{};
   auto b = cluster_node{};
-  BOOST_TEST(b.ask(a.port, 1) == 2u);
+  auto to = b.transport->connect("127.0.0.1", a.port);
+  BOOST_REQUIRE(to.ok());
   a.transport->close(a.port);
   auto c = cluster_node{};
   BOOST_TEST(c.ask(a.port, 1) == 0u);
   // What is connected stays so.
-  BOOST_TEST(b.ask(a.port, 1) == 2u);
+  BOOST_TEST(b.ask(*to, 1) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(who_died_and_came_back_is_found_again) {
+  auto a = cluster_node{};
+  auto self = caf::scoped_actor{a.system};
+  auto old = std::make_unique<cluster_node>();
+  auto port = old->port;
+  auto dead = a.transport->connect("127.0.0.1", port);
+  BOOST_REQUIRE(dead.ok());
+  self->monitor(*dead);
+  old.reset();
+  auto gone = false;
+  self->receive([&](const caf::down_msg&) { gone = true; },
+                caf::after(patience) >> [] {});
+  BOOST_TEST(gone);
+  BOOST_TEST(a.ask(port, 1) == 0u);
+  for (auto i = 0; i < 3; ++i) {
+    auto young = cluster_node{{}, port};
+    BOOST_TEST(a.ask(port, 1) == 2u);
+    auto found = a.transport->connect("127.0.0.1", port);
+    BOOST_REQUIRE(found.ok());
+    BOOST_TEST((found->node() == young.system.node()));
+    BOOST_TEST((*found != *dead));
+    BOOST_TEST(young.ask(a.port, 1) == 2u);
+  }
+  // Whoever still has the dead one's handle is told as well.
+  gone = false;
+  self->monitor(*dead);
+  self->receive([&](const caf::down_msg&) { gone = true; },
+                caf::after(patience) >> [] {});
+  BOOST_TEST(gone);
+}
+
+BOOST_AUTO_TEST_CASE(even_before_its_death_is_noticed) {
+  auto a = cluster_node{};
+  auto old = cluster_node{};
+  auto first = a.transport->connect("127.0.0.1", old.port);
+  BOOST_REQUIRE(first.ok());
+  // Its connection stays, as one does to a host that has lost its power.
+  old.transport->close(old.port);
+  auto young = cluster_node{{}, old.port};
+  auto found = a.transport->connect("127.0.0.1", old.port);
+  BOOST_REQUIRE(found.ok());
+  BOOST_TEST((first->node() == old.system.node()));
+  BOOST_TEST((found->node() == young.system.node()));
+}
+
+BOOST_AUTO_TEST_CASE(many_may_connect_at_once) {
+  auto a = cluster_node{};
+  auto b = cluster_node{};
+  auto good = std::vector<std::future<bool>>{};
+  for (auto i = 0; i < 16; ++i)
+    good.push_back(std::async(std::launch::async, [&] {
+      return a.transport->connect("127.0.0.1", b.port).ok();
+    }));
+  for (auto& g : good)
+    BOOST_TEST(g.get());
+  BOOST_TEST(a.ask(b.port, 1) == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(an_actor_of_another_kind_is_an_error) {
@@ -85,8 +184,7 @@ BOOST_AUTO_TEST_CASE(an_actor_of_another_kind_is_an_error) {
   BOOST_TEST((r.failure().code == errc::unsupported));
 }
 
-// -- only this machine
-// ---------------------------------------------------------
+// -- only this machine --------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(without_tls_nothing_leaves_this_machine) {
   auto a = cluster_node{};
@@ -110,8 +208,25 @@ BOOST_AUTO_TEST_CASE(nor_beside_ports_of_cafs_own) {
   BOOST_TEST((t.failure().code == errc::invalid_argument));
 }
 
-// -- peers that don't behave
-// ---------------------------------------------------
+BOOST_AUTO_TEST_CASE(nor_in_a_system_that_is_not_made_for_it) {
+  auto expect_none = [](cluster_config& config, const std::string& what) {
+    auto system = caf::actor_system{config};
+    auto t = cluster_transport::start(system, {});
+    BOOST_REQUIRE(!t.ok());
+    BOOST_TEST((t.failure().code == errc::invalid_argument));
+    BOOST_TEST(t.failure().message.find(what) != std::string::npos);
+  };
+  auto config = cluster_config{};
+  config.set("middleman.heartbeat-interval", caf::timespan{0});
+  expect_none(config, "heartbeat-interval");
+  config.set("middleman.heartbeat-interval", caf::timespan{16s});
+  expect_none(config, "heartbeat-interval");
+  auto other = cluster_config{};
+  other.set("middleman.connection-timeout", caf::timespan{60s});
+  expect_none(other, "connection-timeout");
+}
+
+// -- peers that don't behave --------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(an_absurd_header_allocates_nothing) {
   auto a = cluster_node{};
@@ -242,8 +357,77 @@ BOOST_AUTO_TEST_CASE(whoever_does_not_read_is_closed) {
   expect_alive(a);
 }
 
+BOOST_AUTO_TEST_CASE(so_is_who_closes_its_side_and_does_not_read) {
+  auto o = not_limited_by_unsent_bytes();
+  o.limits.handshake_deadline = 500ms;
+  auto a = cluster_node{o};
+  auto p = raw_peer{a.port};
+  leave_unread(a, p);
+  p.half_close();
+  BOOST_TEST(a.log.wait_for("does not close the connection"));
+  expect_alive(a);
+}
+
+BOOST_AUTO_TEST_CASE(nor_does_that_keep_a_node_from_ending) {
+  auto a = std::make_unique<cluster_node>(not_limited_by_unsent_bytes());
+  auto p = raw_peer{a->port};
+  leave_unread(*a, p);
+  a.reset();
+  BOOST_TEST(p.closed());
+}
+
+BOOST_AUTO_TEST_CASE(whoever_falls_silent_is_closed_and_no_idle_peer) {
+  auto o = transport_options{};
+  o.limits.silence_deadline = 1s;
+  auto a = cluster_node{o};
+  auto idle = cluster_node{o};
+  auto to = idle.transport->connect("127.0.0.1", a.port);
+  BOOST_REQUIRE(to.ok());
+  auto self = caf::scoped_actor{idle.system};
+  self->monitor(*to);
+  auto p = raw_peer{a.port};
+  p.send(basp_handshake(a.system, 7));
+  BOOST_TEST(p.closed());
+  BOOST_TEST(a.log.wait_for("has fallen silent"));
+  BOOST_TEST(!self->has_next_message());
+  BOOST_TEST(idle.log.all() == "");
+  BOOST_TEST(idle.ask(a.port, 1) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_a_port_turns_away_and_does_not_spin) {
+  auto a = cluster_node{};
+  auto usual = rlimit{};
+  BOOST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  auto few = usual;
+  few.rlim_cur = 512;
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  auto taken = std::vector<int>{};
+  for (auto fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0;
+       fd = ::dup(fd))
+    taken.push_back(fd);
+  BOOST_REQUIRE(taken.size() > 3u);
+  auto spent = std::clock();
+  for (auto i = 0; i < 3; ++i) {
+    // The one for the peer itself.
+    ::close(taken.back());
+    taken.pop_back();
+    auto p = raw_peer{a.port};
+    BOOST_TEST(p.closed());
+    taken.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  spent = std::clock() - spent;
+  for (auto fd : taken)
+    ::close(fd);
+  ::setrlimit(RLIMIT_NOFILE, &usual);
+  BOOST_TEST(spent < CLOCKS_PER_SEC);
+  BOOST_TEST(a.log.wait_for("has no descriptor left for it"));
+  BOOST_TEST(a.transport->stats().open == 0u);
+  expect_alive(a);
+}
+
 BOOST_AUTO_TEST_CASE(a_thousand_connections_leave_room_for_a_peer) {
-  raise_descriptors(1600);
+  if (!raise_descriptors(1600))
+    return;
   auto a = cluster_node{};
   auto before = peak_memory();
   auto flood = std::vector<raw_peer>{};
