@@ -39,7 +39,12 @@ public:
               // The registry may yet place it, for nobody.
               if (why.code != errc::timeout)
                 placing_ = false;
-              end(finish_reason::error, std::move(why));
+              if (why.code == errc::no_node
+                  && state().wait_for_node(time_point{self_->clock().now()}))
+                self_->delayed_send(self_, state().options().node_retry,
+                                    deadline_tick{});
+              else
+                end(finish_reason::error, std::move(why));
             });
   }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "actors/protocol/interfaces.hpp"
+#include "core/base/time.hpp"
 #include "core/serving/token_stream.hpp"
 #include "core/text/stop_matcher.hpp"
 #include "core/text/stream_decoder.hpp"
@@ -23,6 +24,11 @@ struct session_options {
   /// Wait before the second placement, so that the registry can learn what
   /// the session knows already; doubled for each further one.
   std::chrono::milliseconds backoff{5};
+  /// How long a request may wait while there is no node for it: those of a
+  /// cluster come back.
+  std::chrono::milliseconds node_patience{0};
+  /// Until it asks again.
+  std::chrono::milliseconds node_retry{50};
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -46,7 +52,10 @@ public:
   /// What to ask the registry for.
   place_request wish() const;
 
-  void placed(placement where) { where_ = std::move(where); }
+  void placed(placement where) {
+    where_ = std::move(where);
+    without_node_.reset();
+  }
   const std::optional<placement>& where() const { return where_; }
   std::optional<placement> take_where() {
     return std::exchange(where_, std::nullopt);
@@ -55,6 +64,9 @@ public:
 
   /// How long to wait before the next placement.
   std::chrono::milliseconds backoff() const;
+
+  /// There is no node for it now. False: it has waited long enough.
+  bool wait_for_node(time_point now);
 
   /// A node says that the sequence runs there now. False: it is none of this
   /// placement, and must go.
@@ -114,6 +126,7 @@ private:
   bool decoding_ = false; ///< the decode node has answered in this epoch
   error last_error_;
   uint32_t placements_ = 0;
+  std::optional<time_point> without_node_; ///< since then
   uint32_t cached_ = 0; ///< tokens of the prompt that were not computed
   bool finished_ = false;
 };

@@ -72,6 +72,14 @@ std::chrono::milliseconds session_state::backoff() const {
   return opts_.backoff * (int64_t{1} << std::min(placements_, 10u)) / 2;
 }
 
+bool session_state::wait_for_node(time_point now) {
+  if (!without_node_)
+    without_node_ = now;
+  // It was none.
+  --placements_;
+  return now - *without_node_ < opts_.node_patience;
+}
+
 bool session_state::moved(const sequence_moved& m) {
   if (!where_ || m.seq != spec_.seq || !same_placement(m.epoch, spec_.epoch))
     return false;

@@ -25,6 +25,7 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds{10};
 constexpr auto move_patience = std::chrono::seconds{120};
+constexpr auto node_patience = std::chrono::seconds{15};
 constexpr auto status_patience = std::chrono::milliseconds{5000};
 
 time_point stamp() {
@@ -270,6 +271,9 @@ result<void> runtime::impl::start() {
   g.context = weights->params.context;
   g.end_tokens = text->end_tokens();
   g.text = text;
+  // Nodes of other processes that are lost come back.
+  if (options.cluster)
+    g.session.node_patience = node_patience;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->gateway = gateway;
   if (!transport)

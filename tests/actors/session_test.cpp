@@ -33,7 +33,7 @@ struct fixture {
   std::shared_ptr<const tokenizer> text = tiny_tokenizer();
   gateway_actor gate;
 
-  fixture() {
+  explicit fixture(session_options session = {}) {
     script->place = [this](const place_request&) {
       return placement{1, prefill, 2, decode};
     };
@@ -44,6 +44,7 @@ struct fixture {
     o.end_tokens = {tiny_im_end};
     o.text = text;
     o.max_sessions = 3;
+    o.session = session;
     gate = sim.spawn(gateway, o);
   }
 
@@ -282,6 +283,66 @@ BOOST_FIXTURE_TEST_CASE(no_node_ends_the_request, fixture) {
   BOOST_TEST((e.code == errc::no_node));
   BOOST_TEST(e.message == "there is no prefill node");
   BOOST_TEST(script->released.empty());
+  BOOST_TEST(sim.alive() == 5u);
+}
+
+namespace {
+
+struct patient_fixture : fixture {
+  patient_fixture() : fixture(patience()) {}
+
+  static session_options patience() {
+    auto o = session_options{};
+    o.node_patience = 1s;
+    o.node_retry = 50ms;
+    return o;
+  }
+
+  // The registry has no node for the first `times` questions.
+  void without_nodes(size_t times) {
+    script->place = [=, this](const place_request&) -> caf::result<placement> {
+      if (script->asked.size() <= times)
+        return to_caf({errc::no_node, "there is no node that generates"});
+      return placement{1, prefill, 2, decode};
+    };
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_request_waits_for_nodes_to_come_back,
+                        patient_fixture) {
+  // More often than it may be placed: these were no placements.
+  without_nodes(10);
+  start(request(2));
+  BOOST_TEST(script->asked.size() == 1u);
+  sim.drain();
+  BOOST_TEST(script->asked.size() == 11u);
+  BOOST_REQUIRE_EQUAL(prefills->jobs.size(), 1u);
+  say(0, {20, 21});
+  BOOST_TEST(
+      (heard->answers.begin()->second.tokens == std::vector<token_id>{20, 21}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_waits_for_nodes_so_long_and_no_longer,
+                        patient_fixture) {
+  without_nodes(1000);
+  auto id = start(request());
+  sim.drain();
+  auto& e = heard->end(id);
+  BOOST_TEST((e.code == errc::no_node));
+  // At once, then twenty times a second.
+  BOOST_TEST(script->asked.size() == 21u);
+  BOOST_TEST(sim.alive() == 5u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_waits_for_nodes_can_be_cancelled,
+                        patient_fixture) {
+  without_nodes(1000);
+  auto id = start(request());
+  caf::anon_send(gate, cancel_request{id});
+  sim.drain();
+  BOOST_TEST((heard->end(id).reason == finish_reason::cancelled));
   BOOST_TEST(sim.alive() == 5u);
 }
 
