@@ -14,6 +14,7 @@
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/connector.hpp"
+#include "runtime/cluster/let_go.hpp"
 #include "runtime/cluster/transport.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
@@ -156,6 +157,18 @@ struct runtime::impl {
     gateway = nullptr;
     registry = nullptr;
     door = nullptr;
+    if (transport) {
+      auto self = caf::scoped_actor{*system, true};
+      auto end = [&](auto& nodes) {
+        for (auto& n : nodes) {
+          self->wait_for(n);
+          let_go(n);
+        }
+      };
+      end(prefill);
+      end(decode);
+      end(mixed);
+    }
     prefill.clear();
     decode.clear();
     mixed.clear();

@@ -73,11 +73,12 @@ size_t dense_attention::scratch_floats(uint32_t heads, uint32_t kv_heads,
 }
 
 void dense_attention::plan(std::span<const attention_rows> rows,
-                           const kv_layout& layout) {
-  assert(heads_ % layout.kv_heads == 0);
+                           const kv_layout& layout, uint32_t kv_heads) {
   layout_ = layout;
+  kv_heads_ = kv_heads == 0 ? layout.kv_heads : kv_heads;
+  assert(kv_heads_ <= layout.kv_heads && heads_ % kv_heads_ == 0);
   tiles_.clear();
-  auto most = tokens_of_tile(heads_ / layout.kv_heads);
+  auto most = tokens_of_tile(heads_ / kv_heads_);
   for (auto& r : rows)
     for (auto i = uint32_t{0}; i < r.tokens; i += most)
       tiles_.push_back(
@@ -247,12 +248,12 @@ private:
 void dense_attention::attend(compute& c, uint32_t layer, const float* q,
                              float* out, const attention_options& options) {
   auto tiles = static_cast<uint32_t>(tiles_.size());
-  auto group = heads_ / layout_.kv_heads;
+  auto group = heads_ / kv_heads_;
   auto heads = heads_of_tile(group);
   auto parts = (group + heads - 1) / heads;
   // A sequence's late tiles see the most: they go first, so that threads
   // finish together.
-  auto of_tile = layout_.kv_heads * parts;
+  auto of_tile = kv_heads_ * parts;
   c.pool.run(tiles * of_tile, [&](uint32_t i, unsigned worker) {
     auto& rows = tiles_[tiles - 1 - i / of_tile];
     auto kv_head = i % of_tile / parts;

@@ -47,9 +47,11 @@ public:
                                uint32_t k_dim, uint32_t value_dim);
 
   /// Fixes the step's rows; they hold for all its layers.
-  /// REQUIRES: layout.kv_heads divides heads; the tables have memory for the
-  /// new tokens, and stay as they are until the last layer.
-  void plan(std::span<const attention_rows> rows, const kv_layout& layout);
+  /// The queries are those of the first `kv_heads` KV heads, 0: of all.
+  /// REQUIRES: kv_heads divides heads; the tables have memory for the new
+  /// tokens, and stay as they are until the last layer.
+  void plan(std::span<const attention_rows> rows, const kv_layout& layout,
+            uint32_t kv_heads = 0);
 
   /// Stores new keys, [tokens, kv_heads * k_dim], and values, [tokens,
   /// kv_heads * v_dim], in the pages, rounded to the layout's type. `v` is not
@@ -74,6 +76,7 @@ private:
   void attend_tile(compute& c, const task& t) const;
 
   uint32_t heads_;
+  uint32_t kv_heads_ = 0; ///< that queries are of
   kv_layout layout_;
   std::vector<tile> tiles_;
 };

@@ -50,7 +50,7 @@ void multiply_heads(compute& c, std::span<const matrix_view> w, uint32_t rows,
       block.y = y.data + head * y.head_stride + i;
       block.type = m.type;
       block.w = m.row(i);
-      block.w_stride = m.row_bytes();
+      block.w_stride = m.stride();
       if (expanded) {
         auto stride = expanded_stride(k);
         auto* panel = c.scratch(worker);

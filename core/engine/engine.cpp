@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <numeric>
 #include <optional>
 #include <string>
 
 #include "core/engine/attention_layer.hpp"
 #include "core/engine/feed_forward.hpp"
 #include "core/engine/packed_weights.hpp"
+#include "core/engine/rank_rows.hpp"
+#include "core/engine/scattered_attention.hpp"
 #include "core/engine/step.hpp"
+#include "core/parallel/tensor_shard.hpp"
 #include "core/tensor/matmul.hpp"
 #include "core/tensor/norm.hpp"
 
@@ -21,9 +25,11 @@ const kernels& kernels_of(const engine_options& options) {
   return options.use != nullptr ? *options.use : best_kernels();
 }
 
-compute_needs needs_of(const hparams& p) {
+compute_needs needs_of(const hparams& p, const engine_options& options) {
   auto needs = compute_needs{p.hidden, 0};
   needs.merge(attention_of(p).needs(p));
+  if (options.sequence_ranks != nullptr)
+    needs.merge(scattered_needs(p, *options.sequence_ranks));
   needs.merge(feed_forward::needs(p));
   needs.merge({0, matmul_scratch_floats(needs.widest)});
   return needs;
@@ -39,6 +45,9 @@ struct engine::impl {
   void embed();
   void run_layer(uint32_t layer);
   std::span<const float> logits();
+  /// Of `n` rows of the residual stream, stream(i) each.
+  template <class F>
+  std::span<const float> logits_of(uint32_t n, F stream);
   void cap(std::span<float> logits);
 
   void normalise(const std::vector<float>& weight, const float* from,
@@ -49,16 +58,24 @@ struct engine::impl {
     });
   }
 
+  const error* failure() const {
+    auto* ranks = tensor != nullptr ? tensor : scattered;
+    return ranks != nullptr ? ranks->failure() : nullptr;
+  }
+
   /// Lets `part`, given where to add to, add to the residual stream; by way of
   /// a norm if there is one.
   template <class F>
   void add_to_stream(const std::vector<float>& norm, F part) {
-    if (norm.empty())
+    if (norm.empty() && tensor == nullptr)
       return part(x);
     auto n = size_t{rows.tokens()} * p.hidden;
     std::fill_n(static_cast<float*>(branch), n, 0.f);
     part(branch);
-    normalise(norm, branch, branch);
+    if (tensor != nullptr && !tensor->all_reduce({branch.row(0), n}))
+      return;
+    if (!norm.empty())
+      normalise(norm, branch, branch);
     for_rows(c, rows.tokens(), [&](uint32_t row, unsigned) {
       for (auto i = size_t{0}; i < p.hidden; ++i)
         x.row(row)[i] += branch.row(row)[i];
@@ -69,6 +86,8 @@ struct engine::impl {
   const hparams& p;
   std::shared_ptr<const packed_weights> packed; ///< null for f32
   const model_weights* w = nullptr;
+  collective* tensor;    ///< or null
+  collective* scattered; ///< or null
   const uint32_t max_tokens;
   const compute_needs needs;
   compute c;
@@ -81,6 +100,10 @@ struct engine::impl {
   row_buffer normed; ///< hidden
   row_buffer branch; ///< hidden: what is normalised before it is added to x
   row_buffer out;    ///< vocab
+  // With other ranks.
+  row_buffer mine;               ///< vocab: logits of this rank's tokens
+  row_buffer gathered;           ///< vocab or hidden: what all ranks have
+  std::vector<size_t> wanted_of; ///< [ranks]: values of wanted rows
 
   // The step under way.
   std::optional<uint32_t> next_layer;                 ///< none is, if nothing
@@ -88,13 +111,22 @@ struct engine::impl {
 };
 
 engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
-    : m(std::move(weights)), p(m->params),
-      max_tokens(std::max(options.max_tokens_per_step, 1u)), needs(needs_of(p)),
+    : m(std::move(weights)), p(m->params), tensor(options.tensor_ranks),
+      scattered(options.sequence_ranks),
+      max_tokens(std::max(options.max_tokens_per_step, 1u)),
+      needs(needs_of(p, options)),
       c(std::max(options.threads, 1u), kernels_of(options),
         needs.scratch_floats, options.activations, max_tokens, needs.widest),
-      attention(attention_of(p).make(*m, max_tokens)), ffn(p, max_tokens),
-      x(max_tokens, p.hidden), normed(max_tokens, p.hidden),
-      branch(max_tokens, p.hidden), out(max_tokens, p.vocab) {
+      attention(scattered != nullptr
+                    ? make_scattered_attention(*m, max_tokens, *scattered)
+                    : attention_of(p).make(*m, max_tokens)),
+      ffn(p, max_tokens), x(max_tokens, p.hidden), normed(max_tokens, p.hidden),
+      branch(max_tokens, p.hidden), out(max_tokens, p.vocab),
+      mine(tensor != nullptr ? max_tokens : 0, p.vocab),
+      gathered(tensor != nullptr || scattered != nullptr ? max_tokens : 0,
+               std::max(p.vocab, p.hidden)) {
+  assert(tensor == nullptr || scattered == nullptr);
+  assert(tensor != nullptr || m->w.embedding.rows == p.vocab);
   if (options.activations != activation_type::f32)
     packed = packed_weights::of(m, c.pool);
   w = packed ? &packed->w() : &m->w;
@@ -152,18 +184,27 @@ void engine::impl::plan(std::span<const batch_row> batch) {
         rows.wanted.push_back(first + i);
     }
   }
+  if (scattered != nullptr)
+    keep_own_rows(*scattered, p.hidden, rows, wanted_of);
 }
 
 void engine::impl::embed() {
   for_rows(c, rows.tokens(), [&](uint32_t row, unsigned) {
     auto& e = w->embedding;
     auto* to = x.row(row);
-    c.fast.dequantize(e.type, e.row(static_cast<uint32_t>(rows.ids[row])),
-                      p.hidden, to);
+    auto id = static_cast<uint32_t>(rows.ids[row]) - w->first_token;
+    if (id >= e.rows) { // another rank has it
+      std::fill_n(to, p.hidden, 0.f);
+      return;
+    }
+    c.fast.dequantize(e.type, e.row(id), p.hidden, to);
     if (p.embedding_scale != 1.f)
       for (auto i = size_t{0}; i < p.hidden; ++i)
         to[i] *= p.embedding_scale;
   });
+  if (tensor != nullptr)
+    static_cast<void>(
+        tensor->all_reduce({x.row(0), size_t{rows.tokens()} * p.hidden}));
 }
 
 void engine::impl::run_layer(uint32_t layer) {
@@ -171,6 +212,8 @@ void engine::impl::run_layer(uint32_t layer) {
   normalise(l.attn_norm, x, normed);
   add_to_stream(l.attn_post_norm,
                 [&](float* to) { attention->run(c, layer, l, normed, to); });
+  if (rows.tokens() == 0 || failure() != nullptr)
+    return;
   normalise(l.ffn_norm, x, normed);
   add_to_stream(l.ffn_post_norm,
                 [&](float* to) { ffn.run(c, l, normed, rows.tokens(), to); });
@@ -178,14 +221,38 @@ void engine::impl::run_layer(uint32_t layer) {
 
 std::span<const float> engine::impl::logits() {
   auto n = static_cast<uint32_t>(rows.wanted.size());
+  auto stream = [&](uint32_t i) { return x.row(rows.wanted[i]); };
+  if (scattered == nullptr)
+    return logits_of(n, stream);
   for (auto i = uint32_t{0}; i < n; ++i)
-    rms_norm(x.row(rows.wanted[i]), w->output_norm.data(), p.hidden, p.norm_eps,
+    std::copy_n(stream(i), p.hidden, normed.row(i));
+  auto all = std::accumulate(wanted_of.begin(), wanted_of.end(), size_t{0});
+  if (all == 0)
+    return {};
+  auto ok = scattered->all_gather({normed.row(0), n * size_t{p.hidden}},
+                                  wanted_of, {gathered.row(0), all});
+  if (!ok || scattered->rank() != 0)
+    return {};
+  return logits_of(static_cast<uint32_t>(all / p.hidden), [&](uint32_t i) {
+    return gathered.row(0) + size_t{i} * p.hidden;
+  });
+}
+
+template <class F>
+std::span<const float> engine::impl::logits_of(uint32_t n, F stream) {
+  for (auto i = uint32_t{0}; i < n; ++i)
+    rms_norm(stream(i), w->output_norm.data(), p.hidden, p.norm_eps,
              normed.row(i));
-  matmul(c, normed, n, std::array{linear{w->output, nullptr, out}});
-  auto all = std::span<float>{out.row(0), size_t{n} * p.vocab};
+  auto* to = tensor == nullptr ? out.row(0) : mine.row(0);
+  matmul(c, normed, n, std::array{linear{w->output, nullptr, to}});
+  auto all = std::span<float>{to, size_t{n} * w->output.rows};
   if (p.logit_softcap != 0.f)
     cap(all);
-  return all;
+  if (tensor == nullptr || n == 0)
+    return all;
+  if (!gather_columns(*tensor, to, n, p.vocab, gathered, out))
+    return {};
+  return {out.row(0), size_t{n} * p.vocab};
 }
 
 void engine::impl::cap(std::span<float> logits) {
@@ -214,7 +281,9 @@ engine& engine::operator=(engine&&) noexcept = default;
 engine::~engine() = default;
 
 kv_layout engine::layout(kv_dtype t) const {
-  return kv_layout_of(impl_->p, t);
+  auto& e = *impl_;
+  return e.scattered != nullptr ? scattered_layout(e.p, t, *e.scattered)
+                                : kv_layout_of(e.p, t);
 }
 
 result<std::span<const float>>
@@ -222,7 +291,10 @@ engine::forward(std::span<const batch_row> rows) {
   if (auto ok = begin(rows); !ok)
     return ok.failure();
   advance(impl_->p.layers);
-  return finish();
+  auto logits = finish();
+  if (auto* lost = failure())
+    return *lost;
+  return logits;
 }
 
 result<void> engine::begin(std::span<const batch_row> rows) {
@@ -236,6 +308,10 @@ result<void> engine::begin(std::span<const batch_row> rows) {
     return {};
   e.attention->plan(e.c, e.rows, rows[0].table->lease(0).layout());
   e.embed();
+  if (auto* lost = failure()) {
+    e.next_layer.reset();
+    return *lost;
+  }
   e.next_layer = 0;
   return {};
 }
@@ -246,20 +322,31 @@ uint32_t engine::advance(uint32_t layers) {
     return 0;
   auto first = *e.next_layer;
   auto end = first + std::min(layers, e.p.layers - first);
-  for (auto layer = first; layer < end; ++layer)
+  for (auto layer = first; layer < end; ++layer) {
     e.run_layer(layer);
+    if (failure() != nullptr)
+      return 0;
+  }
   e.next_layer = end;
   return end - first;
 }
 
 std::span<const float> engine::finish() {
   auto& e = *impl_;
-  assert(e.next_layer == e.p.layers);
+  assert(failure() != nullptr || e.next_layer == e.p.layers);
   e.next_layer.reset();
+  if (failure() != nullptr)
+    return {};
   auto logits = e.logits();
+  if (failure() != nullptr)
+    return {};
   for (auto [table, length] : e.ends)
     table->set_length(length);
   return logits;
+}
+
+const error* engine::failure() const {
+  return impl_->failure();
 }
 
 const model& engine::weights() const {

@@ -11,6 +11,7 @@
 
 namespace troupe {
 
+class collective;
 struct kernels;
 
 struct engine_options {
@@ -24,6 +25,18 @@ struct engine_options {
   /// is as good as f32 and several times as fast; i8 is faster still where
   /// many rows are computed at once, and what it costs is up to the model.
   activation_type activations = activation_type::i16;
+
+  // Ranks that compute each step together, an engine each; all are given rows
+  // of the same tokens, and drop a step, if at all, after as many layers. At
+  // most one of these; it outlives the engine.
+
+  /// Tensor parallelism: the engine's model is this rank's shard (load_shard).
+  collective* tensor_ranks = nullptr;
+  /// Sequence parallelism: the ranks have the whole model, and each computes
+  /// some of a step's tokens. Rank 0 keeps all KV and gets the logits; the
+  /// others keep the KV of some heads (engine::layout), and get no logits.
+  /// REQUIRES: sequence_scatter::check.
+  collective* sequence_ranks = nullptr;
 };
 
 /// The KV blocks that an engine of this model needs.
@@ -47,9 +60,10 @@ public:
   /// rows (and of tokens, for want_all_logits); they stay valid until the next
   /// call. On an error (invalid_argument for a token id out of range, an empty
   /// row or more tokens than a step may have; context_exceeded) nothing was
-  /// changed. Allocates nothing.
-  /// REQUIRES: every table has memory (page_table::grow or ::back) for its
-  /// tokens, and all tables share one layout.
+  /// changed; if a rank was lost, which is the failure() then, no table's
+  /// length was. Allocates nothing. REQUIRES: every table has memory
+  /// (page_table::grow or ::back) for its tokens, and all tables share one
+  /// layout.
   result<std::span<const float>> forward(std::span<const batch_row> rows);
 
   // The same in parts, for whoever has other things to do between layers:
@@ -63,13 +77,18 @@ public:
   result<void> begin(std::span<const batch_row> rows);
 
   /// Computes up to `layers` more layers of the step. Returns how many, 0 if
-  /// none is left or no step is under way. The KV of those layers is final, so
-  /// that it can be sent on while the next ones compute.
+  /// none is left, no step is under way or a rank was lost. The KV of those
+  /// layers is final, so that it can be sent on while the next ones compute.
   uint32_t advance(uint32_t layers);
 
-  /// Ends the step: advances the tables, and returns the wanted logits.
-  /// REQUIRES: a step is under way and has no layers left.
+  /// Ends the step: advances the tables, and returns the wanted logits; if a
+  /// rank was lost, neither.
+  /// REQUIRES: a step is under way, and has no layers left or a failure().
   std::span<const float> finish();
+
+  /// The error that ended the group of ranks, naming the rank that was lost; or
+  /// null. There is none without ranks.
+  const error* failure() const;
 
   const model& weights() const;
 

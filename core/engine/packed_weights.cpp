@@ -4,7 +4,6 @@
 #include <mutex>
 
 #include "core/model/gguf.hpp"
-#include "core/tensor/bf16.hpp"
 
 namespace troupe {
 
@@ -16,11 +15,6 @@ struct registry {
   std::mutex mutex;
   std::map<const model*, std::weak_ptr<const packed_weights>> packed;
 };
-
-// All engines of a process have to agree on it, whatever their kernels.
-bool is_worth_packing(dtype t) {
-  return packed_matrix::supports(t) && (t != dtype::bf16 || multiplies_bf16());
-}
 
 registry& all_packed() {
   static auto r = registry{};
@@ -39,7 +33,7 @@ void packed_weights::pack(matrix_view& w, thread_pool& pool) {
   pool.run(p.panels(),
            [&](uint32_t panel, unsigned) { p.fill(w, panel, panel + 1); });
   if (model_->file != nullptr)
-    model_->file->release({w.data, w.rows * w.row_bytes()});
+    model_->file->release({w.data, w.span_bytes()});
   w.packed = &p;
 }
 

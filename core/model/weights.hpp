@@ -55,6 +55,9 @@ struct layer_weights {
 /// Views into the mapped model file; norms and biases are copied.
 struct model_weights {
   matrix_view embedding; ///< [vocab, hidden]
+  /// Whose embedding and logit come first; not 0 where a rank holds those of
+  /// some tokens only.
+  uint32_t first_token = 0;
   std::vector<layer_weights> layers;
   std::vector<float> output_norm; ///< [hidden]
   matrix_view output; ///< [vocab, hidden]; the embedding where they are tied

@@ -166,7 +166,7 @@ void matmul(compute& c, const float* x, uint32_t m,
     auto block = matmul_block{};
     block.type = w.type;
     block.w = w.row(first);
-    block.w_stride = w.row_bytes();
+    block.w_stride = w.stride();
     block.x = x;
     block.x_stride = w.cols;
     block.bias = map->bias == nullptr ? nullptr : map->bias + first;

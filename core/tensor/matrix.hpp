@@ -65,15 +65,23 @@ struct matrix_view {
   dtype type = dtype::f32;
   uint32_t rows = 0;               ///< outputs
   uint32_t cols = 0;               ///< inputs; a multiple of block_values(type)
-  const std::byte* data = nullptr; ///< [rows, row_bytes()]
+  const std::byte* data = nullptr; ///< [rows, stride()]
   /// The same matrix rearranged for products, or null; then `data` is only
   /// read for single rows.
   const packed_matrix* packed = nullptr;
+  /// Bytes from row to row where these are some columns of a wider matrix; 0:
+  /// row_bytes().
+  size_t row_stride = 0;
 
   size_t row_bytes() const {
     return size_t{cols} / block_values(type) * block_bytes(type);
   }
-  const std::byte* row(uint32_t r) const { return data + r * row_bytes(); }
+  size_t stride() const { return row_stride != 0 ? row_stride : row_bytes(); }
+  const std::byte* row(uint32_t r) const { return data + r * stride(); }
+  /// From the first byte to the last, what lies between rows included.
+  size_t span_bytes() const {
+    return rows == 0 ? 0 : (rows - 1) * stride() + row_bytes();
+  }
   bool empty() const { return data == nullptr; }
 };
 

@@ -4,12 +4,17 @@
 #include <cassert>
 #include <cstring>
 
+#include "core/tensor/bf16.hpp"
 #include "core/tensor/pack_block.hpp"
 
 namespace troupe {
 
 bool packed_matrix::supports(dtype t) {
   return t == dtype::bf16 || packer_of(t) != nullptr;
+}
+
+bool is_worth_packing(dtype t) {
+  return packed_matrix::supports(t) && (t != dtype::bf16 || multiplies_bf16());
 }
 
 size_t packed_matrix::block_bytes(dtype t) {

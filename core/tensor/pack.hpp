@@ -83,4 +83,9 @@ private:
   large_array<std::byte> data_;
 };
 
+/// Whether engines pack matrices of this type: those of bf16 only where this
+/// processor multiplies it. All engines of a process have to agree on it,
+/// whatever their kernels.
+bool is_worth_packing(dtype t);
+
 } // namespace troupe

@@ -11,6 +11,7 @@
 #include "actors/node_agent.hpp"
 #include "actors/prefill_node.hpp"
 #include "runtime/cluster/connector.hpp"
+#include "runtime/cluster/let_go.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
 
@@ -63,7 +64,7 @@ struct node_host::impl {
   ~impl() {
     if (!system)
       return;
-    auto self = caf::scoped_actor{*system};
+    auto self = caf::scoped_actor{*system, true};
     // Either uses what goes then.
     if (agent) {
       caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
@@ -81,6 +82,11 @@ struct node_host::impl {
     light = nullptr;
     dialer = nullptr;
     setup.reset();
+    for (auto& n : nodes) {
+      self->wait_for(n);
+      let_go(n);
+    }
+    nodes.clear();
     transport.reset();
   }
 
@@ -99,6 +105,7 @@ struct node_host::impl {
   std::unique_ptr<cluster_transport> transport;
   connector_actor dialer;
   beacon_actor light;
+  std::vector<caf::actor> nodes; ///< the agent's, until it has ended
   node_agent_actor agent;
 };
 
@@ -155,6 +162,9 @@ result<void> node_host::impl::start() {
       h.prefill = system->spawn<caf::detached>(prefill_node, std::move(n));
     else
       h.decode = system->spawn<caf::detached>(decode_node, std::move(n));
+    // The one before is gone: a stay begins when the last has ended.
+    nodes.assign(1, h.decode ? caf::actor_cast<caf::actor>(h.decode)
+                             : caf::actor_cast<caf::actor>(h.prefill));
     return h;
   };
   a.news = [this](const agent_news& n) { hear(n); };

@@ -251,12 +251,4 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_the_reason) {
   BOOST_TEST(!nobody.ok());
 }
 
-BOOST_AUTO_TEST_CASE(a_front_without_nodes_says_so) {
-  auto f = fixture{};
-  auto g = f.front->submit(request_of(1, 5));
-  require_ok(g);
-  auto c = collect(*g);
-  BOOST_TEST((c.end.code == errc::no_node));
-}
-
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/engine/step.hpp"
+#include "core/parallel/collective.hpp"
+
+namespace troupe {
+
+/// Leaves of a step's rows those that this rank computes; the sequences stay
+/// those of all. `wanted`: [ranks], how many values the wanted rows of each
+/// rank have, `hidden` each.
+void keep_own_rows(const collective& ranks, uint32_t hidden, step_rows& rows,
+                   std::vector<size_t>& wanted);
+
+} // namespace troupe
