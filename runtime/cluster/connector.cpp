@@ -20,8 +20,8 @@ door_actor::behavior_type door(door_actor::pointer, registry_actor registry,
   }};
 }
 
-beacon_actor::behavior_type beacon(beacon_actor::pointer) {
-  return {[](const dial_peer&) { return peer_reached{}; }};
+beacon_actor::behavior_type beacon(beacon_actor::pointer, peer_reached answer) {
+  return {[=](const dial_peer&) { return answer; }};
 }
 
 result<registry_found> find_registry(caf::actor_system& system,

@@ -12,7 +12,10 @@ door_actor::behavior_type door(door_actor::pointer self,
                                registry_actor registry, gateway_actor gateway);
 
 /// What a node publishes at its port: others want no more than the connection.
-beacon_actor::behavior_type beacon(beacon_actor::pointer self);
+/// `answer` is what who asks gets: in CAF 0.17.6 an actor that is spawned
+/// without any argument binds a reference to nothing.
+beacon_actor::behavior_type beacon(beacon_actor::pointer self,
+                                   peer_reached answer);
 
 /// Connects to the front of the cluster at `at`. Blocks the thread, at most
 /// for some times the transport's handshake deadline.

@@ -135,7 +135,7 @@ result<void> node_host::impl::start() {
     return started.failure();
   transport = std::move(*started);
   dialer = system->spawn<caf::detached>(connector, transport.get());
-  light = system->spawn(beacon);
+  light = system->spawn(beacon, peer_reached{});
   auto bound =
       transport->publish(light, options.listen.port, options.listen.host);
   if (!bound)
