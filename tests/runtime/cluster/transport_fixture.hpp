@@ -29,7 +29,7 @@ struct cluster_config : system_config {
 };
 
 /// Answers a status_query with one more than it asks, a string with itself.
-inline caf::behavior echo(caf::event_based_actor* self) {
+inline caf::behavior echo(caf::event_based_actor* self, int) {
   self->set_default_handler(caf::drop);
   return {[](const status_query& q) {
             auto s = node_status{};
@@ -79,7 +79,7 @@ struct cluster_node {
     if (!t)
       throw std::runtime_error(t.failure().message);
     transport = std::move(*t);
-    actor = system.spawn(echo);
+    actor = system.spawn(echo, 0);
     auto p = transport->publish(actor, at);
     if (!p)
       throw std::runtime_error(p.failure().message);
