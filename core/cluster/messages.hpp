@@ -123,6 +123,27 @@ struct epoch_over {
   auto fields() { return std::tie(epoch, reason); }
 };
 
+/// Where a process takes connections of others.
+struct node_address {
+  std::string host;
+  uint16_t port = 0; ///< 0: it takes none
+  auto fields() { return std::tie(host, port); }
+};
+
+/// To a node that joins: whom it should be connected to before it is ready, so
+/// that KV goes there and nowhere else.
+struct node_peers {
+  membership_epoch epoch = 0;
+  std::vector<node_address> peers;
+  auto fields() { return std::tie(epoch, peers); }
+};
+
+/// To a node that is being drained: no sequence is left on it.
+struct node_emptied {
+  membership_epoch epoch = 0;
+  auto fields() { return std::tie(epoch); }
+};
+
 /// What a node sends to the registry.
 using member_message = std::variant<join_request, heartbeat, leave>;
 

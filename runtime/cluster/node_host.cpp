@@ -141,20 +141,21 @@ result<void> node_host::impl::start() {
   if (!bound)
     return bound.failure();
   auto a = node_agent_options{};
+  auto& joins = a.agent.self;
   auto sample = setup->node(options.plan, 0, options.role);
-  a.self.name = options.name.empty() ? default_name() : options.name;
-  a.self.role = options.role;
-  a.self.model = fingerprint(*weights, options.runtime.activations);
-  a.self.layout = setup->layout();
-  a.self.isa = isa_class;
-  a.self.threads = sample.threads;
-  a.self.blocks = sample.blocks;
+  joins.name = options.name.empty() ? default_name() : options.name;
+  joins.role = options.role;
+  joins.model = fingerprint(*weights, options.runtime.activations);
+  joins.layout = setup->layout();
+  joins.isa = isa_class;
+  joins.threads = sample.threads;
+  joins.blocks = sample.blocks;
   a.address = {options.advertise.empty() ? options.listen.host
                                          : options.advertise,
                *bound};
   a.registry = options.join;
   a.connector = dialer;
-  a.member.seed = random_seed();
+  a.agent.member.seed = random_seed();
   a.start_node = [this](node_id id) {
     auto n = setup->node(options.plan, id, options.role);
     auto h = node_handles{};

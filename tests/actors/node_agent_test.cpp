@@ -38,6 +38,8 @@ caf::behavior pass_on(caf::event_based_actor* self,
 struct front {
   registry_actor registry;
   gateway_actor gateway;
+  std::vector<node_address> peers; ///< that were dialed
+  bool peers_answer = true;
 };
 
 connector_actor::behavior_type fake_connector(connector_actor::pointer,
@@ -48,7 +50,12 @@ connector_actor::behavior_type fake_connector(connector_actor::pointer,
           return to_caf({errc::io_error, "nobody listens there"});
         return registry_found{where->registry, where->gateway};
       },
-      [](const dial_peer&) { return peer_reached{}; },
+      [=](const dial_peer& m) -> caf::result<peer_reached> {
+        where->peers.push_back(m.at);
+        if (!where->peers_answer)
+          return to_caf({errc::io_error, "nobody listens there"});
+        return peer_reached{};
+      },
   };
 }
 
@@ -103,14 +110,15 @@ struct world {
     h.name = name;
     connect(h);
     auto o = node_agent_options{};
-    o.self.name = name;
-    o.self.role = role;
-    o.self.model = model;
-    o.self.layout = tiny_arena()->layout();
-    o.self.isa = tiny_isa;
-    o.self.threads = 1;
-    o.self.blocks = 64;
-    o.member.seed = hosts.size() * 1000;
+    o.agent.self.name = name;
+    o.agent.self.role = role;
+    o.agent.self.model = model;
+    o.agent.self.layout = tiny_arena()->layout();
+    o.agent.self.isa = tiny_isa;
+    o.agent.self.threads = 1;
+    o.agent.self.blocks = 64;
+    o.agent.member.seed = hosts.size() * 1000;
+    o.address = {name, 7};
     o.connector = sim.spawn(fake_connector, h.way);
     o.news = [news = h.news](const agent_news& n) { news->push_back(n); };
     o.start_node = [this, role, node = h.node](node_id id) {
@@ -196,6 +204,36 @@ BOOST_AUTO_TEST_CASE(another_model_is_refused_with_the_reason) {
   BOOST_TEST(w.status().nodes.empty());
   BOOST_REQUIRE(h.heard(news::refused) == 1u);
   BOOST_TEST(h.news->back().reason.find("other") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_newcomer_connects_to_those_who_are_there) {
+  auto w = world{};
+  auto dialed = [](const world::host& h) {
+    auto names = std::vector<std::string>{};
+    for (auto& at : h.way->peers)
+      names.push_back(at.host);
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  using names = std::vector<std::string>;
+  auto& red = w.add("red", node_role::mixed);
+  w.sim.drain(1s);
+  auto& blue = w.add("blue", node_role::mixed);
+  w.sim.drain(1s);
+  BOOST_TEST(dialed(red).empty());
+  BOOST_TEST(dialed(blue) == names{"red"}, boost::test_tools::per_element());
+  // Started anew before anybody knows that the former one is gone: it must not
+  // dial itself.
+  *blue.open = false;
+  auto& again = w.add("blue", node_role::mixed);
+  again.way->peers_answer = false;
+  w.sim.drain(1s);
+  BOOST_TEST(dialed(again) == names{"red"}, boost::test_tools::per_element());
+  BOOST_TEST(again.heard(news::peer_unreachable) == 1u);
+  BOOST_TEST(again.heard(news::ready) == 1u);
+  w.submit(1);
+  w.expect_idle(2);
+  w.expect_exact(1);
 }
 
 BOOST_AUTO_TEST_CASE(requests_of_a_node_that_falls_silent_go_on_elsewhere) {
