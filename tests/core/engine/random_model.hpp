@@ -161,4 +161,18 @@ private:
   std::vector<std::vector<std::byte>> bytes_;
 };
 
+/// Hyperparameters that split well: 4 groups of 2 heads.
+inline hparams small_llama() {
+  auto p = hparams{};
+  p.vocab = 61;
+  p.context = 160;
+  p.hidden = 64;
+  p.layers = 3;
+  p.heads = 8;
+  p.kv_heads = 4;
+  p.head_dim = p.rope_dim = 16;
+  p.ffn = 160;
+  return p;
+}
+
 } // namespace troupe::test

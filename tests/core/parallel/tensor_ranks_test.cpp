@@ -12,19 +12,6 @@ using namespace troupe::test;
 
 namespace {
 
-hparams base() {
-  auto p = hparams{};
-  p.vocab = 61;
-  p.context = 160;
-  p.hidden = 64;
-  p.layers = 3;
-  p.heads = 8;
-  p.kv_heads = 4;
-  p.head_dim = p.rope_dim = 16;
-  p.ffn = 160;
-  return p;
-}
-
 struct shape {
   std::string name;
   hparams p;
@@ -32,26 +19,27 @@ struct shape {
 };
 
 std::vector<shape> shapes() {
-  auto all = std::vector<shape>{{"a llama", base(), {}}};
-  auto& biased = all.emplace_back(shape{"biases, untied", base(), {}});
+  auto all = std::vector<shape>{{"a llama", small_llama(), {}}};
+  auto& biased = all.emplace_back(shape{"biases, untied", small_llama(), {}});
   biased.o.biases = true;
   biased.o.tied = false;
   biased.o.qk_norm = true;
   biased.p.kv_heads = 8;
-  auto& capped = all.emplace_back(shape{"norms after, caps", base(), {}});
+  auto& capped =
+      all.emplace_back(shape{"norms after, caps", small_llama(), {}});
   capped.o.post_norms = true;
   capped.p.embedding_scale = 8.f;
   capped.p.attention_softcap = 5.f;
   capped.p.logit_softcap = 3.f;
   capped.p.windows = {12, 0, 12};
-  auto& experts = all.emplace_back(shape{"experts", base(), {}});
+  auto& experts = all.emplace_back(shape{"experts", small_llama(), {}});
   experts.p.experts.count = 4;
   experts.p.experts.used = 2;
   experts.p.experts.ffn = 128;
   experts.p.experts.shared = 1;
   experts.p.experts.leading_dense = 1;
   experts.p.experts.normalise = true;
-  auto& latent = all.emplace_back(shape{"latent attention", base(), {}});
+  auto& latent = all.emplace_back(shape{"latent attention", small_llama(), {}});
   latent.p.kv_heads = 8;
   latent.p.head_dim = 40;
   latent.p.rope_dim = 8;
@@ -172,7 +160,7 @@ BOOST_AUTO_TEST_CASE(shards_are_cut_from_a_mapped_file) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_sent_is_what_a_ring_sends) {
-  auto p = base();
+  auto p = small_llama();
   p.vocab = 64;
   auto m = random_model::make(p, {});
   auto tokens = 5u;
@@ -189,7 +177,7 @@ BOOST_AUTO_TEST_CASE(what_is_sent_is_what_a_ring_sends) {
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_rank_ends_a_step_with_its_name) {
-  auto m = random_model::make(base(), {});
+  auto m = random_model::make(small_llama(), {});
   auto ids = text(5, 8);
   for (auto layers : {0u, 1u, 3u}) { // that the lost rank computes
     auto messages = std::vector<std::string>(3);

@@ -12,23 +12,6 @@ using namespace troupe::test;
 using testing::floats;
 using testing::same_bits;
 
-namespace {
-
-hparams base() {
-  auto p = hparams{};
-  p.vocab = 61;
-  p.context = 160;
-  p.hidden = 64;
-  p.layers = 3;
-  p.heads = 8;
-  p.kv_heads = 4;
-  p.head_dim = p.rope_dim = 16;
-  p.ffn = 160;
-  return p;
-}
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(parallel_tensor_shard)
 
 BOOST_AUTO_TEST_CASE(a_rank_holds_its_part_of_the_weights) {
@@ -75,7 +58,7 @@ BOOST_AUTO_TEST_CASE(columns_are_those_of_the_matrix) {
   for (auto t : {dtype::f32, dtype::q8_0, dtype::q4_0}) {
     auto o = random_model_options{};
     o.type = t;
-    auto m = random_model::make(base(), o);
+    auto m = random_model::make(small_llama(), o);
     auto& w = m->w.layers[1].down; // [64, 160]
     auto some = columns_of(w, {64, 96});
     for (auto r : {0u, 1u, 63u}) {
@@ -93,7 +76,7 @@ BOOST_AUTO_TEST_CASE(columns_are_those_of_the_matrix) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_split_is_refused_with_a_sentence) {
   auto o = random_model_options{};
   o.type = dtype::q8_0;
-  auto p = base();
+  auto p = small_llama();
   auto why = [&](uint32_t ranks, uint32_t rank = 0) {
     auto r = load_shard(random_model::make(p, o), ranks, rank);
     return r ? std::string{} : to_string(r.failure());
