@@ -16,6 +16,7 @@
 #include "runtime/cluster/connector.hpp"
 #include "runtime/cluster/let_go.hpp"
 #include "runtime/cluster/transport.hpp"
+#include "runtime/generation_impl.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
 
@@ -33,90 +34,6 @@ time_point stamp() {
 }
 
 } // namespace
-
-// -- generation --------------------------------------------------------------
-
-namespace {
-
-// The way to the gateway while there is one: a generation may outlive its
-// runtime, a handle must not outlive its actor system.
-struct front_door {
-  std::mutex mutex;
-  gateway_actor gateway;
-
-  void cancel(request_id id) {
-    auto guard = std::lock_guard{mutex};
-    if (gateway)
-      caf::anon_send(gateway, cancel_request{id});
-  }
-
-  void close() {
-    auto guard = std::lock_guard{mutex};
-    gateway = nullptr;
-  }
-};
-
-} // namespace
-
-struct generation::impl {
-  request_id id = 0;
-  std::shared_ptr<event_queue> queue;
-  std::shared_ptr<front_door> door;
-};
-
-generation::generation(std::shared_ptr<impl> p) : impl_(std::move(p)) {}
-generation::generation(generation&&) noexcept = default;
-
-generation& generation::operator=(generation&& other) noexcept {
-  if (this != &other) {
-    if (impl_)
-      cancel();
-    impl_ = std::move(other.impl_);
-  }
-  return *this;
-}
-
-generation::~generation() {
-  if (impl_)
-    cancel();
-}
-
-request_id generation::id() const {
-  return impl_->id;
-}
-
-std::optional<generation::event> generation::next() {
-  return impl_->queue->pop();
-}
-
-void generation::cancel() {
-  if (!impl_->queue->ended())
-    impl_->door->cancel(impl_->id);
-}
-
-std::optional<duration> generation::time_to_first_token() const {
-  return impl_->queue->time_to_first_token();
-}
-
-std::optional<duration> generation::time_per_output_token() const {
-  return impl_->queue->time_per_output_token();
-}
-
-completion collect(generation& g) {
-  auto all = completion{};
-  while (auto event = g.next()) {
-    if (auto* t = std::get_if<token_event>(&*event)) {
-      all.tokens.insert(all.tokens.end(), t->tokens.begin(), t->tokens.end());
-      all.details.insert(all.details.end(), t->details.begin(),
-                         t->details.end());
-      all.text += t->text;
-    } else {
-      all.end = std::move(std::get<finish_event>(*event));
-      all.text += all.end.text;
-    }
-  }
-  return all;
-}
 
 // -- runtime -----------------------------------------------------------------
 

@@ -148,7 +148,7 @@ void add_serve(CLI::App& app, action& chosen) {
   sub->footer(R"(
 Takes requests and passes them to nodes: those that join from other processes
 (troupe node), and with --topology or "nodes" in the configuration its own.
-Clients are, for now, troupe run --at and programs that embed the runtime. The
+Its clients are troupe run --at, and programs that embed the runtime. The
 port is open to this machine alone unless TLS is configured. Ends with Ctrl-C or
 SIGTERM.
 

@@ -1,0 +1,59 @@
+#include "runtime/generation_impl.hpp"
+
+namespace troupe {
+
+generation::generation(std::shared_ptr<impl> p) : impl_(std::move(p)) {}
+generation::generation(generation&&) noexcept = default;
+
+generation& generation::operator=(generation&& other) noexcept {
+  if (this != &other) {
+    if (impl_)
+      cancel();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+
+generation::~generation() {
+  if (impl_)
+    cancel();
+}
+
+request_id generation::id() const {
+  return impl_->id;
+}
+
+std::optional<generation::event> generation::next() {
+  return impl_->queue->pop();
+}
+
+void generation::cancel() {
+  if (!impl_->queue->ended())
+    impl_->door->cancel(impl_->id);
+}
+
+std::optional<duration> generation::time_to_first_token() const {
+  return impl_->queue->time_to_first_token();
+}
+
+std::optional<duration> generation::time_per_output_token() const {
+  return impl_->queue->time_per_output_token();
+}
+
+completion collect(generation& g) {
+  auto all = completion{};
+  while (auto event = g.next()) {
+    if (auto* t = std::get_if<token_event>(&*event)) {
+      all.tokens.insert(all.tokens.end(), t->tokens.begin(), t->tokens.end());
+      all.details.insert(all.details.end(), t->details.begin(),
+                         t->details.end());
+      all.text += t->text;
+    } else {
+      all.end = std::move(std::get<finish_event>(*event));
+      all.text += all.end.text;
+    }
+  }
+  return all;
+}
+
+} // namespace troupe

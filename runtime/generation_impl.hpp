@@ -1,0 +1,37 @@
+#pragma once
+
+#include <caf/send.hpp>
+
+#include <memory>
+#include <mutex>
+
+#include "runtime/clients.hpp"
+#include "runtime/runtime.hpp"
+
+namespace troupe {
+
+/// The way to the gateway while there is one: a generation may outlive its
+/// runtime, a handle must not outlive its actor system.
+struct front_door {
+  std::mutex mutex;
+  gateway_actor gateway;
+
+  void cancel(request_id id) {
+    auto guard = std::lock_guard{mutex};
+    if (gateway)
+      caf::anon_send(gateway, cancel_request{id});
+  }
+
+  void close() {
+    auto guard = std::lock_guard{mutex};
+    gateway = nullptr;
+  }
+};
+
+struct generation::impl {
+  request_id id = 0;
+  std::shared_ptr<event_queue> queue;
+  std::shared_ptr<front_door> door;
+};
+
+} // namespace troupe
