@@ -37,13 +37,15 @@ void leave_unread(cluster_node& n, raw_peer& p) {
   constexpr auto questions = 384;
   auto all = std::promise<void>{};
   auto count = 0;
-  auto answering = n.system.spawn([&](caf::event_based_actor*) {
-    return caf::behavior{[&](std::string& text) {
-      if (++count == questions)
-        all.set_value();
-      return std::move(text);
-    }};
-  });
+  auto answering = n.system.spawn(
+      [&](caf::event_based_actor*, int) {
+        return caf::behavior{[&](std::string& text) {
+          if (++count == questions)
+            all.set_value();
+          return std::move(text);
+        }};
+      },
+      0);
   n.system.registry().put(answering.id(), answering);
   p.send(basp_handshake(n.system, 7));
   auto question = basp_message(n.system, answering.id(),
