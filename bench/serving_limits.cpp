@@ -1,0 +1,178 @@
+#include <memory>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "core/serving/rate_limiter.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto t0 = time_point{} + 1h;
+
+rate_limit per_second(uint64_t amount, uint64_t burst) {
+  return {amount, 1s, burst};
+}
+
+// Each of the three levels limits all four kinds.
+tenant_limits wide() {
+  auto many = per_second(1'000'000'000'000, 1'000'000'000'000);
+  return {many, many, many, 1'000'000};
+}
+
+tenant tenant_of(int64_t i) {
+  return {"tenant-" + std::to_string(i), "key", "model"};
+}
+
+// Eight organisations; requests of `first` alone are limited to 100 a second,
+// at most 100 at once.
+limits_table eight(const tenant_limits& first) {
+  auto t = limits_table{};
+  for (auto i = 0; i < 8; ++i) {
+    auto& o = t.organisations[tenant_of(i).organisation];
+    o.limits = i == 0 ? first : wide();
+    o.keys["key"].limits = wide();
+    o.keys["key"].models["model"] = wide();
+  }
+  return t;
+}
+
+tenant_limits hundred() {
+  auto l = wide();
+  l.requests = per_second(100, 100);
+  return l;
+}
+
+// A decision that admits, and the settling of what it reserved: three levels
+// with four limits each.
+void consume_allowed(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(wide()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  auto now = t0;
+  auto admitted = int64_t{0};
+  for (auto _ : state) {
+    now += 1ms;
+    auto a = limiter.reserve(who, now, 100, 50);
+    admitted += a.is == rate_limiter::verdict::admitted;
+    a.held.settle(now, 20);
+  }
+  state.counters["admitted"] =
+      benchmark::Counter(admitted, benchmark::Counter::kAvgIterations);
+}
+
+// The decision alone: what it admits stays under way.
+void decide_allowed(benchmark::State& state) {
+  constexpr auto batch = 1000;
+  auto limiter = rate_limiter{eight(wide()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  auto now = t0;
+  auto held = std::vector<rate_limiter::admission>(batch);
+  while (state.KeepRunningBatch(batch)) {
+    for (auto& a : held) {
+      now += 1ms;
+      a = limiter.reserve(who, now, 100, 50);
+    }
+    state.PauseTiming();
+    for (auto& a : held)
+      a.held.refund();
+    state.ResumeTiming();
+  }
+}
+
+// The bucket is empty, and says when to come back.
+void consume_denied(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(hundred()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  auto denied = int64_t{0};
+  for (auto i = 0; i < 100; ++i)
+    limiter.reserve(who, t0, 0, 0).held.settle(t0, 0);
+  for (auto _ : state) {
+    auto a = limiter.reserve(who, t0 + 1ms, 0, 0);
+    denied += a.is == rate_limiter::verdict::wait;
+    benchmark::DoNotOptimize(a.retry_after);
+  }
+  state.counters["denied"] =
+      benchmark::Counter(denied, benchmark::Counter::kAvgIterations);
+}
+
+// As the reference's: the clock goes 1 ms a call, and one in ten is allowed.
+void consume(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(hundred()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  auto now = t0;
+  auto admitted = int64_t{0};
+  for (auto _ : state) {
+    now += 1ms;
+    auto a = limiter.reserve(who, now, 0, 0);
+    admitted += a.is == rate_limiter::verdict::admitted;
+    a.held.settle(now, 0);
+  }
+  state.counters["admitted"] =
+      benchmark::Counter(admitted, benchmark::Counter::kAvgIterations);
+}
+
+std::unique_ptr<rate_limiter> shared_limiter;
+
+// Decisions and settling by threads that all are one tenant, or each another.
+void consume_threads(benchmark::State& state, bool one) {
+  if (state.thread_index() == 0)
+    shared_limiter = std::make_unique<rate_limiter>(eight(wide()), t0);
+  auto who = rate_limiter::handle{};
+  auto now = t0;
+  auto mine = tenant_of(one ? 0 : state.thread_index());
+  for (auto _ : state) {
+    if (now == t0) // here the limiter is there for all threads
+      who = shared_limiter->resolve(mine, t0);
+    now += 1us;
+    auto a = shared_limiter->reserve(who, now, 100, 50);
+    a.held.settle(now, 20);
+  }
+}
+
+// What the buckets have now, for headers and the seed's refill: three levels.
+void refill(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(hundred()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  for (auto _ : state) {
+    auto s = limiter.status(who, t0 + 100s);
+    benchmark::DoNotOptimize(s);
+  }
+}
+
+// One token of an answer, asked for and spent.
+void take_output(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(wide()), t0};
+  auto who = limiter.resolve(tenant_of(0), t0);
+  auto a = limiter.reserve(who, t0, 100, 4'000'000'000);
+  auto now = t0;
+  for (auto _ : state)
+    benchmark::DoNotOptimize(a.held.take_output(now += 1us));
+}
+
+void resolve(benchmark::State& state) {
+  auto limiter = rate_limiter{eight(wide()), t0};
+  for (auto _ : state)
+    benchmark::DoNotOptimize(limiter.resolve(tenant_of(3), t0));
+}
+
+} // namespace
+
+BENCHMARK(consume)->Name("seed/TokenBucketRateLimiter/consume");
+BENCHMARK(consume_allowed)
+    ->Name("seed/TokenBucketRateLimiter/consume_allowed_and_settle");
+BENCHMARK(decide_allowed)
+    ->Name("seed/TokenBucketRateLimiter/consume_allowed");
+BENCHMARK(consume_denied)->Name("seed/TokenBucketRateLimiter/consume_denied");
+BENCHMARK_CAPTURE(consume_threads, one, true)
+    ->Name("seed/TokenBucketRateLimiter/consume_and_settle_one_tenant")
+    ->Threads(8)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(consume_threads, many, false)
+    ->Name("seed/TokenBucketRateLimiter/consume_and_settle_many_tenants")
+    ->Threads(8)
+    ->UseRealTime();
+BENCHMARK(refill)->Name("seed/TokenBucketRateLimiter/refill");
+BENCHMARK(take_output)->Name("TokenBucketRateLimiter/take_output");
+BENCHMARK(resolve)->Name("TokenBucketRateLimiter/resolve");
