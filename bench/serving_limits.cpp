@@ -162,8 +162,7 @@ void resolve(benchmark::State& state) {
 BENCHMARK(consume)->Name("seed/TokenBucketRateLimiter/consume");
 BENCHMARK(consume_allowed)
     ->Name("seed/TokenBucketRateLimiter/consume_allowed_and_settle");
-BENCHMARK(decide_allowed)
-    ->Name("seed/TokenBucketRateLimiter/consume_allowed");
+BENCHMARK(decide_allowed)->Name("seed/TokenBucketRateLimiter/consume_allowed");
 BENCHMARK(consume_denied)->Name("seed/TokenBucketRateLimiter/consume_denied");
 BENCHMARK_CAPTURE(consume_threads, one, true)
     ->Name("seed/TokenBucketRateLimiter/consume_and_settle_one_tenant")
