@@ -3,7 +3,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include "core/base/random.hpp"
 #include "core/serving/rate_limiter.hpp"
+#include "core/serving/route.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -157,6 +159,66 @@ void resolve(benchmark::State& state) {
     benchmark::DoNotOptimize(limiter.resolve(tenant_of(3), t0));
 }
 
+// -- routes
+// --------------------------------------------------------------------
+
+route_table table_of(int64_t workers, uint32_t capacity) {
+  auto t = route_table{};
+  for (auto i = int64_t{0}; i < workers; ++i)
+    t.join(capacity);
+  return t;
+}
+
+// Of workers with a capacity of 16, all idle: chosen, booked and given back.
+void route_complete(benchmark::State& state) {
+  auto t = table_of(state.range(0), 16);
+  auto random = uint64_t{1};
+  for (auto _ : state) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    auto x = t.choose({100, 50}, random);
+    benchmark::DoNotOptimize(t.complete(*x));
+  }
+}
+
+// Workers half busy, requests of 64 blocks of which the first 8 to 63 are known
+// somewhere, of 1,000 sessions: chosen and booked, and the oldest given back.
+void route_prefix(benchmark::State& state) {
+  auto n = state.range(0);
+  auto t = route_table{};
+  auto workers = std::vector<route_table::worker>{};
+  for (auto i = int64_t{0}; i < n; ++i)
+    workers.push_back(t.join(16));
+  auto chains = std::vector<std::vector<uint64_t>>{};
+  for (auto i = 0; i < 256; ++i) {
+    chains.push_back(prefix_chain("", std::vector<token_id>(1024, i), 16));
+    auto known = std::span{chains.back()}.first(8 + i % 56);
+    for (auto k = 0; k < 4; ++k)
+      t.cached(workers[(i * 7 + k * 3) % n], known);
+  }
+  auto under_way = std::vector<route_table::ticket>(n * 8);
+  auto i = uint64_t{0};
+  auto random = uint64_t{1};
+  auto next = [&] {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    auto& slot = under_way[i++ % under_way.size()];
+    t.complete(slot);
+    auto r = route_request{1024, 100, chains[random >> 56], 1 + i % 1000};
+    slot = *t.choose(r, random);
+  };
+  for (size_t k = 0; k < under_way.size(); ++k)
+    next();
+  for (auto _ : state)
+    next();
+}
+
+void note_cached(benchmark::State& state) {
+  auto t = route_table{};
+  auto w = t.join(1);
+  auto chain = prefix_chain("", std::vector<token_id>(1024, 1), 16);
+  for (auto _ : state)
+    t.cached(w, chain);
+}
+
 } // namespace
 
 BENCHMARK(consume)->Name("seed/TokenBucketRateLimiter/consume");
@@ -175,3 +237,12 @@ BENCHMARK_CAPTURE(consume_threads, many, false)
 BENCHMARK(refill)->Name("seed/TokenBucketRateLimiter/refill");
 BENCHMARK(take_output)->Name("TokenBucketRateLimiter/take_output");
 BENCHMARK(resolve)->Name("TokenBucketRateLimiter/resolve");
+BENCHMARK(route_complete)
+    ->Name("seed/InferenceGateway/route+complete")
+    ->Arg(8)
+    ->Arg(1000);
+BENCHMARK(route_prefix)
+    ->Name("InferenceGateway/route_by_prefix_and_session+complete")
+    ->Arg(8)
+    ->Arg(1000);
+BENCHMARK(note_cached)->Name("InferenceGateway/note_64_blocks");
