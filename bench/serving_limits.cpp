@@ -1,9 +1,12 @@
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 
 #include <benchmark/benchmark.h>
 
 #include "core/base/random.hpp"
+#include "core/serving/model_versions.hpp"
 #include "core/serving/rate_limiter.hpp"
 #include "core/serving/route.hpp"
 
@@ -219,6 +222,57 @@ void note_cached(benchmark::State& state) {
     t.cached(w, chain);
 }
 
+// -- versions
+// ------------------------------------------------------------------
+
+model_versions canary_of_ten_percent() {
+  auto m = model_versions{};
+  for (auto* name : {"v1", "v2"}) {
+    auto v = *m.load(name, 1, t0);
+    m.loaded(v, t0);
+    m.warmed(v, t0);
+    auto ok =
+        m.active() == 0 ? m.activate(v, t0, "") : m.start_canary(v, 0.1, 1, t0);
+    if (!ok)
+      std::abort();
+  }
+  return m;
+}
+
+// Which version a key gets, booked, and given back without an outcome.
+void route_version(benchmark::State& state) {
+  auto m = canary_of_ten_percent();
+  auto key = std::string{"conversation-0000000"};
+  auto i = uint64_t{0};
+  auto canary = int64_t{0};
+  for (auto _ : state) {
+    auto digits = ++i;
+    for (auto k = key.size() - 7; k < key.size(); ++k, digits /= 10)
+      key[k] = static_cast<char>('0' + digits % 10);
+    auto t = m.route(key);
+    canary += t->version == m.canary();
+    m.complete(*t, std::nullopt, t0);
+  }
+  state.counters["canary"] =
+      benchmark::Counter(canary, benchmark::Counter::kAvgIterations);
+}
+
+// The same with an outcome, which is weighed: the sequential test's step.
+void route_and_compare(benchmark::State& state) {
+  auto m = canary_of_ten_percent();
+  auto i = uint64_t{0};
+  for (auto _ : state) {
+    char key[8];
+    std::memcpy(key, &++i, sizeof key);
+    auto t = m.route({key, sizeof key});
+    auto latency =
+        duration{static_cast<int64_t>(1'000'000 + i * 7919 % 999'983)};
+    m.complete(*t, request_outcome{false, latency, latency / 20, false}, t0);
+  }
+  if (m.canary() == 0)
+    state.SkipWithError("the canary is gone");
+}
+
 } // namespace
 
 BENCHMARK(consume)->Name("seed/TokenBucketRateLimiter/consume");
@@ -246,3 +300,6 @@ BENCHMARK(route_prefix)
     ->Arg(8)
     ->Arg(1000);
 BENCHMARK(note_cached)->Name("InferenceGateway/note_64_blocks");
+BENCHMARK(route_version)->Name("seed/ModelVersionManager/route_request");
+BENCHMARK(route_and_compare)
+    ->Name("ModelVersionManager/route_complete_and_compare");

@@ -200,48 +200,34 @@ std::optional<route_table::ticket> route_table::choose(const route_request& r,
 
 route_table::ticket route_table::book(const route_request& r,
                                       const candidate& at) {
-  if (ended_.empty()) {
-    ended_.push_back(static_cast<uint32_t>(bookings_.size()));
-    bookings_.emplace_back();
-  }
-  auto i = ended_.back();
-  ended_.pop_back();
-  auto& b = bookings_[i];
-  b = {b.generation + 1, at.at, r.prompt - at.saved, r.answer};
+  auto b = booking{at.at, r.prompt - at.saved, r.answer};
   auto& s = *find(at.at);
   ++s.requests;
   s.tokens += uint64_t{b.prompt} + b.answer;
   update(s);
   if (r.session != 0 && !sessions_.empty())
     sessions_.at(r.session) = at.at;
-  return {uint64_t{b.generation} << 32 | i, at.at, at.saved};
+  return {bookings_.add(b), at.at, at.saved};
 }
 
 void route_table::prefilled(const ticket& t) {
-  auto i = static_cast<uint32_t>(t.id);
-  if (i >= bookings_.size() || bookings_[i].generation != t.id >> 32)
+  auto* b = bookings_.find(t.id);
+  if (!b)
     return;
-  auto& b = bookings_[i];
-  if (auto* s = find(b.at))
-    s->tokens -= b.prompt;
-  b.prompt = 0;
+  if (auto* s = find(b->at))
+    s->tokens -= b->prompt;
+  b->prompt = 0;
 }
 
 bool route_table::complete(const ticket& t) {
-  auto i = static_cast<uint32_t>(t.id);
-  if (i >= bookings_.size() || bookings_[i].generation != t.id >> 32
-      || bookings_[i].at == 0)
+  auto b = bookings_.take(t.id);
+  auto* s = b ? find(b->at) : nullptr;
+  if (!s)
     return false;
-  auto& b = bookings_[i];
-  auto* s = find(b.at);
-  if (s) {
-    --s->requests;
-    s->tokens -= uint64_t{b.prompt} + b.answer;
-    update(*s);
-  }
-  b.at = 0;
-  ended_.push_back(i);
-  return s != nullptr;
+  --s->requests;
+  s->tokens -= uint64_t{b->prompt} + b->answer;
+  update(*s);
+  return true;
 }
 
 void route_table::cached(worker w, std::span<const uint64_t> prefix) {

@@ -9,6 +9,7 @@
 
 #include "core/base/ids.hpp"
 #include "core/serving/route_recent.hpp"
+#include "core/serving/ticket_slab.hpp"
 
 namespace troupe {
 
@@ -108,8 +109,7 @@ private:
     bool drained = false;
   };
   struct booking {
-    uint32_t generation = 0;
-    worker at = 0; ///< 0: has ended
+    worker at = 0;
     uint32_t prompt = 0;
     uint32_t answer = 0;
   };
@@ -129,8 +129,7 @@ private:
   std::vector<slot> slots_;
   std::vector<uint32_t> empty_; ///< slots
   std::vector<uint32_t> open_;  ///< slots that have room, in no order
-  std::vector<booking> bookings_;
-  std::vector<uint32_t> ended_; ///< bookings
+  ticket_slab<booking> bookings_;
   recent_map<holders> blocks_;
   recent_map<worker> sessions_;
 };
