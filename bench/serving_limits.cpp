@@ -162,8 +162,7 @@ void resolve(benchmark::State& state) {
     benchmark::DoNotOptimize(limiter.resolve(tenant_of(3), t0));
 }
 
-// -- routes
-// --------------------------------------------------------------------
+// -- routes -------------------------------------------------------------------
 
 route_table table_of(int64_t workers, uint32_t capacity) {
   auto t = route_table{};
@@ -222,8 +221,7 @@ void note_cached(benchmark::State& state) {
     t.cached(w, chain);
 }
 
-// -- versions
-// ------------------------------------------------------------------
+// -- versions -----------------------------------------------------------------
 
 model_versions canary_of_ten_percent() {
   auto m = model_versions{};

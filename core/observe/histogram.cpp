@@ -19,8 +19,7 @@ uint64_t rank(double q, uint64_t n) {
 
 } // namespace
 
-// -- counts
-// --------------------------------------------------------------------
+// -- counts -------------------------------------------------------------------
 
 void histogram_counts::add(uint64_t value, uint64_t times) {
   counts_[log_linear::index(value)] += times;
@@ -95,8 +94,7 @@ histogram_counts::at_most(std::span<const uint64_t> values) const {
   return all;
 }
 
-// -- recording
-// -----------------------------------------------------------------
+// -- recording ----------------------------------------------------------------
 
 histogram::recorder histogram::make_recorder() {
   auto lock = std::scoped_lock{mutex_};
@@ -128,8 +126,7 @@ histogram_counts histogram::counts() const {
   return h;
 }
 
-// -- windows
-// -------------------------------------------------------------------
+// -- windows ------------------------------------------------------------------
 
 histogram_window::histogram_window(duration interval, size_t parts,
                                    time_point now)

@@ -17,8 +17,7 @@ constexpr auto type_of =
 
 } // namespace
 
-// -- families
-// ------------------------------------------------------------------
+// -- families -----------------------------------------------------------------
 
 template <class T>
 void metric_family<T>::fit(label_values& values) {
@@ -70,8 +69,7 @@ template class metric_family<counter>;
 template class metric_family<gauge>;
 template class metric_family<histogram>;
 
-// -- registry
-// ------------------------------------------------------------------
+// -- registry -----------------------------------------------------------------
 
 template <class T>
 result<metric_family<T>*> metric_registry::family(metric_description about) {

@@ -81,8 +81,7 @@ std::string request(const otlp_origin& from, std::string_view kind,
          + std::string{items} + "\":" + content + "}]}]}";
 }
 
-// -- metrics
-// -------------------------------------------------------------------
+// -- metrics ------------------------------------------------------------------
 
 std::string value_of(uint64_t n, const metric_description&) {
   return "\"asInt\":" + quoted_integer(n);
@@ -131,8 +130,7 @@ std::string metric(const metric_snapshot& m, const otlp_origin& from) {
   return s;
 }
 
-// -- traces
-// --------------------------------------------------------------------
+// -- traces -------------------------------------------------------------------
 
 // Ids of spans: the request's own first, then those of its stages. Each step is
 // a bijection, so that only what is added first could make two the same.

@@ -38,8 +38,7 @@ std::string_view to_string(canary_measure m) {
   return "?";
 }
 
-// -- parts
-// ---------------------------------------------------------------------
+// -- parts --------------------------------------------------------------------
 
 void rate_bounds::record(bool event) {
   auto of = static_cast<double>(event ? events : n - events) + 0.5;
@@ -106,8 +105,7 @@ void canary_evidence::latency::record(bool canary, double share, duration d,
     usual.record(log_d);
 }
 
-// -- all together
-// --------------------------------------------------------------
+// -- all together -------------------------------------------------------------
 
 canary_evidence::canary_evidence(const canary_options& options)
     : options_(options), failures_(failure_ratios), cut_off_(cut_off_ratios) {

@@ -19,8 +19,7 @@ bool is_share(double x) {
 
 } // namespace
 
-// -- commands
-// ------------------------------------------------------------------
+// -- commands -----------------------------------------------------------------
 
 result<version_id> model_versions::load(std::string name, uint64_t bytes,
                                         time_point now) {
@@ -188,8 +187,7 @@ void model_versions::unload_if_idle(version_id v, time_point now) {
   tasks_.push_back({version_action::unload, v});
 }
 
-// -- requests
-// ------------------------------------------------------------------
+// -- requests -----------------------------------------------------------------
 
 std::optional<model_versions::ticket>
 model_versions::route(std::string_view key) {
@@ -248,8 +246,7 @@ std::string model_versions::figures() const {
          + "; evidence " + against;
 }
 
-// -- state
-// ---------------------------------------------------------------------
+// -- state --------------------------------------------------------------------
 
 model_versions::version* model_versions::find(version_id v) {
   auto i = versions_.find(v);

@@ -116,8 +116,7 @@ public:
   explicit model_versions(const version_options& options = {})
       : options_(options), counted_(remembered_keys) {}
 
-  // -- commands
-  // ----------------------------------------------------------------
+  // -- commands ---------------------------------------------------------------
 
   /// Begins to load a version that needs `bytes`. Errors: invalid_argument (the
   /// name is empty, too long, or taken), overloaded (no room in the budget).
@@ -146,8 +145,7 @@ public:
   /// A version on standby leaves. Errors: invalid_argument.
   result<void> remove(version_id v, time_point now);
 
-  // -- requests
-  // ----------------------------------------------------------------
+  // -- requests ---------------------------------------------------------------
 
   /// Books a request; nothing if no version is ready for it. `key` is what is
   /// to stay together. In the comparison a key counts once with an answer and
@@ -161,8 +159,7 @@ public:
   /// To be called every second or so. May promote.
   void tick(time_point now);
 
-  // -- state
-  // -------------------------------------------------------------------
+  // -- state ------------------------------------------------------------------
 
   version_id active() const { return active_; }
   version_id canary() const { return canary_; }

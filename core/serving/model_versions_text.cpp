@@ -105,8 +105,7 @@ private:
 
 } // namespace
 
-// -- writing
-// -------------------------------------------------------------------
+// -- writing ------------------------------------------------------------------
 
 std::string model_versions::save(time_point now) const {
   auto s = std::string{magic} + " 1\nlast";
@@ -133,8 +132,7 @@ std::string model_versions::save(time_point now) const {
   return s;
 }
 
-// -- reading
-// -------------------------------------------------------------------
+// -- reading ------------------------------------------------------------------
 
 class versions_reader {
 public:
@@ -234,8 +232,7 @@ result<model_versions> model_versions::restore(std::string_view text,
   return versions_reader{text, options}.read(now);
 }
 
-// -- names
-// ---------------------------------------------------------------------
+// -- names --------------------------------------------------------------------
 
 std::string_view to_string(version_role r) {
   auto i = static_cast<size_t>(r);

@@ -95,8 +95,7 @@ limits_status status_of(const levels& of) {
 
 } // namespace
 
-// -- decisions
-// -----------------------------------------------------------------
+// -- decisions ----------------------------------------------------------------
 
 rate_limiter::admission rate_limiter::reserve(handle& who, time_point now,
                                               uint32_t prompt_tokens,
@@ -153,8 +152,7 @@ std::vector<organisation_status> rate_limiter::organisations(time_point now) {
   return all;
 }
 
-// -- reservations
-// --------------------------------------------------------------
+// -- reservations -------------------------------------------------------------
 
 void rate_limiter::reservation::swap(reservation& other) noexcept {
   std::swap(organisation_, other.organisation_);

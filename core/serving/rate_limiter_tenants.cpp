@@ -27,8 +27,7 @@ rate_limiter::rate_limiter(limits_table table, time_point now)
 
 rate_limiter::~rate_limiter() = default;
 
-// -- finding
-// -------------------------------------------------------------------
+// -- finding ------------------------------------------------------------------
 
 rate_limiter::handle rate_limiter::resolve(tenant who, time_point now) {
   auto lock = std::scoped_lock{mutex_};
@@ -154,8 +153,7 @@ size_t rate_limiter::remembered() const {
   return unknown_.size();
 }
 
-// -- changing
-// ------------------------------------------------------------------
+// -- changing -----------------------------------------------------------------
 
 result<void> rate_limiter::configure(limits_table table, time_point now) {
   if (auto ok = check(table); !ok)

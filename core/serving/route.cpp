@@ -28,8 +28,7 @@ std::vector<uint64_t> prefix_chain(std::string_view salt,
   return chain;
 }
 
-// -- workers
-// -------------------------------------------------------------------
+// -- workers ------------------------------------------------------------------
 
 route_table::worker route_table::join(uint32_t capacity) {
   if (empty_.empty()) {
@@ -113,8 +112,7 @@ uint64_t route_table::room() const {
   return n;
 }
 
-// -- choosing
-// ------------------------------------------------------------------
+// -- choosing -----------------------------------------------------------------
 
 struct route_table::candidate {
   worker at = 0;

@@ -44,6 +44,15 @@ public:
     return std::move(*value);
   }
 
+  /// Calls `f` with the number and the thing of all that are under way. It must
+  /// not add or take any.
+  template <class F>
+  void for_each(F f) {
+    for (size_t i = 0; i < entries_.size(); ++i)
+      if (auto& e = entries_[i]; e.open)
+        f(uint64_t{e.generation} << 32 | i, e.value);
+  }
+
 private:
   struct entry {
     uint32_t generation = 0;

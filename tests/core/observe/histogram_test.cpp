@@ -141,8 +141,7 @@ BOOST_AUTO_TEST_CASE(how_many_are_at_most) {
       (h.at_most(bounds) == std::vector<uint64_t>{0, 40, 40, 100, 101, 101}));
 }
 
-// -- recorders
-// -----------------------------------------------------------------
+// -- recorders ----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(threads_lose_nothing) {
   auto h = histogram{};
@@ -195,8 +194,7 @@ BOOST_AUTO_TEST_CASE(recorders_at_work_have_cells_of_their_own) {
   BOOST_TEST(h.counts().count() == 3u);
 }
 
-// -- windows
-// -------------------------------------------------------------------
+// -- windows ------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_window_forgets) {
   auto all = histogram_counts{};

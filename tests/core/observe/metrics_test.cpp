@@ -124,8 +124,7 @@ BOOST_FIXTURE_TEST_CASE(otlp_metrics, fixture) {
   BOOST_TEST((point["bucketCounts"] == json{"2", "1", "1"}));
 }
 
-// -- caps
-// ----------------------------------------------------------------------
+// -- caps ---------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(values_beyond_the_cap_are_other) {
   auto registry = metric_registry{{3, 1000, 8}};
@@ -166,8 +165,7 @@ BOOST_FIXTURE_TEST_CASE(missing_and_surplus_values, fixture) {
   BOOST_TEST(&a == &b);
 }
 
-// -- names
-// ---------------------------------------------------------------------
+// -- names --------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(names_are_checked, fixture) {
   for (auto name : {"", "1x", "a b", "a-b", "x\n", "\xff"})

@@ -72,8 +72,7 @@ constexpr auto failed = request_outcome{true, {}, {}, false};
 
 BOOST_AUTO_TEST_SUITE(model_versions_suite)
 
-// -- loading
-// -------------------------------------------------------------------
+// -- loading ------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_version_is_loaded_warmed_and_made_active, fixture) {
   BOOST_TEST(!request().has_value());
@@ -138,8 +137,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_given_up_while_it_loads, fixture) {
   BOOST_TEST(m().versions().empty());
 }
 
-// -- who gets which
-// ------------------------------------------------------------
+// -- who gets which -----------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(keys_stay_and_a_larger_share_only_adds, fixture) {
   rollout(0.1);
@@ -200,8 +198,7 @@ BOOST_FIXTURE_TEST_CASE(a_canary_needs_an_active_version, fixture) {
   BOOST_TEST(!m().activate(77, t0, "").ok());
 }
 
-// -- promotion and its opposite
-// ------------------------------------------------
+// -- promotion and its opposite -----------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(requests_finish_on_their_version, fixture) {
   rollout();
@@ -339,8 +336,7 @@ BOOST_FIXTURE_TEST_CASE(only_requests_of_the_rollout_count, fixture) {
   BOOST_TEST(m().evidence().baseline_requests() == 0u);
 }
 
-// -- writing and reading
-// -------------------------------------------------------
+// -- writing and reading ------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_rollout_goes_on_after_a_restart, fixture) {
   options.least_time = 100s;

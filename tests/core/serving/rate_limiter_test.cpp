@@ -185,8 +185,7 @@ BOOST_FIXTURE_TEST_CASE(requests_under_way_are_bounded, fixture) {
   BOOST_TEST((ask(off, t0).is == verdict::never));
 }
 
-// -- reserve, settle, refund
-// ---------------------------------------------------
+// -- reserve, settle, refund --------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(what_was_not_used_comes_back, fixture) {
   limits().output_tokens = {1, 1s, 100};
@@ -268,8 +267,7 @@ BOOST_FIXTURE_TEST_CASE(tokens_beyond_the_reserved_are_a_debt, fixture) {
   BOOST_TEST((ask(h, t0 + 2100ms, 0, 1).is == verdict::admitted));
 }
 
-// -- unknown tenants
-// -----------------------------------------------------------
+// -- unknown tenants ----------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(unknown_tenants_are_refused, fixture) {
   auto h = who("nobody");
@@ -361,8 +359,7 @@ BOOST_FIXTURE_TEST_CASE(who_has_a_request_under_way_is_not_forgotten, fixture) {
   BOOST_TEST(l().organisations(t0)[0].name == "b");
 }
 
-// -- the table changes
-// ---------------------------------------------------------
+// -- the table changes --------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_new_table_reaches_old_handles, fixture) {
   limits().requests = {1, 1s, 2};

@@ -60,8 +60,7 @@ std::vector<uint64_t> blocks(size_t n, token_id first = 0) {
 
 BOOST_AUTO_TEST_SUITE(route_suite)
 
-// -- capacity
-// ------------------------------------------------------------------
+// -- capacity -----------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(nobody_is_chosen_of_none, fixture) {
   BOOST_TEST(!choose().has_value());
@@ -254,8 +253,7 @@ BOOST_FIXTURE_TEST_CASE(books_are_right_whatever_happens, fixture) {
     BOOST_TEST(got[w] == 10);
 }
 
-// -- load
-// ----------------------------------------------------------------------
+// -- load ---------------------------------------------------------------------
 
 // Two choices leave a gap of a few requests where one leaves many.
 BOOST_FIXTURE_TEST_CASE(two_choices_balance, fixture) {
@@ -302,8 +300,7 @@ BOOST_FIXTURE_TEST_CASE(the_same_draws_choose_the_same, fixture) {
     BOOST_TEST(choose()->at == other.choose()->at);
 }
 
-// -- prefixes
-// ------------------------------------------------------------------
+// -- prefixes -----------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(where_most_of_its_prefix_is, fixture) {
   join(20, 100);
@@ -393,8 +390,7 @@ BOOST_AUTO_TEST_CASE(chains_tell_prefixes_and_salts_apart) {
   BOOST_TEST(prefix_chain("a", tokens, 0).empty());
 }
 
-// -- sessions
-// ------------------------------------------------------------------
+// -- sessions -----------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_session_stays, fixture) {
   join(10, 100);

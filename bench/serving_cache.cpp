@@ -1,0 +1,95 @@
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "core/serving/response_cache.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto t0 = time_point{} + 1h;
+
+response_scope scope() {
+  return {"acme", 7, std::string(400, 's'),
+          "max_tokens=256 temperature=0 top_p=1 seed=0 stop="};
+}
+
+response_cache_options options(uint64_t entries) {
+  auto o = response_cache_options{};
+  o.enabled = true;
+  o.budget = o.tenant_budget = entries * 2400;
+  return o;
+}
+
+// Prompts of 500 bytes.
+std::vector<std::string> prompt(int64_t i) {
+  auto text = std::string(500, 'p');
+  text += std::to_string(i);
+  return {"user", text};
+}
+
+cached_response answer() {
+  return std::make_shared<const std::string>(1000, 'a');
+}
+
+void fill(response_cache& c, int64_t entries) {
+  for (auto i = int64_t{0}; i < entries; ++i) {
+    auto r = c.lookup(response_key::of(scope(), prompt(i)), 1, t0);
+    c.fill(r.flight, answer(), t0);
+  }
+}
+
+// A request that nobody made before: its key, the search, the flight that
+// begins, and its end.
+void lookup_miss(benchmark::State& state) {
+  auto c = response_cache{options(200'000)};
+  fill(c, state.range(0));
+  auto s = scope();
+  auto p = prompt(-1);
+  for (auto _ : state) {
+    auto r = c.lookup(response_key::of(s, p), 1, t0);
+    c.abandon(r.flight, t0);
+  }
+}
+
+// One that was: its key and the search.
+void lookup_hit(benchmark::State& state) {
+  auto c = response_cache{options(200'000)};
+  fill(c, state.range(0));
+  auto s = scope();
+  auto p = prompt(state.range(0) / 2);
+  for (auto _ : state)
+    benchmark::DoNotOptimize(c.lookup(response_key::of(s, p), 1, t0));
+}
+
+// An answer is stored where 256 have room, so that the oldest gives way.
+void store(benchmark::State& state) {
+  auto c = response_cache{options(256)};
+  auto s = scope();
+  auto a = answer();
+  auto p = prompt(0);
+  auto i = uint64_t{0};
+  for (auto _ : state) {
+    auto digits = ++i;
+    for (auto k = size_t{0}; k < 8; ++k, digits /= 10)
+      p[1][k] = static_cast<char>('0' + digits % 10);
+    auto r = c.lookup(response_key::of(s, p), 1, t0);
+    c.fill(r.flight, a, t0);
+  }
+  state.counters["entries"] = static_cast<double>(c.entries());
+}
+
+} // namespace
+
+BENCHMARK(lookup_miss)
+    ->Name("SemanticResponseCache/exact_lookup_miss")
+    ->Arg(64)
+    ->Arg(10'000)
+    ->Arg(100'000);
+BENCHMARK(lookup_hit)
+    ->Name("SemanticResponseCache/exact_lookup_hit")
+    ->Arg(64)
+    ->Arg(100'000);
+BENCHMARK(store)->Name("SemanticResponseCache/exact_lookup+store");
