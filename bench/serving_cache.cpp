@@ -2,7 +2,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "core/serving/response_cache.hpp"
+#include "core/base/random.hpp"
+#include "core/serving/response_cache_semantic.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -81,6 +82,51 @@ void store(benchmark::State& state) {
   state.counters["entries"] = static_cast<double>(c.entries());
 }
 
+// -- in other words
+// ------------------------------------------------------------
+
+// As the reference's: of U[0, 1), so that any two have a cosine of about 0.76.
+std::vector<float> embedding(uint64_t i) {
+  auto x = std::vector<float>(128);
+  for (size_t k = 0; k < x.size(); ++k)
+    x[k] = static_cast<float>(random_unit(1, i, static_cast<uint32_t>(k)));
+  return x;
+}
+
+semantic_options semantic(uint32_t entries) {
+  auto o = semantic_options{};
+  o.error = 0.05;
+  o.least_similarity = 0.95;
+  o.most_entries = o.most_of_tenant = entries;
+  return o;
+}
+
+// 128 numbers made a row, the scope's key, and all rows compared: none is near.
+void semantic_miss(benchmark::State& state) {
+  auto c = semantic_cache{semantic(200'000)};
+  auto s = scope();
+  for (auto i = int64_t{0}; i < state.range(0); ++i)
+    c.store(s, "how is it", embedding(i + 1), answer(), t0);
+  auto x = embedding(0);
+  auto misses = int64_t{0};
+  for (auto _ : state) {
+    auto r = c.lookup(s, "what about it", x, 0.5, t0);
+    misses += r.is == semantic_cache::found::nothing;
+  }
+  state.counters["misses"] =
+      benchmark::Counter(misses, benchmark::Counter::kAvgIterations);
+}
+
+// One vector after the other, where 256 have room.
+void semantic_store(benchmark::State& state) {
+  auto c = semantic_cache{semantic(256)};
+  auto s = scope();
+  auto x = embedding(0);
+  auto a = answer();
+  for (auto _ : state)
+    c.store(s, "how is it", x, a, t0);
+}
+
 } // namespace
 
 BENCHMARK(lookup_miss)
@@ -93,3 +139,10 @@ BENCHMARK(lookup_hit)
     ->Arg(64)
     ->Arg(100'000);
 BENCHMARK(store)->Name("SemanticResponseCache/exact_lookup+store");
+BENCHMARK(semantic_miss)
+    ->Name("seed/SemanticResponseCache/lookup miss")
+    ->Arg(64)
+    ->Arg(256)
+    ->Arg(10'000)
+    ->Arg(100'000);
+BENCHMARK(semantic_store)->Name("seed/SemanticResponseCache/store");
