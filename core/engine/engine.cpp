@@ -344,6 +344,8 @@ engine::forward(std::span<const batch_row> rows) {
   auto& e = *impl_;
   if (auto ok = check(rows, e.p, e.max_tokens); !ok)
     return ok.failure();
+  if (auto* lost = failure())
+    return *lost;
   // One word to the other ranks for all of it.
   e.lead(rows, e.p.layers, true);
   if (auto ok = e.begin(rows); !ok)
@@ -360,6 +362,8 @@ result<void> engine::begin(std::span<const batch_row> rows) {
   e.next_layer.reset();
   if (auto ok = check(rows, e.p, e.max_tokens); !ok)
     return ok.failure();
+  if (auto* lost = failure())
+    return *lost;
   e.lead(rows, 0, false);
   return e.begin(rows);
 }
