@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
+
 namespace troupe {
 
 namespace {
@@ -26,7 +28,7 @@ outside_ranks::outside_ranks(rank_kind kind,
                              std::shared_ptr<const model> weights,
                              std::vector<part> heads, uint64_t seed)
     : kind_(kind), weights_(std::move(weights)), heads_(std::move(heads)),
-      group_(seed), links_(heads_.size()) {}
+      group_(seed), links_(heads_.size()), unread_(heads_.size()) {}
 
 void outside_ranks::seat(uint32_t rank, rank_link_actor link) {
   auto lock = std::lock_guard{mutex_};
@@ -38,6 +40,7 @@ void outside_ranks::unseat(uint32_t rank, const error& why) {
   links_[rank] = nullptr;
   if (current_)
     current_->lose(rank, why);
+  changed_.notify_all();
 }
 
 void outside_ranks::receive(rank_part p) {
@@ -54,9 +57,19 @@ void outside_ranks::on(const rank_lost& m) {
     current_->lose(m.rank, fail(errc::abandoned, m.reason));
 }
 
+void outside_ranks::on(const rank_taken& m) {
+  auto lock = std::lock_guard{mutex_};
+  if (m.group != group_ || m.rank >= ranks())
+    return;
+  unread_[m.rank] -= std::min(unread_[m.rank], m.bytes);
+  changed_.notify_all();
+}
+
 std::shared_ptr<node_ranks> outside_ranks::renew() {
   auto lock = std::lock_guard{mutex_};
   ++group_;
+  unread_.assign(ranks(), 0);
+  changed_.notify_all();
   // Which this owns.
   current_ = std::make_shared<sent_ranks>(
       group_, 0, ranks(), [weak = weak_from_this()](rank_part p) {
@@ -83,10 +96,18 @@ void outside_ranks::send(rank_part p) {
 }
 
 void outside_ranks::tell(uint64_t group, uint32_t rank, rank_command c) {
-  auto lock = std::lock_guard{mutex_};
+  auto bytes = c.kv_bytes();
+  auto lock = std::unique_lock{mutex_};
   // A node that is still to end has nothing to say any more.
-  if (group == group_ && links_[rank])
-    caf::anon_send(links_[rank], std::move(c));
+  auto is_over = [&] { return group != group_ || !links_[rank]; };
+  changed_.wait(lock, [&] {
+    return bytes == 0 || unread_[rank] == 0
+           || unread_[rank] + bytes <= max_unread || is_over();
+  });
+  if (is_over())
+    return;
+  unread_[rank] += bytes;
+  caf::anon_send(links_[rank], std::move(c));
 }
 
 } // namespace troupe

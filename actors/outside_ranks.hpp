@@ -1,6 +1,6 @@
 #pragma once
 
-#include <functional>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -31,12 +31,16 @@ public:
   void receive(rank_part p);
   /// A rank cannot go on with a group; no effect on later ones.
   void on(const rank_lost& m);
+  void on(const rank_taken& m);
 
   // -- what a node wants ------------------------------------------------------
 
   /// Begins a group with the ranks that have seats, for a new life of the node;
   /// the one before is over. If one has none, the group has lost it already.
   std::shared_ptr<node_ranks> renew();
+
+  /// Bytes of KV on their way to a rank at most; who has more to send waits.
+  static constexpr uint64_t max_unread = uint64_t{8} << 20;
 
 private:
   void send(rank_part p);
@@ -46,9 +50,11 @@ private:
   std::shared_ptr<const model> weights_;
   std::vector<part> heads_; ///< [ranks]
   std::mutex mutex_;
+  std::condition_variable changed_;
   // Under the mutex.
   uint64_t group_;
   std::vector<rank_link_actor> links_; ///< [ranks]; null: not there
+  std::vector<uint64_t> unread_;       ///< [ranks]
   std::shared_ptr<sent_ranks> current_;
 };
 

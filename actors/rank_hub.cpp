@@ -129,6 +129,7 @@ rank_hub(rank_hub_actor::stateful_pointer<rank_hub_state> self,
       [ranks](rank_part& m) { ranks->receive(std::move(m)); },
       [ranks](const rank_lost& m) { ranks->on(m); },
       [p](const rank_alive& m) { p->alive(m); },
+      [ranks](const rank_taken& m) { ranks->on(m); },
       [p](const deadline_tick& t) { p->tick(t); },
   };
 }

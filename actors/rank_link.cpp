@@ -37,6 +37,7 @@ public:
       return;
     auto hub = opts_.hub;
     auto rank = seat_->rank;
+    group_ = m.group;
     ranks_ = std::make_unique<sent_ranks>(
         m.group, rank, seat_->ranks,
         [hub](rank_part p) { caf::anon_send(hub, std::move(p)); });
@@ -61,6 +62,8 @@ public:
   }
 
   void on(rank_command& c) {
+    if (auto bytes = c.kv_bytes(); bytes > 0 && seat_)
+      self_->send(opts_.hub, rank_taken{group_, seat_->rank, bytes});
     if (worker_)
       self_->send(worker_, std::move(c));
   }
@@ -121,6 +124,7 @@ private:
   rank_link_options opts_;
   std::optional<rank_seat> seat_;
   time_point heard_{};
+  uint64_t group_ = 0;
   std::unique_ptr<sent_ranks> ranks_;
   rank_actor worker_;
 };

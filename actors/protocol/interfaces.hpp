@@ -230,6 +230,8 @@ using rank_hub_actor = caf::typed_actor<
     caf::reacts_to<rank_lost>,
     // From one that can.
     caf::reacts_to<rank_alive>,
+    // More KV may be sent.
+    caf::reacts_to<rank_taken>,
     // To itself.
     caf::reacts_to<deadline_tick>>;
 

@@ -353,6 +353,14 @@ struct rank_lost {
   auto fields() { return std::tie(group, rank, reason); }
 };
 
+/// Another process -> rank 0: so many bytes of KV have come.
+struct rank_taken {
+  uint64_t group = 0;
+  uint32_t rank = 0;
+  uint64_t bytes = 0;
+  auto fields() { return std::tie(group, rank, bytes); }
+};
+
 /// A sign of life of a rank, or of rank 0 to it.
 struct rank_alive {
   uint32_t rank = 0;

@@ -40,6 +40,13 @@ struct rank_command {
   std::vector<rank_row> rows;
   uint32_t layers = 0; ///< to compute then
   bool finishes = false;
+
+  size_t kv_bytes() const {
+    auto n = size_t{0};
+    for (auto& b : blocks)
+      n += b.bytes.size();
+    return n;
+  }
 };
 
 } // namespace troupe
