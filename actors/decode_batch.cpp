@@ -6,8 +6,7 @@
 namespace troupe {
 
 decode_batch::decode_batch(const node_options& opts, uint32_t max_tokens)
-    : engine_(opts.weights, engine_options{opts.threads, max_tokens, nullptr,
-                                           opts.activations}) {}
+    : engine_(opts, max_tokens) {}
 
 decoding* decode_batch::find(seq_id seq) {
   auto i = std::find_if(all_.begin(), all_.end(),
@@ -77,10 +76,10 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
     done.context += s.table.length() + 1;
   }
   rows_.insert(rows_.end(), chunks.begin(), chunks.end());
-  auto logits = engine_.forward(rows_);
+  auto logits = engine_->forward(rows_);
   ++steps_;
   largest_ = std::max(largest_, static_cast<uint32_t>(rows_.size()));
-  auto vocab = size_t{engine_.weights().params.vocab};
+  auto vocab = size_t{engine_->weights().params.vocab};
   if (logits)
     done.of_chunks = logits->subspan(count * vocab);
   else

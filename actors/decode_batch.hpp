@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "actors/node_options.hpp"
+#include "actors/node_ranks.hpp"
 #include "actors/send_handoff.hpp"
 #include "core/sampling/fused_sampler.hpp"
 
@@ -72,6 +72,9 @@ public:
     return std::erase_if(all_, std::move(p));
   }
 
+  /// Why no step can be computed any more: a rank was lost. Or null.
+  const error* failure() const { return engine_->failure(); }
+
   size_t size() const { return all_.size(); }
   uint64_t steps() const { return steps_; }
   uint32_t largest() const { return largest_; }
@@ -79,7 +82,7 @@ public:
 private:
   sequence_output advance(decoding& s, const result<sampled>& token);
 
-  engine engine_;
+  node_engine engine_;
   fused_sampler sampler_;
   std::deque<decoding> all_;   ///< the front ones go into the next step
   std::vector<decoding> turn_; ///< those that are in the step under way

@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/batch_controller.hpp"
+#include "actors/error.hpp"
 #include "actors/load_reporter.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/preempt_scheduler.hpp"
@@ -94,6 +95,9 @@ public:
     send_all();
     auto began = now();
     self_->state.step(began);
+    // What it had goes on elsewhere.
+    if (auto* lost = self_->state.failure())
+      return self_->quit(to_caf(*lost));
     auto ended = now();
     auto report = self_->state.stepped(ended - began, ended);
     if (controller_)

@@ -123,6 +123,9 @@ public:
   /// Asks the scheduler, if there is something to decide and it owes no plan.
   void look(time_point now);
 
+  /// Why this node computes nothing any more: a rank was lost. Or null.
+  const error* failure() const { return batch_->failure(); }
+
   bool has_step() const {
     return !stuck_ && batch_->size() + prefilling_.size() > 0;
   }

@@ -45,7 +45,8 @@ void decode_state::on(const batch_limits& limits) {
 void decode_state::tidy() {
   if (trimming_)
     trimming_ = opts_.arena->trim(spare_blocks, trim_bytes) > 0;
-  if (!compacting_ && ++since_look_ < compact_every)
+  // Other ranks know blocks by where they lie.
+  if (opts_.ranks || (!compacting_ && ++since_look_ < compact_every))
     return;
   since_look_ = 0;
   auto tables = std::vector<page_table*>{};

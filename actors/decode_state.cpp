@@ -8,11 +8,7 @@ namespace troupe {
 void decode_state::init(node_options opts) {
   opts_ = std::move(opts);
   scheduled_ = opts_.preempt;
-  limits_.rows = std::max(1u, opts_.max_batch);
-  limits_.tokens = opts_.prefill_chunk;
-  limits_.tokens_beside_rows = opts_.prefill_chunk;
-  // Whole blocks: what one chunk filled, others may share.
-  limits_.granularity = kv_block_tokens;
+  limits_ = limits_of(opts_);
   pool_.emplace(opts_.arena, opts_.blocks);
   index_.emplace(opts_.cached_blocks);
   batch_.emplace(opts_, limits_.most_tokens());

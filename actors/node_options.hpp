@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,8 +12,11 @@
 #include "core/kv/handoff.hpp"
 #include "core/model/model.hpp"
 #include "core/serving/batch_controller.hpp"
+#include "core/serving/step_plan.hpp"
 
 namespace troupe {
+
+class node_ranks;
 
 /// What a prefill or decode node is made of.
 struct node_options {
@@ -47,6 +51,20 @@ struct node_options {
   /// The same for all nodes that a sequence may come to.
   activation_type activations = activation_type::i16;
   handoff_timing timing;
+  /// The ranks that compute the node's steps with it, for this life of the
+  /// node; null: it computes alone.
+  std::shared_ptr<node_ranks> ranks;
 };
+
+/// What a step of a node with these options may hold.
+inline step_limits limits_of(const node_options& o) {
+  auto l = step_limits{};
+  l.rows = std::max(1u, o.max_batch);
+  l.tokens = o.prefill_chunk;
+  l.tokens_beside_rows = o.prefill_chunk;
+  // Whole blocks: what one chunk filled, others may share.
+  l.granularity = kv_block_tokens;
+  return l;
+}
 
 } // namespace troupe

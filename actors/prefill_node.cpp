@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/error.hpp"
 #include "actors/load_reporter.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/watched.hpp"
@@ -50,9 +51,13 @@ public:
     if (!timers_.due(t))
       return;
     self_->state.begin_step(now());
+    if (quit_if_alone())
+      return;
     send_all();
     auto began = now();
     self_->state.compute();
+    if (quit_if_alone())
+      return;
     self_->state.end_step(began, now());
     flush();
   }
@@ -78,6 +83,15 @@ public:
   }
 
 private:
+  // With a rank lost nothing is computed any more; what was to be goes on
+  // elsewhere.
+  bool quit_if_alone() {
+    auto* lost = self_->state.failure();
+    if (lost != nullptr)
+      self_->quit(to_caf(*lost));
+    return lost != nullptr;
+  }
+
   void send_all() {
     auto effects = self_->state.take_effects();
     // Tokens first: whoever hears of the handoff has them already.

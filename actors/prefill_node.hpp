@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "actors/node_options.hpp"
+#include "actors/node_ranks.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/send_handoff.hpp"
 #include "core/kv/prefix_index.hpp"
@@ -65,6 +65,9 @@ public:
   /// Hands over what was computed since `began`.
   void end_step(time_point began, time_point now);
 
+  /// Why this node computes nothing any more: a rank was lost. Or null.
+  const error* failure() const { return (*engine_)->failure(); }
+
   bool has_step() const;
   bool has_handoffs() const { return !jobs_.empty(); }
   node_status status() const;
@@ -109,7 +112,7 @@ private:
   void fail_and_drop(seq_id seq, const error& e);
 
   node_options opts_;
-  std::optional<engine> engine_;
+  std::optional<node_engine> engine_;
   std::optional<block_pool> pool_;
   std::optional<prefix_index> index_;
   fused_sampler sampler_;

@@ -12,9 +12,7 @@ void prefill_state::init(node_options opts) {
   // Whole blocks: what one chunk wrote, the next must not touch.
   opts_.prefill_chunk =
       std::max(opts_.prefill_chunk / kv_block_tokens, 1u) * kv_block_tokens;
-  engine_.emplace(opts_.weights,
-                  engine_options{opts_.threads, opts_.prefill_chunk, nullptr,
-                                 opts_.activations});
+  engine_.emplace(opts_, opts_.prefill_chunk);
   pool_.emplace(opts_.arena, opts_.blocks);
   index_.emplace(opts_.cached_blocks);
 }

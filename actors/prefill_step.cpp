@@ -78,7 +78,7 @@ void prefill_state::begin_step(time_point now) {
   row.table = &j.table;
   row.tokens = std::span{j.tokens}.subspan(c.first, c.count);
   row.want_logits = c.last;
-  if (auto ok = engine_->begin({&row, 1}); !ok)
+  if (auto ok = (*engine_)->begin({&row, 1}); !ok)
     return fail_and_drop(seq, ok.failure());
   chunk_ = c;
 }
@@ -87,10 +87,10 @@ void prefill_state::compute() {
   if (!chunk_)
     return;
   // The logits on their own: the last layers are on their way meanwhile.
-  if (auto layers = engine_->advance(chunk_->at_once))
+  if (auto layers = (*engine_)->advance(chunk_->at_once))
     chunk_->computed += layers;
   else
-    chunk_->logits = engine_->finish();
+    chunk_->logits = (*engine_)->finish();
 }
 
 void prefill_state::end_step(time_point began, time_point now) {

@@ -181,6 +181,7 @@ result<runtime_options> parse_config(const std::string& text,
   auto s = section{j, ""};
   s.text("model", o.model);
   s.number("threads", 1, 256, o.threads);
+  s.number("tensor_ranks", 1, node_plan::max_ranks, o.tensor_ranks);
   s.number("prefill_chunk", 1, 1u << 20, o.prefill_chunk);
   s.number("max_batch", 1, 4096, o.max_batch);
   s.flag("prefix_cache", o.prefix_cache);

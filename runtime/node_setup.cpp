@@ -70,7 +70,9 @@ node_options node_setup::node(const node_plan& plan, node_id id,
   if (options_.prefix_cache)
     n.cached_blocks = plan.cache.value_or(
         role == node_role::decode ? 0 : default_cache(layout_, n.blocks));
-  n.threads = plan.threads > 0 ? plan.threads : options_.threads;
+  auto ranks = ranks_of(options_, plan).ranks;
+  n.threads =
+      plan.threads > 0 ? plan.threads : std::max(1u, options_.threads / ranks);
   n.prefill_chunk = options_.prefill_chunk;
   n.max_batch = options_.max_batch;
   n.activations = options_.activations;
@@ -80,10 +82,46 @@ node_options node_setup::node(const node_plan& plan, node_id id,
   return n;
 }
 
+result<void> node_setup::prepare_ranks(const std::vector<node_plan>& plans) {
+  for (auto& plan : plans) {
+    auto [kind, n] = ranks_of(options_, plan);
+    if (options_.tensor_ranks > 1 && plan.sequence_ranks > 1)
+      return fail(errc::invalid_argument,
+                  "a node has tensor ranks or sequence ranks, not both");
+    if (n < 2 || ranks_.contains({kind, n}))
+      continue;
+    auto s = set_up_ranks(weights_, kind, n, layout_.dtype);
+    if (!s)
+      return s.failure();
+    ranks_.emplace(std::pair{kind, n}, std::move(*s));
+  }
+  return {};
+}
+
+node_options node_setup::start_node(caf::actor_system& system,
+                                    const node_plan& plan, node_id id,
+                                    node_role role) const {
+  auto n = node(plan, id, role);
+  auto [kind, ranks] = ranks_of(options_, plan);
+  if (ranks > 1)
+    n.ranks = start_local_ranks(system, ranks_.at({kind, ranks}), n);
+  return n;
+}
+
+rank_choice ranks_of(const runtime_options& options, const node_plan& plan) {
+  if (options.tensor_ranks > 1)
+    return {rank_kind::tensor, options.tensor_ranks};
+  return {rank_kind::sequence, std::max(1u, plan.sequence_ranks)};
+}
+
 result<runtime_options> completed(runtime_options options) {
   if (options.max_batch == 0 || options.prefill_chunk == 0)
     return fail(errc::invalid_argument,
                 "max_batch and prefill_chunk must be at least 1");
+  if (options.tensor_ranks == 0 || options.tensor_ranks > node_plan::max_ranks)
+    return fail(errc::invalid_argument,
+                "tensor_ranks must be a number from 1 to "
+                    + std::to_string(node_plan::max_ranks));
   if (options.threads == 0)
     options.threads = std::max(1u, std::thread::hardware_concurrency());
   options.prefill_chunk =
@@ -91,11 +129,13 @@ result<runtime_options> completed(runtime_options options) {
   return options;
 }
 
-std::string fingerprint(const model& weights, activation_type activations) {
+std::string fingerprint(const model& weights, activation_type activations,
+                        uint32_t tensor_ranks) {
   auto how = activations == activation_type::i8    ? "i8"
              : activations == activation_type::i16 ? "i16"
                                                    : "f32";
-  return weights.digest + ":" + how;
+  auto ranks = tensor_ranks > 1 ? ":" + std::to_string(tensor_ranks) : "";
+  return weights.digest + ":" + how + ranks;
 }
 
 } // namespace troupe

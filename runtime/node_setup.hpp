@@ -2,9 +2,10 @@
 
 #include <caf/fwd.hpp>
 
+#include <map>
 #include <memory>
 
-#include "actors/node_options.hpp"
+#include "actors/local_ranks.hpp"
 #include "runtime/runtime.hpp"
 
 namespace troupe {
@@ -19,7 +20,15 @@ public:
   /// A KV store for the nodes, if the options want one. Errors: io_error.
   result<void> start_store(caf::actor_system& system);
 
+  /// What the nodes of these plans need to have ranks. invalid_argument,
+  /// unsupported, if the model or the options do not allow them.
+  result<void> prepare_ranks(const std::vector<node_plan>& plans);
+
   node_options node(const node_plan& plan, node_id id, node_role role) const;
+
+  /// The same, with its ranks started if the plan wants some.
+  node_options start_node(caf::actor_system& system, const node_plan& plan,
+                          node_id id, node_role role) const;
 
   const kv_layout& layout() const { return layout_; }
   const kv_store_actor& store() const { return store_; }
@@ -31,7 +40,15 @@ private:
   kv_layout layout_;
   std::shared_ptr<block_arena> arena_;
   kv_store_actor store_;
+  std::map<std::pair<rank_kind, uint32_t>, rank_setup> ranks_;
 };
+
+/// How many ranks a node has, and how they share a step.
+struct rank_choice {
+  rank_kind kind = rank_kind::tensor;
+  uint32_t ranks = 1;
+};
+rank_choice ranks_of(const runtime_options& options, const node_plan& plan);
 
 /// Of the processors that compute the same bits.
 inline constexpr auto isa_class = "x86_64";
@@ -40,7 +57,9 @@ inline constexpr auto isa_class = "x86_64";
 result<runtime_options> completed(runtime_options options);
 
 /// What all nodes that a sequence may come to have to be the same in, beside
-/// the KV's layout: "DIGEST:i8".
-std::string fingerprint(const model& weights, activation_type activations);
+/// the KV's layout: "DIGEST:i8",
+/// of two ranks and more "DIGEST:i8:2".
+std::string fingerprint(const model& weights, activation_type activations,
+                        uint32_t tensor_ranks = 1);
 
 } // namespace troupe

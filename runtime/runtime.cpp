@@ -131,8 +131,8 @@ struct runtime::impl {
 result<void> runtime::impl::open_cluster() {
   auto& o = *options.cluster;
   auto m = membership_options{};
-  m.cluster = {fingerprint(*weights, options.activations), setup->layout(),
-               isa_class};
+  m.cluster = {fingerprint(*weights, options.activations, options.tensor_ranks),
+               setup->layout(), isa_class};
   m.life = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(
           std::chrono::system_clock::now().time_since_epoch())
@@ -166,21 +166,25 @@ result<void> runtime::impl::start() {
     registry = system->spawn(troupe::registry, status_patience);
   else if (auto ok = open_cluster(); !ok)
     return ok.failure();
+  for (auto* plans :
+       {&options.nodes.prefill, &options.nodes.decode, &options.nodes.mixed})
+    if (auto ok = setup->prepare_ranks(*plans); !ok)
+      return ok.failure();
   auto id = node_id{0};
   for (auto& plan : options.nodes.prefill) {
-    auto n = setup->node(plan, ++id, node_role::prefill);
-    prefill.push_back(system->spawn<caf::detached>(prefill_node, n));
-    caf::anon_send(registry, add_prefill{n.id, prefill.back()});
+    auto n = setup->start_node(*system, plan, ++id, node_role::prefill);
+    prefill.push_back(system->spawn<caf::detached>(prefill_node, std::move(n)));
+    caf::anon_send(registry, add_prefill{id, prefill.back()});
   }
   for (auto& plan : options.nodes.decode) {
-    auto n = setup->node(plan, ++id, node_role::decode);
-    decode.push_back(system->spawn<caf::detached>(decode_node, n));
-    caf::anon_send(registry, add_decode{n.id, decode.back()});
+    auto n = setup->start_node(*system, plan, ++id, node_role::decode);
+    decode.push_back(system->spawn<caf::detached>(decode_node, std::move(n)));
+    caf::anon_send(registry, add_decode{id, decode.back()});
   }
   for (auto& plan : options.nodes.mixed) {
-    auto n = setup->node(plan, ++id, node_role::mixed);
-    mixed.push_back(system->spawn<caf::detached>(decode_node, n));
-    caf::anon_send(registry, add_mixed{n.id, mixed.back()});
+    auto n = setup->start_node(*system, plan, ++id, node_role::mixed);
+    mixed.push_back(system->spawn<caf::detached>(decode_node, std::move(n)));
+    caf::anon_send(registry, add_mixed{id, mixed.back()});
   }
   auto g = gateway_options{};
   g.registry = registry;

@@ -23,6 +23,11 @@ struct runtime_options {
   topology nodes; ///< by default one mixed node
   /// Threads of each node's engine; 0: the machine's cores.
   unsigned threads = 0;
+  /// Ranks that share the weights of each node, threads of this process; each
+  /// computes with the node's threads, by default so many that all together are
+  /// as many as without ranks. Tokens are those of that many ranks, which are
+  /// not always those of one; see docs/parallel.md.
+  uint32_t tensor_ranks = 1;
   /// How KV is stored; by default float32 if the weights are, else float16.
   std::optional<kv_dtype> kv;
   /// Tokens of one step that prefills, and of a mixed node's decoding rows

@@ -105,12 +105,15 @@ private:
       return complain(where + " must be an object");
     auto n = node_plan{};
     for (auto& [key, value] : j.items()) {
-      if (key != "threads" && key != "blocks" && key != "cache")
-        return complain(
-            where + " has an unknown key \"" + key
-            + "\"; there are \"threads\", \"blocks\" and \"cache\"");
+      auto ranks = key == "sequence_ranks";
+      if (key != "threads" && key != "blocks" && key != "cache" && !ranks)
+        return complain(where + " has an unknown key \"" + key
+                        + "\"; there are \"threads\", \"blocks\", \"cache\" "
+                          "and \"sequence_ranks\"");
       auto least = uint64_t{key == "cache" ? 0u : 1u};
-      auto most = uint64_t{key == "threads" ? 256u : 1u << 24};
+      auto most = uint64_t{key == "threads" ? 256u
+                           : ranks          ? node_plan::max_ranks
+                                            : 1u << 24};
       if (!value.is_number_unsigned() || value.get<uint64_t>() < least
           || value.get<uint64_t>() > most)
         return complain(where + "." + key + " must be a number from "
@@ -121,6 +124,8 @@ private:
         n.threads = x;
       else if (key == "blocks")
         n.blocks = x;
+      else if (ranks)
+        n.sequence_ranks = x;
       else
         n.cache = x;
     }

@@ -28,6 +28,10 @@ struct node_plan {
   /// Of these, blocks kept for prompts that begin alike; 0: none. Without it
   /// the runtime's default.
   std::optional<uint32_t> cache;
+  /// Ranks that share the tokens of a step, for long prompts; each has the
+  /// whole model, and `threads` threads. See docs/parallel.md.
+  uint32_t sequence_ranks = 1;
+  static constexpr uint32_t max_ranks = 64;
 };
 
 /// Which nodes a process runs; none at all: the runtime's default. Requests go

@@ -79,4 +79,62 @@ typename Inspector::result_type inspect(Inspector& f, kv_chunk& x) {
   }
 }
 
+/// Lets numbers travel as they lie in memory. `most`: elements at most.
+template <class Inspector, class Vector>
+typename Inspector::result_type inspect_raw(Inspector& f, Vector& xs,
+                                            uint64_t most) {
+  constexpr auto size = sizeof(typename Vector::value_type);
+  if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
+    auto n = static_cast<uint64_t>(xs.size());
+    if (auto e = f(n))
+      return e;
+    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
+  } else if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
+    uint64_t n = 0;
+    if (auto e = f(n))
+      return e;
+    if (n > most)
+      return caf::sec::invalid_argument;
+    xs.resize(n);
+    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
+  } else {
+    return f(xs.size());
+  }
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, rank_part& x) {
+  if constexpr (
+      std::is_base_of_v<
+          caf::serializer,
+          Inspector> || std::is_base_of_v<caf::deserializer, Inspector>) {
+    if (auto e = f(x.group, x.from, x.to, x.number, x.kind, x.first, x.total))
+      return e;
+    return inspect_raw(f, x.values, rank_part::max_piece);
+  } else {
+    return f(caf::meta::type_name("rank_part"), x.group, x.from, x.to, x.number,
+             x.kind, x.first, x.total);
+  }
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, rank_block& x) {
+  if constexpr (
+      std::is_base_of_v<
+          caf::serializer,
+          Inspector> || std::is_base_of_v<caf::deserializer, Inspector>) {
+    if (auto e = f(x.number))
+      return e;
+    return inspect_raw(f, x.bytes, max_wire_bytes);
+  } else {
+    return f(caf::meta::type_name("rank_block"), x.number, x.bytes.size());
+  }
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, rank_command& x) {
+  return f(x.number, x.forgotten, x.blocks, x.begins, x.rows, x.layers,
+           x.finishes);
+}
+
 } // namespace troupe

@@ -193,6 +193,48 @@ using batch_controller_actor = caf::typed_actor<
     // to be a batch_limits_sink.
     caf::reacts_to<step_report>>;
 
+// -- ranks of one node --------------------------------------------------------
+
+/// A rank other than 0 (see docs/parallel.md).
+using rank_actor = caf::typed_actor<
+    // In the order of their numbers.
+    caf::reacts_to<rank_command>>;
+
+/// A rank's side of the connection between its process and that of rank 0.
+using rank_link_actor = rank_actor::extend<
+    // A new group: begins anew, without KV.
+    caf::reacts_to<rank_renew>,
+    // Of another rank.
+    caf::reacts_to<rank_part>,
+    // Answered in kind.
+    caf::reacts_to<rank_alive>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
+/// A process wants to be a rank.
+struct join_ranks {
+  uint32_t version = rank_protocol_version;
+  std::string model;
+  std::string isa;
+  rank_link_actor link;
+  auto fields() { return std::tie(version, model, isa, link); }
+};
+
+/// Rank 0's side of the connections to its ranks.
+using rank_hub_actor = caf::typed_actor<
+    // A free rank; or unsupported, layout_mismatch, overloaded.
+    caf::replies_to<join_ranks>::with<rank_seat>,
+    // For rank 0, or passed on to another one.
+    caf::reacts_to<rank_part>,
+    // From a rank that cannot go on.
+    caf::reacts_to<rank_lost>,
+    // From one that can.
+    caf::reacts_to<rank_alive>,
+    // More KV may be sent.
+    caf::reacts_to<rank_taken>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
 // -- control plane ------------------------------------------------------------
 
 /// Nodes for one sequence. A mixed node does all by itself: then it is

@@ -8,6 +8,10 @@
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
 #include "core/cluster/messages.hpp"
+#include "core/cluster/rank_seats.hpp"
+#include "core/engine/rank_command.hpp"
+#include "core/parallel/part_inbox.hpp"
+#include "core/parallel/rank_kind.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
 #include "core/serving/node_load.hpp"
@@ -316,6 +320,51 @@ struct dial_peer {
 struct peer_reached {
   uint8_t detail = 0;
   auto fields() { return std::tie(detail); }
+};
+
+/// Rank 0 -> another process: you are this rank.
+struct rank_seat {
+  uint32_t rank = 0;
+  uint32_t ranks = 0;
+  rank_kind kind = rank_kind::tensor;
+  /// Tokens of a step at most.
+  uint32_t max_tokens = 0;
+  kv_dtype kv = kv_dtype::f16;
+  /// A sign of life comes once an interval, and is answered; without one for
+  /// the timeout the other side is gone.
+  int64_t interval_ns = 0;
+  int64_t timeout_ns = 0;
+  auto fields() {
+    return std::tie(rank, ranks, kind, max_tokens, kv, interval_ns, timeout_ns);
+  }
+};
+
+/// Rank 0 -> another process: a group begins; the one before is over.
+struct rank_renew {
+  uint64_t group = 0;
+  auto fields() { return std::tie(group); }
+};
+
+/// Another process -> rank 0: this rank does not go on.
+struct rank_lost {
+  uint64_t group = 0;
+  uint32_t rank = 0;
+  std::string reason;
+  auto fields() { return std::tie(group, rank, reason); }
+};
+
+/// Another process -> rank 0: so many bytes of KV have come.
+struct rank_taken {
+  uint64_t group = 0;
+  uint32_t rank = 0;
+  uint64_t bytes = 0;
+  auto fields() { return std::tie(group, rank, bytes); }
+};
+
+/// A sign of life of a rank, or of rank 0 to it.
+struct rank_alive {
+  uint32_t rank = 0;
+  auto fields() { return std::tie(rank); }
 };
 
 /// A session's last word to its gateway.

@@ -25,6 +25,7 @@ struct watch_nodes;
 struct join_node;
 struct node_ready;
 struct registry_found;
+struct join_ranks;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -93,4 +94,12 @@ CAF_ADD_TYPE_ID(troupe, (troupe::watch_nodes))
 CAF_ADD_TYPE_ID(troupe, (troupe::join_node))
 CAF_ADD_TYPE_ID(troupe, (troupe::node_ready))
 CAF_ADD_TYPE_ID(troupe, (troupe::registry_found))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_command))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_part))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_seat))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_renew))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_lost))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_alive))
+CAF_ADD_TYPE_ID(troupe, (troupe::join_ranks))
+CAF_ADD_TYPE_ID(troupe, (troupe::rank_taken))
 CAF_END_TYPE_ID_BLOCK(troupe)

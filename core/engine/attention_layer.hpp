@@ -8,6 +8,8 @@
 
 namespace troupe {
 
+class kv_gather;
+
 /// A variant of attention: what it keeps of a token, and what a layer does with
 /// it.
 class attention_layer {
@@ -39,7 +41,9 @@ struct compute_needs {
 struct attention_variant {
   kv_layout (*layout)(const hparams& p, kv_dtype t);
   compute_needs (*needs)(const hparams& p);
-  std::unique_ptr<attention_layer> (*make)(const model& m, uint32_t max_tokens);
+  /// `gather`: of tensor ranks, if rank 0 keeps the KV of all heads; or null.
+  std::unique_ptr<attention_layer> (*make)(const model& m, uint32_t max_tokens,
+                                           kv_gather* gather);
 };
 
 /// Multi-head attention in which query heads may share the KV of a head.

@@ -4,7 +4,9 @@
 #include <span>
 
 #include "core/base/ids.hpp"
+#include "core/base/result.hpp"
 #include "core/kv/page_table.hpp"
+#include "core/model/hparams.hpp"
 
 namespace troupe {
 
@@ -19,5 +21,10 @@ struct batch_row {
   /// Logits of every token (for likelihoods); includes the last.
   bool want_all_logits = false;
 };
+
+/// Whether a model can compute these rows in a step of up to `max_tokens`.
+/// invalid_argument, context_exceeded. REQUIRES: their tables have room.
+result<void> check(std::span<const batch_row> batch, const hparams& p,
+                   uint32_t max_tokens);
 
 } // namespace troupe

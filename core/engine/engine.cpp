@@ -10,9 +10,12 @@
 #include "core/engine/attention_layer.hpp"
 #include "core/engine/feed_forward.hpp"
 #include "core/engine/packed_weights.hpp"
+#include "core/engine/rank_leader.hpp"
 #include "core/engine/rank_rows.hpp"
 #include "core/engine/scattered_attention.hpp"
 #include "core/engine/step.hpp"
+#include "core/parallel/kv_gather.hpp"
+#include "core/parallel/rank_kind.hpp"
 #include "core/parallel/tensor_shard.hpp"
 #include "core/tensor/matmul.hpp"
 #include "core/tensor/norm.hpp"
@@ -35,12 +38,29 @@ compute_needs needs_of(const hparams& p, const engine_options& options) {
   return needs;
 }
 
+std::unique_ptr<kv_gather> gather_for(const hparams& p,
+                                      const engine_options& options) {
+  if (options.tensor_ranks == nullptr || options.whole == nullptr
+      || p.mla.kv_rank > 0)
+    return nullptr;
+  auto& ranks = *options.tensor_ranks;
+  auto heads = kv_heads_of(*options.whole, rank_kind::tensor, ranks.ranks());
+  assert(heads);
+  return std::make_unique<kv_gather>(ranks, std::move(*heads), p.head_dim,
+                                     p.values_of_head());
+}
+
 } // namespace
 
 struct engine::impl {
   impl(std::shared_ptr<const model> weights, engine_options options);
 
-  result<void> check(std::span<const batch_row> batch) const;
+  /// Tells the other ranks of a step, if they are to be told.
+  void lead(std::span<const batch_row> batch, uint32_t layers, bool finishes);
+  result<void> begin(std::span<const batch_row> batch);
+  uint32_t advance(uint32_t layers);
+  std::span<const float> finish();
+
   void plan(std::span<const batch_row> batch);
   void embed();
   void run_layer(uint32_t layer);
@@ -88,6 +108,9 @@ struct engine::impl {
   const model_weights* w = nullptr;
   collective* tensor;    ///< or null
   collective* scattered; ///< or null
+  const model* whole;    ///< of tensor ranks, or null
+  rank_leader* leader;   ///< or null
+  std::unique_ptr<kv_gather> gather;
   const uint32_t max_tokens;
   const compute_needs needs;
   compute c;
@@ -106,20 +129,22 @@ struct engine::impl {
   std::vector<size_t> wanted_of; ///< [ranks]: values of wanted rows
 
   // The step under way.
-  std::optional<uint32_t> next_layer;                 ///< none is, if nothing
+  std::optional<uint32_t> next_layer; ///< none is, if nothing
+  bool led = false;                   ///< the other ranks are at it, too
   std::vector<std::pair<page_table*, uint32_t>> ends; ///< lengths afterwards
 };
 
 engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
     : m(std::move(weights)), p(m->params), tensor(options.tensor_ranks),
-      scattered(options.sequence_ranks),
+      scattered(options.sequence_ranks), whole(options.whole),
+      leader(options.leader), gather(gather_for(p, options)),
       max_tokens(std::max(options.max_tokens_per_step, 1u)),
       needs(needs_of(p, options)),
       c(std::max(options.threads, 1u), kernels_of(options),
         needs.scratch_floats, options.activations, max_tokens, needs.widest),
       attention(scattered != nullptr
                     ? make_scattered_attention(*m, max_tokens, *scattered)
-                    : attention_of(p).make(*m, max_tokens)),
+                    : attention_of(p).make(*m, max_tokens, gather.get())),
       ffn(p, max_tokens), x(max_tokens, p.hidden), normed(max_tokens, p.hidden),
       branch(max_tokens, p.hidden), out(max_tokens, p.vocab),
       mine(tensor != nullptr ? max_tokens : 0, p.vocab),
@@ -139,30 +164,55 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
 
 // -- the step -----------------------------------------------------------------
 
-result<void> engine::impl::check(std::span<const batch_row> batch) const {
-  auto total = size_t{0};
-  for (auto& row : batch) {
-    if (row.tokens.empty())
-      return fail(errc::invalid_argument, "a row of the batch has no tokens");
-    for (auto id : row.tokens)
-      if (id < 0 || static_cast<uint32_t>(id) >= p.vocab)
-        return fail(errc::invalid_argument,
-                    "token id " + std::to_string(id)
-                        + " is not in the vocabulary of "
-                        + std::to_string(p.vocab));
-    if (row.table->length() + row.tokens.size() > p.context)
-      return fail(errc::context_exceeded,
-                  std::to_string(row.table->length() + row.tokens.size())
-                      + " tokens do not fit the model's context of "
-                      + std::to_string(p.context));
-    assert(row.table->length() + row.tokens.size() <= row.table->room());
-    total += row.tokens.size();
+void engine::impl::lead(std::span<const batch_row> batch, uint32_t layers,
+                        bool finishes) {
+  led = leader != nullptr && !batch.empty();
+  if (led)
+    leader->begin(batch, layers, finishes);
+}
+
+result<void> engine::impl::begin(std::span<const batch_row> batch) {
+  plan(batch);
+  next_layer = p.layers;
+  if (batch.empty())
+    return {};
+  attention->plan(c, rows, batch[0].table->lease(0).layout());
+  embed();
+  if (auto* lost = failure()) {
+    next_layer.reset();
+    return *lost;
   }
-  if (total > max_tokens)
-    return fail(errc::invalid_argument, std::to_string(total)
-                                            + " tokens in a step of at most "
-                                            + std::to_string(max_tokens));
+  next_layer = 0;
   return {};
+}
+
+uint32_t engine::impl::advance(uint32_t layers) {
+  if (!next_layer)
+    return 0;
+  auto first = *next_layer;
+  auto end = first + std::min(layers, p.layers - first);
+  for (auto layer = first; layer < end; ++layer) {
+    run_layer(layer);
+    if (failure() != nullptr)
+      return 0;
+  }
+  next_layer = end;
+  return end - first;
+}
+
+std::span<const float> engine::impl::finish() {
+  assert(failure() != nullptr || next_layer == p.layers);
+  next_layer.reset();
+  if (failure() != nullptr)
+    return {};
+  auto got = logits();
+  if (failure() != nullptr)
+    return {};
+  for (auto [table, length] : ends)
+    table->set_length(length);
+  if (std::exchange(led, false))
+    leader->finished();
+  return got;
 }
 
 void engine::impl::plan(std::span<const batch_row> batch) {
@@ -282,16 +332,26 @@ engine::~engine() = default;
 
 kv_layout engine::layout(kv_dtype t) const {
   auto& e = *impl_;
-  return e.scattered != nullptr ? scattered_layout(e.p, t, *e.scattered)
-                                : kv_layout_of(e.p, t);
+  if (e.scattered != nullptr)
+    return scattered_layout(e.p, t, *e.scattered);
+  if (e.whole != nullptr && e.tensor != nullptr && e.tensor->rank() == 0)
+    return kv_layout_of(e.whole->params, t);
+  return kv_layout_of(e.p, t);
 }
 
 result<std::span<const float>>
 engine::forward(std::span<const batch_row> rows) {
-  if (auto ok = begin(rows); !ok)
+  auto& e = *impl_;
+  if (auto ok = check(rows, e.p, e.max_tokens); !ok)
     return ok.failure();
-  advance(impl_->p.layers);
-  auto logits = finish();
+  if (auto* lost = failure())
+    return *lost;
+  // One word to the other ranks for all of it.
+  e.lead(rows, e.p.layers, true);
+  if (auto ok = e.begin(rows); !ok)
+    return ok.failure();
+  e.advance(e.p.layers);
+  auto logits = e.finish();
   if (auto* lost = failure())
     return *lost;
   return logits;
@@ -300,49 +360,26 @@ engine::forward(std::span<const batch_row> rows) {
 result<void> engine::begin(std::span<const batch_row> rows) {
   auto& e = *impl_;
   e.next_layer.reset();
-  if (auto ok = e.check(rows); !ok)
+  if (auto ok = check(rows, e.p, e.max_tokens); !ok)
     return ok.failure();
-  e.plan(rows);
-  e.next_layer = e.p.layers;
-  if (rows.empty())
-    return {};
-  e.attention->plan(e.c, e.rows, rows[0].table->lease(0).layout());
-  e.embed();
-  if (auto* lost = failure()) {
-    e.next_layer.reset();
+  if (auto* lost = failure())
     return *lost;
-  }
-  e.next_layer = 0;
-  return {};
+  e.lead(rows, 0, false);
+  return e.begin(rows);
 }
 
 uint32_t engine::advance(uint32_t layers) {
   auto& e = *impl_;
-  if (!e.next_layer)
-    return 0;
-  auto first = *e.next_layer;
-  auto end = first + std::min(layers, e.p.layers - first);
-  for (auto layer = first; layer < end; ++layer) {
-    e.run_layer(layer);
-    if (failure() != nullptr)
-      return 0;
-  }
-  e.next_layer = end;
-  return end - first;
+  if (e.led && e.next_layer && e.next_layer < e.p.layers)
+    e.leader->advance(layers);
+  return e.advance(layers);
 }
 
 std::span<const float> engine::finish() {
   auto& e = *impl_;
-  assert(failure() != nullptr || e.next_layer == e.p.layers);
-  e.next_layer.reset();
-  if (failure() != nullptr)
-    return {};
-  auto logits = e.logits();
-  if (failure() != nullptr)
-    return {};
-  for (auto [table, length] : e.ends)
-    table->set_length(length);
-  return logits;
+  if (e.led)
+    e.leader->finish();
+  return e.finish();
 }
 
 const error* engine::failure() const {

@@ -12,6 +12,7 @@
 namespace troupe {
 
 class collective;
+class rank_leader;
 struct kernels;
 
 struct engine_options {
@@ -32,11 +33,17 @@ struct engine_options {
 
   /// Tensor parallelism: the engine's model is this rank's shard (load_shard).
   collective* tensor_ranks = nullptr;
+  /// The model that it is a shard of. With it rank 0 keeps all KV, as with
+  /// sequence_ranks; without, each rank has that of its own heads alone.
+  const model* whole = nullptr;
   /// Sequence parallelism: the ranks have the whole model, and each computes
   /// some of a step's tokens. Rank 0 keeps all KV and gets the logits; the
   /// others keep the KV of some heads (engine::layout), and get no logits.
   /// REQUIRES: sequence_scatter::check.
   collective* sequence_ranks = nullptr;
+  /// At rank 0, if the others are not called but told what to do
+  /// (rank_follower): hears of every call.
+  rank_leader* leader = nullptr;
 };
 
 /// The KV blocks that an engine of this model needs.

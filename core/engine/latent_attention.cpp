@@ -102,7 +102,9 @@ compute_needs needs_of(const hparams& p) {
                    multiply_heads_scratch_floats(std::max(rank, plain)))};
 }
 
-std::unique_ptr<attention_layer> make(const model& m, uint32_t max_tokens) {
+// The vectors are those of all heads: nothing is to be gathered.
+std::unique_ptr<attention_layer> make(const model& m, uint32_t max_tokens,
+                                      kv_gather*) {
   return std::make_unique<layers>(m, max_tokens);
 }
 

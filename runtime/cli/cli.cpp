@@ -10,6 +10,8 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "runtime/topology.hpp"
+
 namespace troupe::cli {
 
 int report(const error& e) {
@@ -123,6 +125,15 @@ kv_dtype parse_kv(const std::string& value) {
   if (value == "i8")
     return kv_dtype::i8;
   return value == "f32" ? kv_dtype::f32 : kv_dtype::f16;
+}
+
+CLI::Option* add_tensor_ranks_option(CLI::App* sub, uint32_t& value) {
+  return sub
+      ->add_option("--tensor-ranks", value,
+                   "ranks that share a node's weights; tokens are those of so "
+                   "many")
+      ->check(CLI::Range(1u, node_plan::max_ranks))
+      ->capture_default_str();
 }
 
 CLI::Option* add_activations_option(CLI::App* sub, std::string& value) {

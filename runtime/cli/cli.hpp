@@ -67,6 +67,9 @@ kv_dtype parse_kv(const std::string& value);
 /// `--activations`: what they are rounded to before they meet quantised
 /// weights. `value` is the default.
 CLI::Option* add_activations_option(CLI::App* sub, std::string& value);
+
+/// `--tensor-ranks`.
+CLI::Option* add_tensor_ranks_option(CLI::App* sub, uint32_t& value);
 activation_type parse_activations(const std::string& value);
 
 /// A float in as few digits as tell it apart from all others; null for what

@@ -25,6 +25,7 @@ struct run_options {
   generate_request request;
   std::vector<std::string> bias;
   unsigned threads = 0;
+  uint32_t tensor_ranks = 1;
   std::string topology = "1";
   std::string kv;
   bool no_parse_special = false;
@@ -213,6 +214,7 @@ int run(run_options& o) {
   opts.model = o.model;
   opts.nodes = std::move(*nodes);
   opts.threads = o.threads;
+  opts.tensor_ranks = o.tensor_ranks;
   opts.prefix_cache = !o.no_prefix_cache;
   opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
@@ -354,6 +356,7 @@ Examples:
                   "PREFILLxDECODE, such as 2x3, or a JSON file")
       ->capture_default_str()
       ->group(group);
+  add_tensor_ranks_option(sub, o->tensor_ranks)->group(group);
   add_kv_option(sub, o->kv)->group(group);
   sub->add_flag("--no-prefix-cache", o->no_prefix_cache,
                 "compute every prompt wholly, also what others began with")

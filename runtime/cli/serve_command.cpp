@@ -5,7 +5,6 @@
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
-#include "runtime/cluster/node_host.hpp"
 #include "runtime/config.hpp"
 
 namespace troupe::cli {
@@ -16,8 +15,6 @@ void say(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-// -- serve -------------------------------------------------------------------
-
 struct serve_flags {
   std::string config;
   std::string model;
@@ -25,6 +22,7 @@ struct serve_flags {
   std::string topology;
   tls_flags tls;
   unsigned threads = 0;
+  uint32_t tensor_ranks = 1;
 };
 
 result<runtime_options> options_of(const serve_flags& f) {
@@ -42,6 +40,8 @@ result<runtime_options> options_of(const serve_flags& f) {
     o.model = default_model();
   if (f.threads > 0)
     o.threads = f.threads;
+  if (f.tensor_ranks > 1)
+    o.tensor_ranks = f.tensor_ranks;
   if (!o.cluster)
     o.cluster.emplace();
   if (!f.listen.empty()) {
@@ -86,60 +86,6 @@ int serve(const serve_flags& f) {
   return exit_ok;
 }
 
-// -- node --------------------------------------------------------------------
-
-struct node_flags {
-  std::string model = default_model();
-  std::string role = "mixed";
-  std::string name;
-  std::string join;
-  std::string listen = "127.0.0.1:0";
-  std::string advertise;
-  tls_flags tls;
-  unsigned threads = 0;
-  uint32_t blocks = 0;
-  std::string kv;
-  std::string activations = "i8";
-};
-
-int node(const node_flags& f) {
-  auto interrupts = interrupt_watch{};
-  auto o = node_host_options{};
-  o.role = f.role == "prefill"  ? node_role::prefill
-           : f.role == "decode" ? node_role::decode
-                                : node_role::mixed;
-  auto join = parse_address(f.join);
-  if (!join)
-    return report(join.failure());
-  auto listen = parse_address(f.listen);
-  if (!listen)
-    return report(listen.failure());
-  auto tls = files_of(f.tls);
-  if (!tls)
-    return report(tls.failure());
-  o.runtime.model = f.model;
-  o.runtime.threads = f.threads;
-  o.runtime.activations = parse_activations(f.activations);
-  if (!f.kv.empty())
-    o.runtime.kv = parse_kv(f.kv);
-  o.plan.blocks = f.blocks;
-  o.name = f.name;
-  o.join = *join;
-  o.listen = *listen;
-  o.advertise = f.advertise;
-  o.tls = std::move(*tls);
-  o.news = [](const std::string& what, const std::string& why) {
-    say(why.empty() ? what : what + ": " + why);
-  };
-  auto host = node_host::start(std::move(o));
-  if (!host)
-    return report(host.failure());
-  interrupts.on_interrupt([&] { host->leave(); });
-  auto ok = host->wait();
-  interrupts.on_interrupt(nullptr);
-  return ok ? exit_ok : report(ok.failure());
-}
-
 } // namespace
 
 void add_serve(CLI::App& app, action& chosen) {
@@ -170,51 +116,9 @@ Examples:
   sub->add_option("--threads", f->threads,
                   "threads of each own node; default: all cores")
       ->check(CLI::Range(1, 256));
+  add_tensor_ranks_option(sub, f->tensor_ranks);
   add_tls_options(sub, f->tls);
   sub->callback([f, &chosen] { chosen = [f] { return serve(*f); }; });
-}
-
-void add_node(CLI::App& app, action& chosen) {
-  auto f = std::make_shared<node_flags>();
-  auto* sub = app.add_subcommand("node", "be a node of a cluster");
-  sub->footer(R"(
-Joins the cluster whose front is troupe serve, and computes for it: prompts, or
-tokens, or both. Joins again by itself whenever it was cut off or the front was
-started anew. Ctrl-C, SIGTERM and troupe drain take it out of service: what it
-has moves to other nodes, and it ends.
-
-Model, --kv and --activations must be those of the cluster: tokens do not depend
-on the node that makes them.
-
-Examples:
-  troupe node --join 127.0.0.1:7070
-  troupe node --join front:7070 --role prefill --name red --listen 0.0.0.0:7080 \
-    --advertise red --tls-cert red.pem --tls-key red.key --tls-ca ca.pem
-)");
-  sub->add_option("--join", f->join, "the cluster's front")
-      ->type_name("HOST:PORT")
-      ->required();
-  sub->add_option("--role", f->role, "what it computes")
-      ->check(CLI::IsMember({"prefill", "decode", "mixed"}))
-      ->capture_default_str();
-  sub->add_option("-m,--model", f->model, "GGUF file or directory")
-      ->capture_default_str();
-  sub->add_option("--name", f->name,
-                  "its name in the cluster; default: HOST-PID");
-  sub->add_option("--threads", f->threads, "default: all cores")
-      ->check(CLI::Range(1, 256));
-  sub->add_option("--blocks", f->blocks, "KV blocks, of 16 tokens each")
-      ->check(CLI::Range(1, 1 << 24));
-  add_kv_option(sub, f->kv);
-  add_activations_option(sub, f->activations);
-  sub->add_option("--listen", f->listen,
-                  "where other nodes reach it; port 0: any")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  sub->add_option("--advertise", f->advertise,
-                  "the host that others are told; default: that of --listen");
-  add_tls_options(sub, f->tls);
-  sub->callback([f, &chosen] { chosen = [f] { return node(*f); }; });
 }
 
 } // namespace troupe::cli

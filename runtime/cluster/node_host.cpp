@@ -10,6 +10,8 @@
 #include "actors/decode_node.hpp"
 #include "actors/node_agent.hpp"
 #include "actors/prefill_node.hpp"
+#include "actors/rank_hub.hpp"
+#include "core/parallel/tensor_shard.hpp"
 #include "runtime/cluster/connector.hpp"
 #include "runtime/cluster/let_go.hpp"
 #include "runtime/node_setup.hpp"
@@ -41,6 +43,9 @@ const char* word_for(news_kind k) {
   return "";
 }
 
+constexpr auto rank_interval = std::chrono::milliseconds{500};
+constexpr auto rank_timeout = std::chrono::seconds{2};
+
 uint64_t random_seed() {
   auto source = std::random_device{};
   return uint64_t{source()} << 32 | source();
@@ -65,6 +70,11 @@ struct node_host::impl {
     if (!system)
       return;
     auto self = caf::scoped_actor{*system, true};
+    // It may have an agent begin.
+    if (hub) {
+      caf::anon_send_exit(hub, caf::exit_reason::user_shutdown);
+      self->wait_for(hub);
+    }
     // Either uses what goes then.
     if (agent) {
       caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
@@ -78,6 +88,8 @@ struct node_host::impl {
       caf::anon_send_exit(dialer, caf::exit_reason::user_shutdown);
       self->wait_for(dialer);
     }
+    let_go(hub);
+    hub = nullptr;
     agent = nullptr;
     light = nullptr;
     dialer = nullptr;
@@ -91,6 +103,10 @@ struct node_host::impl {
   }
 
   result<void> start();
+  result<void> open_ranks();
+  void join();
+  void lost_a_rank(const error& why);
+  node_handles start_node(node_id id);
   void hear(const agent_news& n);
 
   node_host_options options;
@@ -105,8 +121,14 @@ struct node_host::impl {
   std::unique_ptr<cluster_transport> transport;
   connector_actor dialer;
   beacon_actor light;
-  std::vector<caf::actor> nodes; ///< the agent's, until it has ended
-  node_agent_actor agent;
+  std::vector<caf::actor> nodes; ///< the agent's, under the mutex until then
+  node_address reached;          ///< where this process listens
+  // With ranks of other processes.
+  std::shared_ptr<outside_ranks> outside;
+  rank_hub_actor hub;
+  uint16_t ranks_port = 0;
+  bool leaving = false;   ///< under the mutex
+  node_agent_actor agent; ///< under the mutex; null until all ranks are there
 };
 
 void node_host::impl::hear(const agent_news& n) {
@@ -140,37 +162,110 @@ result<void> node_host::impl::start() {
       transport->publish(light, options.listen.port, options.listen.host);
   if (!bound)
     return bound.failure();
+  reached = {options.advertise.empty() ? options.listen.host
+                                       : options.advertise,
+             *bound};
+  if (options.ranks_at)
+    return open_ranks();
+  if (auto ok = setup->prepare_ranks({options.plan}); !ok)
+    return ok;
+  join();
+  return {};
+}
+
+// The agent keeps the node in the cluster from now on.
+void node_host::impl::join() {
   auto a = node_agent_options{};
   auto& joins = a.agent.self;
   auto sample = setup->node(options.plan, 0, options.role);
-  joins.name = options.name.empty() ? default_name() : options.name;
+  joins.name = options.name;
   joins.role = options.role;
-  joins.model = fingerprint(*weights, options.runtime.activations);
+  joins.model = fingerprint(*weights, options.runtime.activations,
+                            options.runtime.tensor_ranks);
   joins.layout = setup->layout();
   joins.isa = isa_class;
   joins.threads = sample.threads;
   joins.blocks = sample.blocks;
-  a.address = {options.advertise.empty() ? options.listen.host
-                                         : options.advertise,
-               *bound};
+  a.address = reached;
   a.registry = options.join;
   a.connector = dialer;
   a.agent.member.seed = random_seed();
-  a.start_node = [this](node_id id) {
-    auto n = setup->node(options.plan, id, options.role);
-    auto h = node_handles{};
-    if (options.role == node_role::prefill)
-      h.prefill = system->spawn<caf::detached>(prefill_node, std::move(n));
-    else
-      h.decode = system->spawn<caf::detached>(decode_node, std::move(n));
-    // The one before is gone: a stay begins when the last has ended.
-    nodes.assign(1, h.decode ? caf::actor_cast<caf::actor>(h.decode)
-                             : caf::actor_cast<caf::actor>(h.prefill));
-    return h;
-  };
+  a.start_node = [this](node_id id) { return start_node(id); };
   a.news = [this](const agent_news& n) { hear(n); };
+  auto guard = std::lock_guard{mutex};
+  if (leaving)
+    return;
   agent = system->spawn(node_agent, std::move(a));
+}
+
+node_handles node_host::impl::start_node(node_id id) {
+  auto n = outside ? setup->node(options.plan, id, options.role)
+                   : setup->start_node(*system, options.plan, id, options.role);
+  if (outside)
+    n.ranks = outside->renew();
+  auto h = node_handles{};
+  if (options.role == node_role::prefill)
+    h.prefill = system->spawn<caf::detached>(prefill_node, std::move(n));
+  else
+    h.decode = system->spawn<caf::detached>(decode_node, std::move(n));
+  auto guard = std::lock_guard{mutex};
+  // The one before is gone: a stay begins when the last has ended.
+  nodes.assign(1, h.decode ? caf::actor_cast<caf::actor>(h.decode)
+                           : caf::actor_cast<caf::actor>(h.prefill));
+  return h;
+}
+
+// -- ranks of other processes -------------------------------------------------
+
+result<void> node_host::impl::open_ranks() {
+  auto [kind, n] = ranks_of(options.runtime, options.plan);
+  if (n < 2)
+    return fail(errc::invalid_argument,
+                "a node that waits for ranks needs to have some: tensor_ranks "
+                "or sequence_ranks must be at least 2");
+  auto heads = kv_heads_of(*weights, kind, n);
+  if (!heads)
+    return heads.failure();
+  auto mine = weights;
+  if (kind == rank_kind::tensor) {
+    auto shard = load_shard(weights, n, 0);
+    if (!shard)
+      return shard.failure();
+    mine = std::move(*shard);
+  }
+  auto sample = setup->node(options.plan, 0, options.role);
+  outside = std::make_shared<outside_ranks>(kind, std::move(mine),
+                                            std::move(*heads), random_seed());
+  auto h = rank_hub_options{};
+  h.ranks = outside;
+  h.fingerprint = fingerprint(*weights, options.runtime.activations);
+  h.isa = isa_class;
+  h.seat.kind = kind;
+  h.seat.max_tokens = limits_of(sample).most_tokens();
+  h.seat.kv = setup->layout().dtype;
+  h.seat.interval_ns = duration{rank_interval}.count();
+  h.seat.timeout_ns = duration{rank_timeout}.count();
+  h.full = [this] { join(); };
+  h.lost = [this](const error& why) { lost_a_rank(why); };
+  h.news = [this](const std::string& what) {
+    if (options.news)
+      options.news(what, "");
+  };
+  hub = system->spawn(rank_hub, std::move(h));
+  auto bound =
+      transport->publish(hub, options.ranks_at->port, options.ranks_at->host);
+  if (!bound)
+    return bound.failure();
+  ranks_port = *bound;
   return {};
+}
+
+// The node ends with its stay; another begins when all ranks are there again.
+void node_host::impl::lost_a_rank(const error&) {
+  auto guard = std::lock_guard{mutex};
+  if (agent)
+    caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
+  agent = nullptr;
 }
 
 node_host::node_host(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
@@ -185,6 +280,8 @@ result<node_host> node_host::start(node_host_options options) {
   if (!whole)
     return whole.failure();
   options.runtime = std::move(*whole);
+  if (options.name.empty())
+    options.name = default_name();
   auto p = std::make_unique<impl>(std::move(options));
   auto loaded = load_model(p->options.runtime.model);
   if (!loaded)
@@ -195,8 +292,19 @@ result<node_host> node_host::start(node_host_options options) {
   return node_host{std::move(p)};
 }
 
+uint16_t node_host::ranks_port() const {
+  return impl_->ranks_port;
+}
+
 void node_host::leave() {
-  caf::anon_send(impl_->agent, leave_cluster{});
+  auto guard = std::lock_guard{impl_->mutex};
+  impl_->leaving = true;
+  if (impl_->agent) {
+    caf::anon_send(impl_->agent, leave_cluster{});
+    return;
+  }
+  impl_->over = true;
+  impl_->changed.notify_all();
 }
 
 result<void> node_host::wait() {

@@ -24,6 +24,10 @@ struct node_host_options {
   /// How others know that host, if not by what it listens at.
   std::string advertise;
   std::optional<tls_files> tls;
+  /// Where this node waits for its other ranks, if these are processes of their
+  /// own (shard_host); port 0: any. It joins when all are there. Without it
+  /// they are threads of this process, if there are some.
+  std::optional<node_address> ranks_at;
   /// What happens, for a log; a word ("ready", "fenced", …) and, with some,
   /// why. Called by an actor: must not block.
   std::function<void(const std::string& what, const std::string& why)> news;
@@ -35,13 +39,17 @@ struct node_host_options {
 class node_host {
 public:
   /// Loads the model and begins to join. Errors: those of the model file,
-  /// invalid_argument, io_error (it cannot listen), bad_file (TLS).
+  /// invalid_argument, io_error (it cannot listen), bad_file (TLS); unsupported
+  /// if the model cannot have such ranks.
   static result<node_host> start(node_host_options options);
 
   node_host(node_host&&) noexcept;
   node_host& operator=(node_host&&) noexcept;
   /// Ends the node; what it had goes on elsewhere, from its tokens.
   ~node_host();
+
+  /// Where ranks join; 0 without `ranks_at`.
+  uint16_t ranks_port() const;
 
   /// Begins to drain the node; it leaves then.
   void leave();

@@ -25,7 +25,8 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   auto o = parse_config(R"({
     "model": "m.gguf", "threads": 3, "prefill_chunk": 64, "max_batch": 5,
     "prefix_cache": false, "preempt": false, "kv": "i8",
-    "activations": "i16", "nodes": {"mixed": 2},
+    "activations": "i16", "nodes": {"mixed": [{"sequence_ranks": 3}, {}]},
+    "tensor_ranks": 2,
     "cluster": {"listen": "0.0.0.0:99", "interval_ms": 100,
                 "timeout_ms": 900, "tls": {"certificate": "a", "key": "b",
                                            "ca": "c"}}})",
@@ -34,6 +35,9 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(o->model == "m.gguf");
   BOOST_TEST(o->threads == 3u);
   BOOST_TEST(o->prefill_chunk == 64u);
+  BOOST_TEST(o->tensor_ranks == 2u);
+  BOOST_TEST(o->nodes.mixed[0].sequence_ranks == 3u);
+  BOOST_TEST(o->nodes.mixed[1].sequence_ranks == 1u);
   BOOST_TEST(o->max_batch == 5u);
   BOOST_TEST(!o->prefix_cache);
   BOOST_TEST(!o->preempt);
