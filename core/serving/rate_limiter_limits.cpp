@@ -5,25 +5,27 @@ namespace troupe {
 namespace {
 
 result<void> check(const tenant_limits& limits, const std::string& whose) {
-  auto kinds = {std::pair{limited::requests, &limits.requests},
-                std::pair{limited::input_tokens, &limits.input_tokens},
-                std::pair{limited::output_tokens, &limits.output_tokens}};
-  for (auto [what, limit] : kinds) {
-    if (!*limit)
-      continue;
+  auto check_one = [&](limited what, const std::optional<rate_limit>& limit) {
     auto wrong = [&](std::string_view why) {
       return fail(errc::invalid_argument, whose + ": "
                                               + std::string{to_string(what)}
                                               + ": " + std::string{why});
     };
-    if ((*limit)->per <= duration{0})
-      return wrong("the period must be above 0");
-    if ((*limit)->amount > largest_amount)
-      return wrong("the amount is too large");
-    if ((*limit)->burst > largest_amount)
-      return wrong("the burst is too large");
-  }
-  return {};
+    if (!limit)
+      return result<void>{};
+    if (limit->per <= duration{0})
+      return result<void>{wrong("the period must be above 0")};
+    if (limit->amount > largest_amount)
+      return result<void>{wrong("the amount is too large")};
+    if (limit->burst > largest_amount)
+      return result<void>{wrong("the burst is too large")};
+    return result<void>{};
+  };
+  if (auto ok = check_one(limited::requests, limits.requests); !ok)
+    return ok;
+  if (auto ok = check_one(limited::input_tokens, limits.input_tokens); !ok)
+    return ok;
+  return check_one(limited::output_tokens, limits.output_tokens);
 }
 
 } // namespace
