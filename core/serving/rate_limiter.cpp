@@ -108,10 +108,14 @@ rate_limiter::admission rate_limiter::reserve(handle& who, time_point now,
     return a;
   }
   auto of = levels{&who.organisation_->own, who.key_, who.model_};
-  accrue(of, now);
+  // What flowed in since the last time only adds: it is not counted as long as
+  // there is enough without.
   if (!have(of, wanted)) {
-    explain(of, wanted, a);
-    return a;
+    accrue(of, now);
+    if (!have(of, wanted)) {
+      explain(of, wanted, a);
+      return a;
+    }
   }
   for (auto* level : of) {
     if (!level)
@@ -153,13 +157,6 @@ std::vector<organisation_status> rate_limiter::organisations(time_point now) {
 }
 
 // -- reservations -------------------------------------------------------------
-
-void rate_limiter::reservation::swap(reservation& other) noexcept {
-  std::swap(organisation_, other.organisation_);
-  std::swap(levels_, other.levels_);
-  std::swap(held_, other.held_);
-  std::swap(taken_, other.taken_);
-}
 
 // REQUIRES: the lock is held.
 void rate_limiter::reservation::spend(const amounts& of) {
@@ -211,9 +208,7 @@ void rate_limiter::reservation::settle(time_point now, uint32_t output_tokens) {
   refund();
 }
 
-void rate_limiter::reservation::refund() {
-  if (!organisation_)
-    return;
+void rate_limiter::reservation::give_back() {
   auto lock = std::scoped_lock{organisation_->mutex};
   for (auto* level : levels_) {
     if (!level)
@@ -223,7 +218,6 @@ void rate_limiter::reservation::refund() {
       level->buckets[k].release(held_[k]);
   }
   organisation_ = nullptr;
-  levels_ = {};
   held_ = {};
   taken_ = 0;
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/serving/rate_limiter_limits.hpp"
@@ -22,8 +23,7 @@ struct rate_level;
 ///
 /// - Over any window, what a tenant spends is at most its burst and what its
 ///   rate gives in the window (rate_bucket says why), also while threads
-///   compete and clocks differ between them: time is the latest that a level
-///   was told.
+///   compete and clocks differ between them: no time counts twice.
 /// - Each organisation has a lock, and organisations share nothing else. A
 ///   decision is about up to twelve counters that change together; one
 ///   uncontended lock costs less than a compare-exchange for each of them, and
@@ -52,10 +52,17 @@ public:
   class reservation {
   public:
     reservation() = default;
-    reservation(reservation&& other) noexcept { swap(other); }
+    reservation(reservation&& other) noexcept
+        : organisation_(std::exchange(other.organisation_, nullptr)),
+          levels_(other.levels_), held_(other.held_), taken_(other.taken_) {}
     reservation& operator=(reservation&& other) noexcept {
-      auto old = reservation{std::move(other)};
-      swap(old);
+      if (this == &other)
+        return *this;
+      refund();
+      organisation_ = std::exchange(other.organisation_, nullptr);
+      levels_ = other.levels_;
+      held_ = other.held_;
+      taken_ = other.taken_;
       return *this;
     }
     ~reservation() { refund(); }
@@ -75,17 +82,20 @@ public:
     void settle(time_point now, uint32_t output_tokens);
 
     /// The request was cancelled or has failed. Harmless when it is settled.
-    void refund();
+    void refund() {
+      if (organisation_)
+        give_back();
+    }
 
   private:
     friend rate_limiter;
     using amounts = std::array<uint64_t, 3>; ///< by `limited`
 
-    void swap(reservation& other) noexcept;
+    void give_back();
     void spend(const amounts& of);
 
-    organisation* organisation_ = nullptr;
-    std::array<rate_level*, 3> levels_{}; ///< null: none there
+    organisation* organisation_ = nullptr; ///< null: holds nothing
+    std::array<rate_level*, 3> levels_{};  ///< null: none there
     amounts held_{};
     uint32_t taken_ = 0; ///< of the answer
   };
