@@ -114,7 +114,7 @@ public:
   static constexpr auto remembered_keys = size_t{1} << 15;
 
   explicit model_versions(const version_options& options = {})
-      : options_(options), counted_(remembered_keys) {}
+      : options_(options), counted_(0) {}
 
   // -- commands ---------------------------------------------------------------
 

@@ -154,6 +154,7 @@ public:
                   "versions: line " + std::to_string(in_.line()) + " is wrong");
     if (to_.canary_ != 0 && (to_.active_ == 0 || !shared_))
       return fail(errc::bad_file, "versions: a canary without its share");
+    to_.counted_ = recent_map<uint8_t>{model_versions::remembered_keys};
     return std::move(to_);
   }
 

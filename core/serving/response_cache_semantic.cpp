@@ -74,7 +74,7 @@ embedding_row quantise_direction(std::span<const float> x) {
 
 size_t hit_record::bin(double similarity) {
   auto b = (similarity - 0.5) * 2 * bins;
-  return static_cast<size_t>(std::clamp(b, 0., bins - 1.));
+  return b > 0 ? static_cast<size_t>(std::min(b, bins - 1.)) : 0; // NaN: 0
 }
 
 void hit_record::add(double similarity, bool same) {

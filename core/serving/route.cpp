@@ -7,6 +7,10 @@ namespace troupe {
 
 namespace {
 
+// Larger numbers are taken for these, so that no sum of them overflows.
+constexpr auto most_capacity = uint32_t{1} << 16;
+constexpr auto most_tokens = uint32_t{1} << 24;
+
 // A number below n of 32 random bits.
 uint32_t below(uint32_t n, uint32_t random) {
   return static_cast<uint32_t>(uint64_t{random} * n >> 32);
@@ -42,7 +46,8 @@ route_table::worker route_table::join(uint32_t capacity) {
   auto generation = slots_[i].generation + 1;
   // Its number is never 0, and recurs after thousands of lives, when it does no
   // more harm than a useless hint.
-  slots_[i] = {(generation << slot_bits) | (i + 1), generation, capacity};
+  slots_[i] = {(generation << slot_bits) | (i + 1), generation,
+               std::min(capacity, most_capacity)};
   update(slots_[i]);
   return slots_[i].id;
 }
@@ -69,7 +74,7 @@ void route_table::resize(worker w, uint32_t capacity) {
   auto* s = find(w);
   if (!s)
     return;
-  s->capacity = capacity;
+  s->capacity = std::min(capacity, most_capacity);
   update(*s);
 }
 
@@ -198,7 +203,8 @@ std::optional<route_table::ticket> route_table::choose(const route_request& r,
 
 route_table::ticket route_table::book(const route_request& r,
                                       const candidate& at) {
-  auto b = booking{at.at, r.prompt - at.saved, r.answer};
+  auto b = booking{at.at, std::min(r.prompt - at.saved, most_tokens),
+                   std::min(r.answer, most_tokens)};
   auto& s = *find(at.at);
   ++s.requests;
   s.tokens += uint64_t{b.prompt} + b.answer;

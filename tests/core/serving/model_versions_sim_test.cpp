@@ -187,8 +187,8 @@ BOOST_AUTO_TEST_CASE(one_that_fails_is_rolled_back) {
   for (auto share : {0.1, 0.2, 0.5})
     for (auto usual : {0., 0.001, 0.005}) {
       auto r = rollout{{usual, 1}, {usual + 0.05, 1}, share, 600s};
-      auto s = simulate(100, r, "failing 5 %");
-      BOOST_TEST(s.rolled_back >= 99);
+      auto s = simulate(60, r, "failing 5 %");
+      BOOST_TEST(s.rolled_back == 60);
       BOOST_TEST(s.median_seconds <= 150);
       BOOST_TEST(s.median_bad <= 10);
     }
@@ -231,9 +231,9 @@ BOOST_AUTO_TEST_CASE(an_equal_one_among_failures_is_not_blamed) {
 // evidence against a version that the wrong ones came to it.
 BOOST_AUTO_TEST_CASE(clients_that_differ_raise_no_false_alarm) {
   for (auto clients : {3u, 30u, 300u}) {
-    auto s = simulate(400, {{0.001, 1}, {0.001, 1}, 0.2, 300s, clients},
+    auto s = simulate(300, {{0.001, 1}, {0.001, 1}, 0.2, 300s, clients},
                       "equal, few clients");
-    BOOST_TEST(s.rolled_back <= 20);
+    BOOST_TEST(s.rolled_back <= 15);
   }
 }
 

@@ -192,6 +192,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_known_of_a_new_entry) {
   BOOST_TEST(r.least_chance(0.95) < 0.5);
   r.add(2, true);
   r.add(-1, false);
+  r.add(std::nan(""), false);
   BOOST_TEST(r.least_chance(-1) == 0);
 }
 

@@ -292,6 +292,15 @@ BOOST_FIXTURE_TEST_CASE(larger_workers_get_more, fixture) {
   BOOST_TEST(t.requests(workers[1]) == 50u);
 }
 
+BOOST_FIXTURE_TEST_CASE(absurd_numbers_do_not_overflow, fixture) {
+  auto most = ~uint32_t{0};
+  join(2, most);
+  for (auto i = 0; i < 1000; ++i)
+    BOOST_TEST(choose({most, most, {}, 5})->at != 0u);
+  BOOST_TEST(t.requests(workers[0]) + t.requests(workers[1]) == 1000u);
+  BOOST_TEST(t.requests(workers[0]) == 500u);
+}
+
 BOOST_FIXTURE_TEST_CASE(the_same_draws_choose_the_same, fixture) {
   fixture other;
   join(10, 100);
