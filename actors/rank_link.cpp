@@ -12,6 +12,13 @@ namespace troupe {
 
 namespace {
 
+bool makes_sense(const rank_seat& s) {
+  return s.rank > 0 && s.rank < s.ranks && s.ranks <= 1024 && s.max_tokens > 0
+         && s.max_tokens <= 1u << 20 && s.kv <= kv_dtype::i8
+         && s.kind <= rank_kind::sequence && s.interval_ns > 0
+         && s.timeout_ns > s.interval_ns;
+}
+
 class performer {
 public:
   performer(rank_link_actor::stateful_pointer<rank_link_state> self,
@@ -101,6 +108,8 @@ public:
 
 private:
   void seated(const rank_seat& s) {
+    if (!makes_sense(s))
+      return end(fail(errc::invalid_argument, "a seat that cannot be"));
     seat_ = s;
     heard_ = now();
     if (opts_.seated)

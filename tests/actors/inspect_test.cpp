@@ -301,6 +301,49 @@ BOOST_FIXTURE_TEST_CASE(an_absurd_chunk_is_refused_before_it_is_allocated,
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(what_ranks_send_arrives_bit_for_bit, fixture) {
+  auto p = rank_part{
+      1, 2, 3, 4, collective_kind::all_to_all, 5, 9, {1.5f, -0.f, 1e-42f}};
+  auto part = trip(p);
+  BOOST_TEST(part.group == 1u);
+  BOOST_TEST(part.from == 2u);
+  BOOST_TEST(part.to == 3u);
+  BOOST_TEST(part.number == 4u);
+  BOOST_TEST((part.kind == collective_kind::all_to_all));
+  BOOST_TEST(part.first == 5u);
+  BOOST_TEST(part.total == 9u);
+  BOOST_REQUIRE(part.values.size() == 3u);
+  BOOST_TEST(std::memcmp(part.values.data(), p.values.data(), 12) == 0);
+  trip(rank_part{});
+
+  auto c = rank_command{};
+  c.number = 7;
+  c.forgotten = {8};
+  c.blocks.push_back({9, raw_bytes(3, std::byte{4})});
+  c.begins = true;
+  c.rows.push_back({{1, 2}, 17, {5, 6, 7}, false, true});
+  c.layers = 11;
+  auto back = trip(c);
+  BOOST_TEST(back.number == 7u);
+  BOOST_TEST(back.forgotten == c.forgotten, boost::test_tools::per_element());
+  BOOST_REQUIRE(back.blocks.size() == 1u);
+  BOOST_TEST(back.blocks[0].number == 9u);
+  BOOST_TEST((back.blocks[0].bytes == c.blocks[0].bytes));
+  BOOST_REQUIRE(back.rows.size() == 1u);
+  BOOST_TEST((back.rows[0].fields() == c.rows[0].fields()));
+  BOOST_TEST(back.begins);
+  BOOST_TEST(back.layers == 11u);
+  BOOST_TEST(!back.finishes);
+  // Nothing is allocated for what cannot be.
+  auto evil = save(p);
+  auto at = evil.size() - 12 - sizeof(uint64_t);
+  std::fill_n(evil.begin() + static_cast<ptrdiff_t>(at), sizeof(uint64_t),
+              '\x7f');
+  auto none = rank_part{};
+  BOOST_TEST((load(evil, none) == caf::make_error(caf::sec::invalid_argument)));
+  BOOST_TEST(none.values.capacity() == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(noise_is_an_error_or_a_value_never_a_crash, fixture) {
   auto good = save(some_spec());
   auto errors = 0;
@@ -315,6 +358,8 @@ BOOST_FIXTURE_TEST_CASE(noise_is_an_error_or_a_value_never_a_crash, fixture) {
     errors += load(buf, step) ? 1 : 0;
     auto chunk = kv_chunk{};
     errors += load(buf, chunk) ? 1 : 0;
+    auto command = rank_command{};
+    errors += load(buf, command) ? 1 : 0;
   }
   BOOST_TEST(errors > 1000);
 }
