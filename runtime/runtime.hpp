@@ -92,7 +92,7 @@ private:
 };
 
 /// One request whose events are pushed to a handler. Movable; dropping it
-/// cancels the request. It must not outlive its runtime.
+/// cancels the request.
 class subscription {
 public:
   subscription(subscription&&) noexcept;

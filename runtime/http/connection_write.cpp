@@ -113,10 +113,11 @@ void connection::stream(std::string_view events, bool last) {
   if (last) {
     account(200);
     phase_ = phase::answered;
-  } else if (unsent_.size() > server_.options.max_unsent_bytes) {
-    return close();
   }
   flush();
+  // What is left waits for a client that has not taken what came before.
+  if (!last && unsent_.size() > server_.options.max_unsent_bytes)
+    close();
 }
 
 void connection::flush() {
