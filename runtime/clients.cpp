@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include "actors/error.hpp"
+
 namespace troupe {
 
 namespace {
@@ -9,6 +11,21 @@ namespace {
 // Stamps arrivals for a person's eyes; nothing is decided by it.
 time_point stamp() {
   return std::chrono::steady_clock::now();
+}
+
+constexpr auto patience = std::chrono::seconds{10};
+
+finish_event failed(request_id request, error why) {
+  auto end = finish_event{};
+  end.request = request;
+  end.reason = finish_reason::error;
+  end.code = why.code;
+  end.message = std::move(why.message);
+  return end;
+}
+
+error gateway_gone() {
+  return {errc::abandoned, "the gateway is gone"};
 }
 
 } // namespace
@@ -65,18 +82,37 @@ queue_client(client_actor::stateful_pointer<queue_client_state> self,
              std::shared_ptr<event_queue> queue) {
   self->monitor(gateway);
   self->set_down_handler([=](const caf::down_msg&) {
-    auto end = finish_event{};
-    end.request = request;
-    end.reason = finish_reason::error;
-    end.code = errc::abandoned;
-    end.message = "the gateway is gone";
-    queue->push(std::move(end), stamp());
+    queue->push(failed(request, gateway_gone()), stamp());
     self->quit();
   });
   return {
       [=](const token_event& m) { queue->push(m, stamp()); },
       [=](const finish_event& m) {
         queue->push(m, stamp());
+        self->quit();
+      },
+  };
+}
+
+client_actor::behavior_type
+callback_client(client_actor::stateful_pointer<callback_client_state> self,
+                gateway_actor gateway, generate_request request,
+                std::function<void(event_queue::event)> on_event) {
+  auto id = request.request;
+  auto fail = [=](error why) {
+    on_event(failed(id, std::move(why)));
+    self->quit();
+  };
+  self->monitor(gateway);
+  self->set_down_handler([=](const caf::down_msg&) { fail(gateway_gone()); });
+  self->request(gateway, patience,
+                submit{std::move(request), client_actor{self}})
+      .then([](const admitted&) {},
+            [=](const caf::error& e) { fail(from_caf(e)); });
+  return {
+      [=](const token_event& m) { on_event(m); },
+      [=](const finish_event& m) {
+        on_event(m);
         self->quit();
       },
   };

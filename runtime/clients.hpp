@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <variant>
@@ -55,5 +56,18 @@ client_actor::behavior_type
 queue_client(client_actor::stateful_pointer<queue_client_state> self,
              gateway_actor gateway, request_id request,
              std::shared_ptr<event_queue> queue);
+
+struct callback_client_state {
+  static constexpr const char* name = "client";
+  callback_client_state() = default;
+};
+
+/// A client that asks the gateway itself and hands each event to `on_event`,
+/// one at a time; what a request is refused for comes as its finish_event.
+/// Quits with the last. If it is sent away before, its request is cancelled.
+client_actor::behavior_type
+callback_client(client_actor::stateful_pointer<callback_client_state> self,
+                gateway_actor gateway, generate_request request,
+                std::function<void(event_queue::event)> on_event);
 
 } // namespace troupe

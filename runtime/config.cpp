@@ -170,6 +170,18 @@ void read_cluster(section& s, cluster_options& o) {
   });
 }
 
+void read_http(section& s, http_options& o) {
+  s.text("host", o.host);
+  s.number("port", 0, 65535, o.port);
+  s.text("model_name", o.model_name);
+  s.number("max_connections", 1, 1u << 20, o.max_connections);
+  s.number("max_requests", 1, 1u << 16, o.max_requests);
+  s.number("max_body_bytes", 1024, uint64_t{1} << 30, o.max_body_bytes);
+  s.milliseconds("header_ms", o.header_deadline);
+  s.milliseconds("body_ms", o.body_deadline);
+  s.milliseconds("idle_ms", o.idle_deadline);
+}
+
 } // namespace
 
 result<runtime_options> parse_config(const std::string& text,
@@ -205,6 +217,7 @@ result<runtime_options> parse_config(const std::string& text,
   }
   inner(s, "cluster", "cluster",
         [&](section& c) { read_cluster(c, o.cluster.emplace()); });
+  inner(s, "http", "http", [&](section& h) { read_http(h, o.http.emplace()); });
   if (auto why = s.finish(); !why.empty())
     return fail(errc::bad_file, name + ": " + why);
   return o;

@@ -1,5 +1,9 @@
 #include "runtime/generation_impl.hpp"
 
+#include <caf/all.hpp>
+
+#include <utility>
+
 namespace troupe {
 
 generation::generation(std::shared_ptr<impl> p) : impl_(std::move(p)) {}
@@ -38,6 +42,27 @@ std::optional<duration> generation::time_to_first_token() const {
 
 std::optional<duration> generation::time_per_output_token() const {
   return impl_->queue->time_per_output_token();
+}
+
+subscription::subscription(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
+subscription::subscription(subscription&&) noexcept = default;
+
+subscription& subscription::operator=(subscription&& other) noexcept {
+  if (this != &other) {
+    cancel();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+
+subscription::~subscription() {
+  cancel();
+}
+
+void subscription::cancel() {
+  if (auto gone = std::exchange(impl_, nullptr))
+    if (auto client = caf::actor_cast<caf::strong_actor_ptr>(gone->client))
+      caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
 }
 
 completion collect(generation& g) {

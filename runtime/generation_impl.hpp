@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/actor_addr.hpp>
 #include <caf/send.hpp>
 
 #include <memory>
@@ -32,6 +33,11 @@ struct generation::impl {
   request_id id = 0;
   std::shared_ptr<event_queue> queue;
   std::shared_ptr<front_door> door;
+};
+
+struct subscription::impl {
+  /// Weak: a client ends with its request.
+  caf::actor_addr client;
 };
 
 } // namespace troupe

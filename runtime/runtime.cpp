@@ -96,6 +96,15 @@ struct runtime::impl {
   result<void> open_cluster();
   result<void> connect();
 
+  // Those of a cluster's clients that live.
+  void remember(caf::actor_addr client) {
+    auto guard = std::lock_guard{clients_mutex};
+    std::erase_if(clients, [](auto& c) {
+      return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
+    });
+    clients.push_back(std::move(client));
+  }
+
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
     auto answer = result<Answer>{Answer{}};
@@ -277,14 +286,22 @@ result<generation> runtime::submit(generate_request request) {
     caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
     return refused;
   }
-  if (remote) {
-    auto guard = std::lock_guard{impl_->clients_mutex};
-    std::erase_if(impl_->clients, [](auto& c) {
-      return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
-    });
-    impl_->clients.push_back(client->address());
-  }
+  if (remote)
+    impl_->remember(client->address());
   return generation{std::move(g)};
+}
+
+subscription runtime::submit(generate_request request,
+                             std::function<void(generation::event)> on_event) {
+  auto remote = impl_->options.client.has_value();
+  request.request = remote ? 0 : ++impl_->last_request;
+  auto client = impl_->system->spawn(callback_client, impl_->gateway,
+                                     std::move(request), std::move(on_event));
+  if (remote)
+    impl_->remember(client->address());
+  auto p = std::make_unique<subscription::impl>();
+  p->client = client->address();
+  return subscription{std::move(p)};
 }
 
 result<migrated> runtime::migrate(request_id request, node_id to) {
@@ -305,6 +322,10 @@ result<drained> runtime::drain(const std::string& name) {
 
 uint16_t runtime::cluster_port() const {
   return impl_->port;
+}
+
+const std::string& runtime::model_path() const {
+  return impl_->options.model;
 }
 
 const model& runtime::weights() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "core/serving/batch_controller.hpp"
 #include "core/text/tokenizer.hpp"
 #include "runtime/cluster/options.hpp"
+#include "runtime/http/options.hpp"
 #include "runtime/topology.hpp"
 
 namespace troupe {
@@ -57,6 +59,9 @@ struct runtime_options {
   /// The requests go to a cluster; the model is here for its text alone, and
   /// nothing else of these options counts.
   std::optional<cluster_client_options> client;
+  /// For whoever starts an `http_server` beside the runtime, which does not
+  /// look at it.
+  std::optional<http_options> http;
 };
 
 /// One request under way: pull its events until they end. Movable; dropping it
@@ -91,6 +96,25 @@ private:
   std::shared_ptr<impl> impl_;
 };
 
+/// One request whose events are pushed to a handler. Movable; dropping it
+/// cancels the request.
+class subscription {
+public:
+  subscription(subscription&&) noexcept;
+  subscription& operator=(subscription&&) noexcept;
+  ~subscription();
+
+  /// The request ends at once. The handler may be called a last time meanwhile,
+  /// but hears of no end.
+  void cancel();
+
+private:
+  friend class runtime;
+  struct impl;
+  explicit subscription(std::unique_ptr<impl> p);
+  std::unique_ptr<impl> impl_;
+};
+
 /// Everything a request left behind.
 struct completion {
   std::vector<token_id> tokens;
@@ -120,6 +144,12 @@ public:
   /// context_exceeded, overloaded.
   result<generation> submit(generate_request request);
 
+  /// The same without waiting, here or later: `on_event` is called with each
+  /// event, by one thread of the runtime's at a time, and must not block. What
+  /// the request is refused for comes as its finish_event.
+  subscription submit(generate_request request,
+                      std::function<void(generation::event)> on_event);
+
   /// Moves a request that is generating to another node while it does. Waits
   /// until it is there. Errors: unknown_sequence (it does not generate, or has
   /// ended meanwhile), no_node, what the destination refused it for.
@@ -138,6 +168,8 @@ public:
   /// Where nodes join; 0 without a cluster.
   uint16_t cluster_port() const;
 
+  /// Where the model was read from.
+  const std::string& model_path() const;
   const model& weights() const;
   const tokenizer& text() const;
 

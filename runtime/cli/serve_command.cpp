@@ -1,11 +1,13 @@
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <semaphore>
 
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/config.hpp"
+#include "runtime/http/server.hpp"
 
 namespace troupe::cli {
 
@@ -20,10 +22,23 @@ struct serve_flags {
   std::string model;
   std::string listen;
   std::string topology;
+  std::string host;
+  int port = -1; ///< of HTTP; -1: not given
   tls_flags tls;
   unsigned threads = 0;
   uint32_t tensor_ranks = 1;
 };
+
+void add_http(const serve_flags& f, runtime_options& o) {
+  if (f.host.empty() && f.port < 0)
+    return;
+  if (!o.http)
+    o.http.emplace();
+  if (!f.host.empty())
+    o.http->host = f.host;
+  if (f.port >= 0)
+    o.http->port = static_cast<uint16_t>(f.port);
+}
 
 result<runtime_options> options_of(const serve_flags& f) {
   auto o = runtime_options{};
@@ -42,7 +57,12 @@ result<runtime_options> options_of(const serve_flags& f) {
     o.threads = f.threads;
   if (f.tensor_ranks > 1)
     o.tensor_ranks = f.tensor_ranks;
-  if (!o.cluster)
+  add_http(f, o);
+  auto tls = files_of(f.tls);
+  if (!tls)
+    return tls.failure();
+  // With HTTP, nodes of other processes only where they are asked for.
+  if (!o.cluster && (!o.http || !f.listen.empty() || *tls))
     o.cluster.emplace();
   if (!f.listen.empty()) {
     auto at = parse_address(f.listen);
@@ -50,9 +70,6 @@ result<runtime_options> options_of(const serve_flags& f) {
       return at.failure();
     o.cluster->listen = *at;
   }
-  auto tls = files_of(f.tls);
-  if (!tls)
-    return tls.failure();
   if (*tls)
     o.cluster->tls = std::move(*tls);
   if (!f.topology.empty()) {
@@ -69,20 +86,34 @@ int serve(const serve_flags& f) {
   auto o = options_of(f);
   if (!o)
     return report(o.failure());
-  auto host = o->cluster->listen.host;
+  auto cluster = o->cluster;
+  auto http = o->http;
   auto own =
       o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
   auto rt = runtime::open(std::move(*o));
   if (!rt)
     return report(rt.failure());
-  say("listening for nodes and clients at "
-      + to_string(node_address{host, rt->cluster_port()}) + ", "
-      + std::to_string(own) + " nodes of its own");
+  if (cluster)
+    say("listening for nodes and clients at "
+        + to_string(node_address{cluster->listen.host, rt->cluster_port()})
+        + ", " + std::to_string(own) + " nodes of its own");
+  auto gateway = std::optional<http_server>{};
+  if (http) {
+    auto host = http->host;
+    http->log = say;
+    auto started = http_server::start(*rt, std::move(*http));
+    if (!started)
+      return report(started.failure());
+    gateway.emplace(std::move(*started));
+    say("serving " + gateway->model_name() + " at http://"
+        + to_string(node_address{host, gateway->port()}));
+  }
   auto stop = std::binary_semaphore{0};
   interrupts.on_interrupt([&] { stop.release(); });
   stop.acquire();
   interrupts.on_interrupt(nullptr);
   say("stopping");
+  gateway.reset();
   return exit_ok;
 }
 
@@ -90,15 +121,23 @@ int serve(const serve_flags& f) {
 
 void add_serve(CLI::App& app, action& chosen) {
   auto f = std::make_shared<serve_flags>();
-  auto* sub = app.add_subcommand("serve", "be the front of a cluster");
+  auto* sub = app.add_subcommand(
+      "serve", "serve a model over HTTP, or be the front of a cluster");
   sub->footer(R"(
-Takes requests and passes them to nodes: those that join from other processes
-(troupe node), and with --topology or "nodes" in the configuration its own.
-Its clients are troupe run --at, and programs that embed the runtime. The
-port is open to this machine alone unless TLS is configured. Ends with Ctrl-C or
-SIGTERM.
+With --port or --host, or "http" in the configuration: answers requests of
+OpenAI's API over HTTP, from nodes of its own.
+
+Otherwise, and also with --listen or "cluster" in the configuration: takes
+requests and passes them to nodes that join from other processes (troupe node),
+and with --topology or "nodes" in the configuration to its own. Its clients are
+troupe run --at, and programs that embed the runtime. That port is open to this
+machine alone unless TLS is configured.
+
+Ends with Ctrl-C or SIGTERM.
 
 Examples:
+  troupe serve --port 8080
+  troupe serve --port 8080 --listen 127.0.0.1:7070
   troupe serve
   troupe serve --config troupe.json
   troupe serve --topology 1 --listen 127.0.0.1:7071
@@ -107,12 +146,17 @@ Examples:
       ->type_name("FILE");
   sub->add_option("-m,--model", f->model,
                   "GGUF file or directory; default: the bundled model");
+  sub->add_option("--port", f->port, "where HTTP is served; 0: any")
+      ->check(CLI::Range(0, 65535));
+  sub->add_option("--host", f->host,
+                  "the address for HTTP; default: 127.0.0.1, this machine");
   sub->add_option("--listen", f->listen,
                   "where nodes and clients come; default: 127.0.0.1:"
                       + std::to_string(default_cluster_port))
       ->type_name("HOST:PORT");
   sub->add_option("--topology", f->topology,
-                  "nodes of this process, as for troupe run; default: none");
+                  "nodes of this process, as for troupe run; default: one for "
+                  "HTTP alone, none for a cluster");
   sub->add_option("--threads", f->threads,
                   "threads of each own node; default: all cores")
       ->check(CLI::Range(1, 256));

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/api/http_check.hpp"
+#include "runtime/http/message.hpp"
+#include "runtime/http/state.hpp"
+
+namespace troupe::http {
+
+class connection;
+
+/// A point of time at which something must have happened. Moving it later costs
+/// nothing: the timer looks when it wakes.
+class deadline {
+public:
+  explicit deadline(boost::asio::io_context& io) : timer_(io) {}
+
+  /// `expired` is called at `at`, unless this is set anew or cleared. `owner`
+  /// holds this.
+  void set(time_point at, std::weak_ptr<connection> owner,
+           void (connection::*expired)());
+  void clear() { at_ = never; }
+  /// For good.
+  void stop();
+
+private:
+  static constexpr auto never = time_point::max();
+  boost::asio::steady_timer timer_;
+  time_point at_ = never;
+  time_point armed_ = never; ///< when the timer wakes
+};
+
+/// One client's connection: reads a request, has it answered, reads the next.
+/// Owned by its pending operations. Of the server's thread.
+class connection : public std::enable_shared_from_this<connection> {
+public:
+  connection(server_state& server, boost::asio::ip::tcp::socket socket);
+  ~connection();
+
+  void start();
+  /// At once; what was asked for is cancelled.
+  void close();
+  bool closed() const { return phase_ == phase::closed; }
+
+  // -- for whoever answers ---------------------------------------------------
+
+  /// What makes the answer; dropped when the client is gone, and when it has
+  /// been sent.
+  void work(std::shared_ptr<void> w) { work_ = std::move(w); }
+
+  void respond(response r);
+
+  /// The head of an answer in server-sent events; goes out with the first.
+  void begin_stream();
+  /// Events in one write, as far as the client keeps up; one that does not is
+  /// cut off.
+  void stream(std::string_view events, bool last);
+
+private:
+  enum class phase : uint8_t {
+    idle,      ///< between requests
+    head,      ///< reads one
+    body,      ///< the same
+    busy,      ///< it is being answered
+    answered,  ///< all of the answer is on its way
+    lingering, ///< reads what nobody wants, so that the answer arrives
+    closed,
+  };
+  using parser =
+      boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  void read();
+  void on_read(size_t bytes);
+  void enter(phase p, duration most);
+  void on_read_late();
+  void on_write_late() { close(); }
+  void advance();
+  void read_head();
+  bool expects();
+  void read_body();
+  void hold(size_t bytes);
+  void release();
+  void take_request();
+  void refuse(int status, std::string_view reason);
+  void next();
+  void linger();
+
+  void append_head(int status, std::string_view type);
+  void account(int status);
+  void flush();
+  void write_piece();
+  void sent();
+
+  server_state& server_;
+  boost::asio::ip::tcp::socket socket_;
+  deadline read_by_;
+  deadline write_by_;
+  phase phase_ = phase::idle;
+
+  std::array<char, 8192> chunk_; ///< what a read fills
+  std::string in_;               ///< not consumed yet
+  bool reading_ = false;
+  api::head_scanner scanner_;
+  std::optional<parser> parser_;
+  uint64_t held_ = 0; ///< bytes of the body
+
+  // Of the request that is answered.
+  std::string id_;
+  std::string method_;
+  std::string path_;
+  std::string_view endpoint_ = "none"; ///< for metrics
+  time_point started_{};
+  bool keep_alive_ = false;
+  bool old_ = false; ///< HTTP/1.0: a stream ends with the connection
+  std::shared_ptr<void> work_;
+
+  std::string unsent_;
+  std::string sending_;
+  size_t sent_ = 0; ///< of `sending_`
+  bool writing_ = false;
+};
+
+} // namespace troupe::http

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/api/api_error.hpp"
+#include "core/base/time.hpp"
+
+namespace troupe::http {
+
+/// One request, whole.
+struct request {
+  std::string method; ///< HEAD counts as GET
+  std::string path;   ///< of the target, without its query
+  std::string body;
+  std::string id; ///< the client's x-request-id, or the server's
+  time_point started;
+};
+
+/// An answer that is sent at once.
+struct response {
+  int status = 200;
+  std::string body;
+  std::string_view type = "application/json"; ///< a literal
+  std::string_view allow{};                   ///< methods; with status 405
+};
+
+inline response to_response(const api::api_error& e) {
+  return {e.status, api::to_json(e)};
+}
+
+} // namespace troupe::http

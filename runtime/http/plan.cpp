@@ -1,0 +1,161 @@
+#include "runtime/http/plan.hpp"
+
+#include <chrono>
+
+#include "core/api/openai_request.hpp"
+#include "core/text/chat_template.hpp"
+
+namespace troupe::http {
+
+namespace {
+
+using api::api_error;
+using api::api_error_of;
+
+api::request_limits limits_of(const server_state& server) {
+  auto l = api::request_limits{};
+  l.bytes = server.options.max_body_bytes;
+  return l;
+}
+
+std::optional<api_error> check_model(const server_state& server,
+                                     const std::string& name) {
+  if (name.empty() || name == server.card.id)
+    return {};
+  return api_error{404, "no model '" + name.substr(0, 100) + "' is served here",
+                   "model", "model_not_found"};
+}
+
+error too_long(const server_state& server, const std::string& how_long) {
+  return {errc::context_exceeded,
+          "the prompt has " + how_long + " tokens; the context holds "
+              + std::to_string(server.card.context) + ", the answer included"};
+}
+
+// No tokenizer makes fewer tokens of a text than this, so that large ones need
+// not be tried. Those that drop blanks may, of what is small.
+bool is_surely_too_long(const server_state& server, size_t bytes) {
+  return bytes > (size_t{1} << 20)
+         && bytes / std::max<size_t>(server.longest_token, 1)
+                > server.card.context;
+}
+
+result<std::vector<token_id>> encode(const server_state& server,
+                                     const std::string& text,
+                                     encode_options how) {
+  if (is_surely_too_long(server, text.size()))
+    return too_long(server, "too many");
+  return server.rt.text().encode(text, how);
+}
+
+result<std::vector<token_id>> encode(const server_state& server,
+                                     const std::vector<chat_message>& turns) {
+  auto bytes = size_t{0};
+  for (auto& t : turns)
+    bytes += t.content.size();
+  if (is_surely_too_long(server, bytes))
+    return too_long(server, "too many");
+  auto now = std::chrono::floor<std::chrono::seconds>(
+      std::chrono::system_clock::now());
+  return encode_chat(server.rt.text(), turns, now);
+}
+
+// One request for each choice of a prompt, of seeds that follow each other.
+std::optional<api_error>
+add_choices(const server_state& server, const api::common_request& r,
+            uint64_t seed, result<std::vector<token_id>> ids, answer_plan& to) {
+  if (ids && ids->size() >= server.card.context)
+    ids = too_long(server, std::to_string(ids->size()));
+  if (!ids)
+    return api_error_of(ids.failure(), to.param);
+  auto g = generate_request{};
+  g.prompt = std::move(*ids);
+  g.sampling = r.sampling;
+  g.max_tokens = r.max_tokens;
+  g.stop = r.stop;
+  g.ignore_end = r.ignore_end;
+  for (uint32_t i = 0; i < r.n; ++i) {
+    g.sampling.seed = seed + i;
+    to.choices.push_back(g);
+  }
+  return {};
+}
+
+answer_plan plan_of(api::answer_kind kind, const api::common_request& r) {
+  auto p = answer_plan{};
+  p.kind = kind;
+  p.per_prompt = r.n;
+  p.stream = r.stream;
+  p.include_usage = r.include_usage;
+  return p;
+}
+
+} // namespace
+
+plan plan_completion(server_state& server, const std::string& body) {
+  auto r = api::completion_request{};
+  if (auto bad = api::read_request(body, limits_of(server), r))
+    return to_response(*bad);
+  if (auto bad = check_model(server, r.model))
+    return to_response(*bad);
+  auto p = plan_of(api::answer_kind::completion, r);
+  p.param = "prompt";
+  auto seed = r.seed ? *r.seed : server.random();
+  for (auto& prompt : r.prompts) {
+    auto* text = std::get_if<std::string>(&prompt);
+    auto ids = text ? encode(server, *text, {true, r.parse_special})
+                    : std::move(std::get<std::vector<token_id>>(prompt));
+    if (auto bad = add_choices(server, r, seed, std::move(ids), p))
+      return to_response(*bad);
+  }
+  return p;
+}
+
+plan plan_chat(server_state& server, const std::string& body) {
+  auto r = api::chat_request{};
+  if (auto bad = api::read_request(body, limits_of(server), r))
+    return to_response(*bad);
+  if (auto bad = check_model(server, r.model))
+    return to_response(*bad);
+  auto p = plan_of(api::answer_kind::chat, r);
+  p.param = "messages";
+  auto seed = r.seed ? *r.seed : server.random();
+  if (auto bad = add_choices(server, r, seed, encode(server, r.messages), p))
+    return to_response(*bad);
+  return p;
+}
+
+plan plan_tokenize(server_state& server, const std::string& body) {
+  auto r = api::tokenize_request{};
+  if (auto bad = api::read_request(body, limits_of(server), r))
+    return to_response(*bad);
+  if (auto bad = check_model(server, r.model))
+    return to_response(*bad);
+  auto chat = !r.messages.empty();
+  auto ids = chat ? encode(server, r.messages)
+                  : server.rt.text().encode(r.prompt,
+                                            {r.add_special, r.parse_special});
+  if (!ids)
+    return to_response(
+        api_error_of(ids.failure(), chat ? "messages" : "prompt"));
+  return response{200, api::tokenized(*ids, server.card.context)};
+}
+
+plan plan_detokenize(server_state& server, const std::string& body) {
+  auto r = api::detokenize_request{};
+  if (auto bad = api::read_request(body, limits_of(server), r))
+    return to_response(*bad);
+  if (auto bad = check_model(server, r.model))
+    return to_response(*bad);
+  auto& text = server.rt.text();
+  for (auto id : r.tokens)
+    if (static_cast<uint32_t>(id) >= text.size())
+      return to_response({400,
+                          "token " + std::to_string(id)
+                              + " is not of the vocabulary's "
+                              + std::to_string(text.size()),
+                          "tokens", "invalid_value"});
+  return response{200, api::detokenized(text.decode(r.tokens, true))};
+}
+
+} // namespace troupe::http

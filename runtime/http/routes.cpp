@@ -1,0 +1,171 @@
+#include "runtime/http/routes.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+#include "runtime/http/answer.hpp"
+
+namespace troupe::http {
+
+namespace {
+
+/// Larger bodies are read on the worker.
+constexpr auto most_at_once = size_t{32} << 10;
+
+using planner = plan (*)(server_state&, const std::string&);
+using connection_ptr = std::shared_ptr<connection>;
+
+// Has `work` done on the worker, and `then` on the server's thread with what
+// came of it. Only there does `to` end.
+template <class Work, class Then>
+void elsewhere(server_state& server, connection_ptr to, Work work, Then then) {
+  auto guard = boost::asio::make_work_guard(server.io);
+  boost::asio::post(server.worker, [&server, to = std::move(to),
+                                    work = std::move(work),
+                                    then = std::move(then),
+                                    guard = std::move(guard)]() mutable {
+    boost::asio::post(server.io, [to = std::move(to), done = work(),
+                                  then = std::move(then)]() mutable {
+      if (!to->closed())
+        then(*to, std::move(done));
+    });
+  });
+}
+
+void carry_out(server_state& server, connection& to, const request& r, plan p) {
+  if (auto* now = std::get_if<response>(&p))
+    to.respond(std::move(*now));
+  else
+    answer::start(server, to.shared_from_this(), r,
+                  std::move(std::get<answer_plan>(p)));
+}
+
+void plan_and_do(server_state& server, connection_ptr to, request r,
+                 planner make) {
+  if (r.body.size() <= most_at_once)
+    return carry_out(server, *to, r, make(server, r.body));
+  auto shared = std::make_shared<request>(std::move(r));
+  elsewhere(
+      server, std::move(to),
+      [&server, shared, make] {
+        auto p = make(server, shared->body);
+        shared->body = {};
+        return p;
+      },
+      [&server, shared](connection& c, plan p) {
+        carry_out(server, c, *shared, std::move(p));
+      });
+}
+
+void send_metrics(server_state& server, connection_ptr to) {
+  elsewhere(
+      server, std::move(to), [&server] { return server.rt.status(); },
+      [&server](connection& c, result<cluster_status> s) {
+        auto now = gauges{server.connections.size(), server.answers,
+                          server.body_bytes};
+        c.respond({200, to_prometheus(server.counts, now, s ? &*s : nullptr),
+                   "text/plain; version=0.0.4"});
+      });
+}
+
+// Whether some node would take a request.
+bool can_serve(const cluster_status& s) {
+  auto prefill = false, decode = false;
+  for (auto& n : s.nodes) {
+    prefill |= n.role != node_role::decode;
+    decode |= n.role != node_role::prefill;
+  }
+  return prefill && decode;
+}
+
+void send_readiness(server_state& server, connection_ptr to) {
+  elsewhere(
+      server, std::move(to), [&server] { return server.rt.status(); },
+      [](connection& c, result<cluster_status> s) {
+        if (s && can_serve(*s))
+          c.respond({200, R"({"status":"ready"})"});
+        else
+          c.respond({503, R"({"status":"no node answers"})"});
+      });
+}
+
+void not_found(connection& to, const std::string& path) {
+  to.respond(to_response(
+      {404, "there is nothing at " + path.substr(0, 100), {}, "not_found"}));
+}
+
+void send_model(server_state& server, connection& to, const std::string& path) {
+  auto name = path.substr(path.rfind('/') + 1);
+  if (name == server.card.id)
+    to.respond({200, api::to_json(server.card)});
+  else
+    to.respond(to_response(
+        {404, "no model '" + name.substr(0, 100) + "' is served here", "model",
+         "model_not_found"}));
+}
+
+constexpr auto models_path = std::string_view{"/v1/models/"};
+
+struct post_route {
+  std::string_view path;
+  planner make;
+};
+
+constexpr post_route post_routes[] = {
+    {"/v1/completions", plan_completion},
+    {"/v1/chat/completions", plan_chat},
+    {"/tokenize", plan_tokenize},
+    {"/detokenize", plan_detokenize},
+};
+
+constexpr std::string_view get_routes[] = {"/v1/models", "/healthz", "/readyz",
+                                           "/metrics"};
+
+void get(server_state& server, connection_ptr to, const request& r) {
+  if (r.path == "/v1/models")
+    to->respond({200, api::model_list(server.card)});
+  else if (r.path == "/healthz")
+    to->respond({200, R"({"status":"ok"})"});
+  else if (r.path == "/readyz")
+    send_readiness(server, std::move(to));
+  else if (r.path == "/metrics")
+    send_metrics(server, std::move(to));
+  else
+    send_model(server, *to, r.path);
+}
+
+void wrong_method(connection& to, std::string_view allowed) {
+  auto x = to_response(
+      {405, "the method is not allowed here", {}, "method_not_allowed"});
+  x.allow = allowed;
+  to.respond(std::move(x));
+}
+
+} // namespace
+
+std::string_view endpoint_of(std::string_view path) {
+  for (auto& p : post_routes)
+    if (p.path == path)
+      return p.path;
+  for (auto p : get_routes)
+    if (p == path)
+      return p;
+  return path.starts_with(models_path) ? "/v1/models/" : "other";
+}
+
+void dispatch(server_state& server, std::shared_ptr<connection> to, request r) {
+  for (auto& p : post_routes)
+    if (p.path == r.path) {
+      if (r.method != "POST")
+        return wrong_method(*to, "POST");
+      return plan_and_do(server, std::move(to), std::move(r), p.make);
+    }
+  auto known = endpoint_of(r.path);
+  if (known == "other")
+    return not_found(*to, r.path);
+  if (r.method != "GET")
+    return wrong_method(*to, "GET, HEAD");
+  get(server, std::move(to), r);
+}
+
+} // namespace troupe::http

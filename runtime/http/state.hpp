@@ -1,0 +1,58 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <unordered_set>
+
+#include "core/api/openai_answer.hpp"
+#include "core/base/random.hpp"
+#include "runtime/http/metrics.hpp"
+#include "runtime/http/options.hpp"
+#include "runtime/runtime.hpp"
+
+namespace troupe::http {
+
+class connection;
+
+/// What all connections share. Used by the thread that runs `io` alone, but for
+/// what says otherwise.
+struct server_state {
+  server_state(runtime& r, http_options o) : rt(r), options(std::move(o)) {}
+
+  runtime& rt;                ///< of any thread
+  const http_options options; ///< of any thread
+  api::model_card card;       ///< of any thread, once the server runs
+  size_t longest_token = 0;   ///< bytes; the same
+  uint64_t random_key = 0;    ///< the same
+  std::atomic<uint64_t> draws = 0;
+
+  std::unordered_set<connection*> connections;
+  uint32_t answers = 0;    ///< under way
+  uint64_t body_bytes = 0; ///< held by requests
+  metrics counts;
+  bool stopping = false;
+
+  boost::asio::io_context io{1};
+  /// What takes long, or waits.
+  boost::asio::thread_pool worker{1};
+
+  /// Of any thread.
+  uint64_t random() { return random_bits(random_key, draws++); }
+
+  /// 16 hexadecimal digits.
+  std::string random_name() {
+    auto bits = random();
+    auto name = std::string(16, '0');
+    for (auto i = name.rbegin(); i != name.rend(); ++i, bits >>= 4)
+      *i = "0123456789abcdef"[bits & 15];
+    return name;
+  }
+};
+
+inline time_point now() {
+  return std::chrono::steady_clock::now();
+}
+
+} // namespace troupe::http
