@@ -50,19 +50,19 @@ void rank_leader::begin(std::span<const batch_row> rows, uint32_t layers,
   }
   for (auto rank = uint32_t{1}; rank < heads_.size(); ++rank)
     flush(rank);
-  tell_all(std::move(c));
+  tell_all(c);
 }
 
 void rank_leader::advance(uint32_t layers) {
   auto c = rank_command{};
   c.layers = layers;
-  tell_all(std::move(c));
+  tell_all(c);
 }
 
 void rank_leader::finish() {
   auto c = rank_command{};
   c.finishes = true;
-  tell_all(std::move(c));
+  tell_all(c);
 }
 
 void rank_leader::finished() {
@@ -132,7 +132,7 @@ void rank_leader::sweep() {
   });
   swept_ = known_.size();
   if (!c.forgotten.empty())
-    tell_all(std::move(c));
+    tell_all(c);
 }
 
 void rank_leader::flush(uint32_t rank) {
@@ -145,9 +145,9 @@ void rank_leader::flush(uint32_t rank) {
   tell(rank, std::move(c));
 }
 
-void rank_leader::tell_all(rank_command c) {
+void rank_leader::tell_all(const rank_command& c) {
   for (auto rank = uint32_t{1}; rank < heads_.size(); ++rank)
-    tell(rank, rank + 1 < heads_.size() ? c : std::move(c));
+    tell(rank, c);
 }
 
 void rank_leader::tell(uint32_t rank, rank_command c) {

@@ -68,7 +68,7 @@ private:
   raw_bytes bytes_of(const std::byte* block, part heads) const;
   void sweep();
   void flush(uint32_t rank);
-  void tell_all(rank_command c);
+  void tell_all(const rank_command& c);
   void tell(uint32_t rank, rank_command c);
 
   kv_layout whole_;
