@@ -55,7 +55,7 @@ public:
   /// A decode node or a gateway is gone.
   void peer_down(const caf::actor_addr& peer);
 
-  // -- compute: a few layers of one chunk of the oldest prompt that fits ------
+  // -- compute: a few layers of one chunk of the prompt that is next ----------
 
   /// If no chunk is under way: takes blocks, offers the sequence to its decode
   /// node, and starts on its next chunk.
@@ -80,6 +80,7 @@ private:
     std::vector<token_id> tokens; ///< prompt and emitted
     page_table table;
     uint32_t cached = 0; ///< tokens that were found, not computed
+    uint32_t overtaken = 0;
     std::optional<kv_sender> sender;
   };
   using job_map = std::map<seq_id, job>;
@@ -98,6 +99,9 @@ private:
     std::optional<std::span<const float>> logits;
   };
 
+  void enqueue(seq_id seq, job& j);
+  /// Whose chunk is next; null: nobody's, for now.
+  const seq_id* next() const;
   void start(job& j, time_point now);
   void push(job& j, uint32_t first_block, uint32_t blocks, uint32_t first_layer,
             uint32_t layers, time_point now);
@@ -117,8 +121,9 @@ private:
   std::optional<prefix_index> index_;
   fused_sampler sampler_;
   job_map jobs_;
-  /// Not wholly computed yet, oldest first. Nobody overtakes: a prompt that
-  /// waits for blocks gets them next.
+  /// Not wholly computed yet. Those whose clients have tokens already, and see
+  /// a pause, before new ones, else oldest first. The first, if it waits for
+  /// blocks, gets them next.
   std::deque<seq_id> queue_;
   std::optional<chunk> chunk_;
   effects out_;

@@ -5,6 +5,13 @@
 
 namespace troupe {
 
+namespace {
+
+// A new prompt lets this many of those that go on before it.
+constexpr auto most_overtaken = uint32_t{64};
+
+} // namespace
+
 // -- jobs ---------------------------------------------------------------------
 
 void prefill_state::init(node_options opts) {
@@ -56,7 +63,21 @@ void prefill_state::submit(prefill_job what) {
   auto& j = jobs_[seq];
   j.what = std::move(what);
   j.tokens = std::move(tokens);
-  queue_.push_back(seq);
+  enqueue(seq, j);
+}
+
+void prefill_state::enqueue(seq_id seq, job& j) {
+  auto at = queue_.end();
+  if (!j.what.spec.emitted.empty())
+    while (at != queue_.begin()) {
+      auto& before = jobs_.at(*std::prev(at));
+      if (!before.what.spec.emitted.empty()
+          || before.overtaken >= most_overtaken)
+        break;
+      --at;
+      ++before.overtaken;
+    }
+  queue_.insert(at, seq);
 }
 
 void prefill_state::cancel(const cancel_sequence& m) {

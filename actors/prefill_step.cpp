@@ -8,14 +8,24 @@ namespace troupe {
 // -- compute ------------------------------------------------------------------
 
 bool prefill_state::has_step() const {
+  return next() != nullptr;
+}
+
+const seq_id* prefill_state::next() const {
   if (queue_.empty())
-    return false;
-  auto& j = jobs_.at(queue_.front());
-  if (j.table.blocks() > 0)
-    return true;
-  auto need = kv_layout::blocks_for(static_cast<uint32_t>(j.tokens.size()));
-  return need <= pool_->available()
-         || need <= pool_->available() + index_->reclaimable();
+    return nullptr;
+  auto has_blocks = [this](seq_id seq) {
+    return jobs_.at(seq).table.blocks() > 0;
+  };
+  auto& first = queue_.front();
+  auto tokens = static_cast<uint32_t>(jobs_.at(first).tokens.size());
+  auto need = kv_layout::blocks_for(tokens);
+  if (has_blocks(first) || need <= pool_->available()
+      || need <= pool_->available() + index_->reclaimable())
+    return &first;
+  // The first may wait for the blocks of one that it overtook.
+  auto i = std::find_if(queue_.begin(), queue_.end(), has_blocks);
+  return i != queue_.end() ? &*i : nullptr;
 }
 
 void prefill_state::start(job& j, time_point now) {
@@ -47,9 +57,10 @@ uint32_t prefill_state::layers_at_once(uint32_t blocks) const {
 }
 
 void prefill_state::begin_step(time_point now) {
-  if (chunk_ || !has_step())
+  auto* who = next();
+  if (chunk_ || who == nullptr)
     return;
-  auto seq = queue_.front();
+  auto seq = *who;
   auto& j = jobs_.at(seq);
   auto& salt = j.what.spec.cache_salt;
   auto total = static_cast<uint32_t>(j.tokens.size());

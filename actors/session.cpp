@@ -85,8 +85,14 @@ public:
 
   // A node died, or was given up.
   void lost(const caf::actor_addr& node) {
-    if (state().lost(node))
-      place_later();
+    if (!state().lost(node))
+      return;
+    // The registry need not have heard of it: this session avoids it. Who loses
+    // one node after the other waits for the registry.
+    if (state().placements() > 1)
+      return place_later();
+    leave();
+    place();
   }
 
 private:

@@ -21,8 +21,9 @@ struct session_options {
   std::chrono::milliseconds patience{5000};
   /// Placements of one request before it is given up.
   uint32_t max_placements = 4;
-  /// Wait before the second placement, so that the registry can learn what
-  /// the session knows already; doubled for each further one.
+  /// Wait before the second placement, unless the node is known to be gone, so
+  /// that the registry can learn what the session knows already; doubled for
+  /// each further one.
   std::chrono::milliseconds backoff{5};
   /// How long a request may wait while there is no node for it: those of a
   /// cluster come back.
@@ -48,6 +49,9 @@ public:
   /// The specification for the next placement: a new epoch, with all tokens
   /// emitted so far. Nullopt: too many placements already.
   std::optional<sequence_spec> next_placement();
+
+  /// So far.
+  uint32_t placements() const { return placements_; }
 
   /// What to ask the registry for.
   place_request wish() const;

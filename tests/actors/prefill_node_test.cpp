@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tests/actors/prefill_fixture.hpp"
 
 using namespace troupe;
@@ -93,6 +95,63 @@ BOOST_FIXTURE_TEST_CASE(the_next_prompt_wakes_when_blocks_come_free, fixture) {
   send(kv_abort{2, 1, errc::digest_mismatch, "no"});
   expect_empty(status());
   BOOST_TEST((outputs->back().code == errc::digest_mismatch));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_has_tokens_already_goes_before_new_prompts,
+                        fixture) {
+  for (auto seq : {1u, 2u, 3u, 4u}) {
+    auto j = job(seq, 16);
+    if (seq > 2)
+      j.spec.emitted = {1};
+    caf::anon_send(node, j);
+  }
+  sim.run();
+  auto order = std::vector<seq_id>{};
+  for (auto& o : *outputs)
+    order.push_back(o.seq);
+  BOOST_TEST(order == (std::vector<seq_id>{3, 4, 1, 2}),
+             boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_prompt_is_overtaken_so_often_and_no_more,
+                        fixture) {
+  caf::anon_send(node, job(1, 16));
+  for (auto seq = 2u; seq < 80; ++seq) {
+    auto j = job(seq, 3);
+    j.spec.emitted = {1};
+    caf::anon_send(node, j);
+  }
+  auto order = std::vector<seq_id>{};
+  while (std::ranges::find(order, 1u) == order.end()) {
+    sim.run(); // until blocks run out
+    auto computed = std::exchange(*outputs, {});
+    BOOST_REQUIRE(!computed.empty());
+    for (auto& o : computed)
+      if (o.reason == finish_reason::none) {
+        order.push_back(o.seq);
+        caf::anon_send(node, kv_abort{o.seq, 1, errc::timeout, "no"});
+      }
+  }
+  BOOST_TEST((std::ranges::find(order, 1u) == order.begin() + 64));
+}
+
+BOOST_FIXTURE_TEST_CASE(who_overtakes_waits_for_the_blocks_of_who_was_overtaken,
+                        fixture) {
+  caf::anon_send(node, job(1, 100)); // seven of eight blocks
+  while (told->offers.empty())
+    sim.step();
+  auto j = job(2, 40);
+  j.spec.emitted = {1};
+  caf::anon_send(node, j);
+  sim.run();
+  BOOST_REQUIRE_EQUAL(outputs->size(), 1u);
+  BOOST_TEST(outputs->at(0).seq == 1u);
+  take_over(1);
+  send(kv_accepted{1, 1});
+  BOOST_REQUIRE_EQUAL(told->offers.size(), 2u);
+  BOOST_TEST(outputs->back().seq == 2u);
+  send(kv_abort{2, 1, errc::digest_mismatch, "no"});
+  expect_empty(status());
 }
 
 BOOST_FIXTURE_TEST_CASE(and_when_a_decode_node_dies, fixture) {

@@ -426,7 +426,7 @@ BOOST_FIXTURE_TEST_CASE(a_dead_decode_node_is_replaced, fixture) {
   say(0, {20});
   sim.kill(decode);
   decode = sim.spawn(fake_decode, decodes);
-  sim.drain(1s);
+  sim.run(); // at once
   BOOST_REQUIRE_EQUAL(prefills->jobs.size(), 2u);
   BOOST_TEST((job().decode == decode));
   BOOST_TEST(script->asked.back().avoid == (std::vector<node_id>{2}),
@@ -434,6 +434,24 @@ BOOST_FIXTURE_TEST_CASE(a_dead_decode_node_is_replaced, fixture) {
   say(1, {21, 22}, finish_reason::length);
   sim.drain();
   BOOST_TEST(heard->end(id).completion_tokens == 3u);
+}
+
+BOOST_FIXTURE_TEST_CASE(and_a_second_one_after_a_pause, fixture) {
+  auto id = start(request(2));
+  say(0, {20});
+  for (auto placements : {2u, 3u}) {
+    BOOST_TEST(prefills->jobs.size() == placements - 1);
+    sim.kill(decode);
+    decode = sim.spawn(fake_decode, decodes);
+    sim.run();
+    BOOST_TEST(prefills->jobs.size() == 2u);
+    sim.advance(10ms);
+    sim.run();
+    BOOST_TEST(prefills->jobs.size() == placements);
+  }
+  say(1, {21}, finish_reason::length);
+  sim.drain();
+  BOOST_TEST(heard->end(id).completion_tokens == 2u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_dead_prefill_node_matters_until_decoding, fixture) {

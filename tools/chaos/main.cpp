@@ -95,6 +95,8 @@ int main(int argc, char** argv) {
   app.add_option("--faults", o.faults, "faults at least, of about 5 seconds")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--only", o.only, "faults of this kind alone")
+      ->check(CLI::IsMember({"kill", "stop", "cut", "delay"}));
   app.add_option("--in-flight", o.in_flight, "of them, at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();

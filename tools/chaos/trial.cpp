@@ -53,6 +53,11 @@ public:
         std::vector{fault_kind::kill, fault_kind::stop, fault_kind::cut};
     if (net_->can_delay())
       kinds.push_back(fault_kind::delay);
+    if (!options_.only.empty())
+      std::erase_if(kinds,
+                    [this](auto k) { return options_.only != to_string(k); });
+    if (kinds.empty())
+      return failed({troupe::errc::unsupported, "this network cannot delay"});
     auto plan = fault_plan{options_.seed, nodes_.size(), kinds, options_.brief};
     pass(500ms);
     while (ok() && !load_->ended()) {
