@@ -82,6 +82,7 @@ public:
   }
 
   bool runs() const { return port_ != 0; }
+  uint16_t port() const { return static_cast<uint16_t>(port_); }
 
   decode_actor decode(caf::actor_system& sys) const {
     return reach<decode_actor>(sys, port_);

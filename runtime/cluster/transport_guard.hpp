@@ -37,6 +37,10 @@ struct transport_limits {
   std::chrono::milliseconds frame_deadline{30000};
   /// From a peer's last byte. Heartbeats come more often than that.
   std::chrono::milliseconds silence_deadline{30000};
+  /// From sent bytes to their acknowledgement by the peer's system, and for as
+  /// long as that has no room for more: the link is cut, or the peer doesn't
+  /// read. 0: as long as this system tries, minutes.
+  std::chrono::milliseconds ack_deadline{5000};
 };
 
 /// Counts since the start but `open` and `pending`, which are now.

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/cluster/transport_socket.hpp"
+
 namespace troupe {
 
 namespace net = caf::io::network;
@@ -67,6 +69,7 @@ guarded_scribe::guarded_scribe(net::default_multiplexer& mx, int socket,
     tls_.emplace(*tls, socket,
                  side == link_side::accepted ? tls_session::role::server
                                              : tls_session::role::client);
+  watch_link(socket, guard_->limits().ack_deadline);
   id_ = guard_->add(*this, address, side, now());
 }
 

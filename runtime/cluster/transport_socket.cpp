@@ -3,12 +3,14 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <memory>
 
@@ -17,6 +19,10 @@ namespace troupe {
 namespace {
 
 using clock = std::chrono::steady_clock;
+
+constexpr auto probe_after = 5; // s
+constexpr auto probe_every = 2; // s
+constexpr auto probes = 3;
 
 bool loopback4(const in_addr& a) {
   return ntohl(a.s_addr) >> 24 == 127;
@@ -32,6 +38,10 @@ bool loopback(const sockaddr* a) {
     return loopback4(reinterpret_cast<const sockaddr_in*>(a)->sin_addr);
   return a->sa_family == AF_INET6
          && loopback6(reinterpret_cast<const sockaddr_in6*>(a)->sin6_addr);
+}
+
+void set(int socket, int level, int option, int value) {
+  ::setsockopt(socket, level, option, &value, sizeof(value));
 }
 
 // 0, or what went wrong as an errno.
@@ -61,6 +71,16 @@ bool is_loopback(const std::string& address) {
   if (::inet_pton(AF_INET, address.c_str(), &v4) == 1)
     return loopback4(v4);
   return ::inet_pton(AF_INET6, address.c_str(), &v6) == 1 && loopback6(v6);
+}
+
+void watch_link(int socket, std::chrono::milliseconds ack_deadline) {
+  set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
+      static_cast<int>(std::clamp<int64_t>(ack_deadline.count(), 0, INT_MAX)));
+  set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(socket, IPPROTO_TCP, TCP_KEEPIDLE, probe_after);
+  set(socket, IPPROTO_TCP, TCP_KEEPINTVL, probe_every);
+  set(socket, IPPROTO_TCP, TCP_KEEPCNT, probes);
 }
 
 result<int> dial(const std::string& host, uint16_t port, bool loopback_only,

@@ -20,4 +20,9 @@ bool is_loopback(const std::string& address);
 result<int> dial(const std::string& host, uint16_t port, bool loopback_only,
                  std::chrono::milliseconds deadline);
 
+/// Has the system send small messages at once and notice a cut link: by bytes
+/// that nobody acknowledges for `ack_deadline`, at any time if 0, and by probes
+/// if nothing is sent. What a system doesn't know is left out.
+void watch_link(int socket, std::chrono::milliseconds ack_deadline);
+
 } // namespace troupe

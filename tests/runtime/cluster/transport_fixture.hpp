@@ -28,12 +28,13 @@ struct cluster_config : system_config {
   }
 };
 
-/// Answers a status_query with one more than it asks, a string with itself.
-inline caf::behavior echo(caf::event_based_actor* self, int) {
+/// Answers a status_query with that much more than it asks, a string with
+/// itself.
+inline caf::behavior echo(caf::event_based_actor* self, uint32_t more) {
   self->set_default_handler(caf::drop);
-  return {[](const status_query& q) {
+  return {[=](const status_query& q) {
             auto s = node_status{};
-            s.steps = q.detail + 1u;
+            s.steps = q.detail + more;
             return s;
           },
           [](std::string& text) { return std::move(text); }};
@@ -79,7 +80,7 @@ struct cluster_node {
     if (!t)
       throw std::runtime_error(t.failure().message);
     transport = std::move(*t);
-    actor = system.spawn(echo, 0);
+    actor = system.spawn(echo, 1u);
     auto p = transport->publish(actor, at);
     if (!p)
       throw std::runtime_error(p.failure().message);

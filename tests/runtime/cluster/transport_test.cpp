@@ -1,7 +1,11 @@
 #include <boost/test/unit_test.hpp>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -34,23 +38,22 @@ void expect_alive(cluster_node& n) {
 // Makes `p` a peer that reads nothing of 24 MiB, more than the kernel's buffers
 // take, so that the node has written what it could and keeps the rest.
 void leave_unread(cluster_node& n, raw_peer& p) {
-  constexpr auto questions = 384;
+  constexpr auto number = 384;
   auto all = std::promise<void>{};
   auto count = 0;
-  auto answering = n.system.spawn(
-      [&](caf::event_based_actor*, int) {
-        return caf::behavior{[&](std::string& text) {
-          if (++count == questions)
-            all.set_value();
-          return std::move(text);
-        }};
-      },
-      0);
+  auto answer = [&](caf::event_based_actor*, int most) {
+    return caf::behavior{[&, most](std::string& text) {
+      if (++count == most)
+        all.set_value();
+      return std::move(text);
+    }};
+  };
+  auto answering = n.system.spawn(answer, number);
   n.system.registry().put(answering.id(), answering);
   p.send(basp_handshake(n.system, 7));
   auto question = basp_message(n.system, answering.id(),
                                caf::make_message(std::string(mib / 16, 'x')));
-  for (auto i = 0; i < questions; ++i)
+  for (auto i = 0; i < number; ++i)
     p.send(question);
   BOOST_REQUIRE(
       (all.get_future().wait_for(patience) == std::future_status::ready));
@@ -62,9 +65,11 @@ void leave_unread(cluster_node& n, raw_peer& p) {
   self->wait_for(answering);
 }
 
-transport_options not_limited_by_unsent_bytes() {
+// Neither our limit nor the system's ends a connection that isn't read from.
+transport_options nothing_has_to_be_read() {
   auto o = transport_options{};
   o.limits.max_unsent = 64 * mib;
+  o.limits.ack_deadline = 0ms;
   return o;
 }
 
@@ -82,6 +87,47 @@ BOOST_AUTO_TEST_CASE(actors_of_two_nodes_talk_both_ways) {
   BOOST_TEST(a.log.all() == "");
   BOOST_TEST(b.log.all() == "");
   BOOST_TEST(a.transport->stats().pending == 0u);
+}
+
+// Both ends of a connection are in this process.
+BOOST_AUTO_TEST_CASE(both_ends_notice_a_cut_link) {
+  auto o = transport_options{};
+  o.limits.ack_deadline = 1234ms;
+  auto a = cluster_node{o};
+  auto b = cluster_node{o};
+  auto to = b.transport->connect("127.0.0.1", a.port);
+  BOOST_REQUIRE(to.ok());
+  auto port_of = [](auto* name, int fd) {
+    auto at = sockaddr_in{};
+    auto size = socklen_t{sizeof(at)};
+    auto ok = name(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0;
+    return ok && at.sin_family == AF_INET ? ntohs(at.sin_port) : 0;
+  };
+  auto option = [](int fd, int level, int which) {
+    auto value = -1;
+    auto size = socklen_t{sizeof(value)};
+    ::getsockopt(fd, level, which, &value, &size);
+    return value;
+  };
+  auto accepted = 0;
+  auto dialed = 0;
+  for (auto fd = 0; fd < 4096; ++fd) {
+    auto theirs = port_of(&::getpeername, fd);
+    if (theirs == 0) // also the listening socket
+      continue;
+    auto is_accepted = port_of(&::getsockname, fd) == a.port;
+    if (!is_accepted && theirs != a.port)
+      continue;
+    ++(is_accepted ? accepted : dialed);
+    BOOST_TEST(option(fd, IPPROTO_TCP, TCP_NODELAY) == 1);
+    BOOST_TEST(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 1234);
+    BOOST_TEST(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    BOOST_TEST(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 5);
+    BOOST_TEST(option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == 2);
+    BOOST_TEST(option(fd, IPPROTO_TCP, TCP_KEEPCNT) == 3);
+  }
+  BOOST_TEST(accepted == 1);
+  BOOST_TEST(dialed == 1);
 }
 
 BOOST_AUTO_TEST_CASE(messages_up_to_the_limit_pass_and_no_larger_ones) {
@@ -344,6 +390,7 @@ BOOST_AUTO_TEST_CASE(or_its_message) {
 BOOST_AUTO_TEST_CASE(whoever_does_not_read_is_closed) {
   auto o = transport_options{};
   o.limits.max_unsent = mib;
+  o.limits.ack_deadline = 0ms;
   auto a = cluster_node{o};
   auto p = raw_peer{a.port};
   p.send(basp_handshake(a.system, 7));
@@ -360,7 +407,7 @@ BOOST_AUTO_TEST_CASE(whoever_does_not_read_is_closed) {
 }
 
 BOOST_AUTO_TEST_CASE(so_is_who_closes_its_side_and_does_not_read) {
-  auto o = not_limited_by_unsent_bytes();
+  auto o = nothing_has_to_be_read();
   o.limits.handshake_deadline = 500ms;
   auto a = cluster_node{o};
   auto p = raw_peer{a.port};
@@ -371,7 +418,7 @@ BOOST_AUTO_TEST_CASE(so_is_who_closes_its_side_and_does_not_read) {
 }
 
 BOOST_AUTO_TEST_CASE(nor_does_that_keep_a_node_from_ending) {
-  auto a = std::make_unique<cluster_node>(not_limited_by_unsent_bytes());
+  auto a = std::make_unique<cluster_node>(nothing_has_to_be_read());
   auto p = raw_peer{a->port};
   leave_unread(*a, p);
   a.reset();
