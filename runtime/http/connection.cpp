@@ -1,5 +1,7 @@
 #include "runtime/http/connection.hpp"
 
+#include <boost/asio/error.hpp>
+
 #include "runtime/http/routes.hpp"
 
 namespace troupe::http {
@@ -120,7 +122,10 @@ void connection::read() {
       boost::asio::buffer(chunk_),
       [self = shared_from_this()](error_code ec, size_t bytes) {
         self->reading_ = false;
-        if (ec)
+        // A client that sends no more may still take its answer.
+        if (ec == boost::asio::error::eof && self->phase_ == phase::answered)
+          self->keep_alive_ = false;
+        else if (ec)
           self->close();
         else
           self->on_read(bytes);

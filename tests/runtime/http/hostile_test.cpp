@@ -166,6 +166,21 @@ BOOST_AUTO_TEST_CASE(connections_are_kept_as_asked) {
   BOOST_TEST((old.received().find("chunked") == std::string::npos));
 }
 
+BOOST_AUTO_TEST_CASE(a_client_that_sends_no_more_has_its_answer_whole) {
+  auto o = http_options{};
+  o.send_buffer_bytes = 4096;
+  auto f = http_fixture{o};
+  auto c = http_client{f.port(), 4096};
+  // Ten bytes each: more than the buffers hold.
+  auto ids = std::vector<token_id>(15'000, tiny_im_end);
+  c.send(http_client::post_text("/detokenize", json{{"tokens", ids}}.dump()));
+  c.finish();
+  auto a = c.read();
+  BOOST_TEST(a.status == 200);
+  BOOST_TEST(a.whole);
+  BOOST_TEST(c.read_to_end());
+}
+
 BOOST_AUTO_TEST_CASE(a_body_is_sent_after_a_word_from_the_server) {
   auto f = http_fixture{};
   auto c = http_client{f.port()};
