@@ -52,7 +52,7 @@ public:
   enum class verdict : uint8_t {
     known,
     unknown,
-    /// Nobody had it before: `verify` takes milliseconds, and says.
+    /// Nobody had it before: `verify` takes long, and says.
     ask,
   };
   struct answer {
