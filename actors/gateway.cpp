@@ -47,6 +47,12 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
                 "a cache salt of " + std::to_string(r.cache_salt.size())
                     + " bytes; at most " + std::to_string(max_salt_bytes)
                     + " are allowed");
+  for (auto* name : {&r.organisation, &r.key, &r.model})
+    if (name->size() > max_name_bytes)
+      return fail(errc::invalid_argument,
+                  "an organisation, key or model whose name has "
+                      + std::to_string(name->size()) + " bytes; at most "
+                      + std::to_string(max_name_bytes) + " are allowed");
   if (sessions_.size() >= o.max_sessions)
     return fail(errc::overloaded, std::to_string(sessions_.size())
                                       + " requests are under way, as many as "

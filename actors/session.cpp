@@ -21,6 +21,13 @@ public:
     self_->monitor(client_);
   }
 
+  void start() {
+    if (auto refusal = state().reserve(now()))
+      end(std::move(*refusal));
+    else
+      place();
+  }
+
   void place() {
     if (state().finished() || state().where() || placing_)
       return;
@@ -39,8 +46,7 @@ public:
               // The registry may yet place it, for nobody.
               if (why.code != errc::timeout)
                 placing_ = false;
-              if (why.code == errc::no_node
-                  && state().wait_for_node(time_point{self_->clock().now()}))
+              if (why.code == errc::no_node && state().wait_for_node(now()))
                 self_->delayed_send(self_, state().options().node_retry,
                                     deadline_tick{});
               else
@@ -49,7 +55,7 @@ public:
   }
 
   void take(const sequence_output& o) {
-    auto r = state().take(o);
+    auto r = state().take(o, now());
     if (r.tokens)
       self_->send(client_, std::move(*r.tokens));
     if (r.finish)
@@ -97,6 +103,7 @@ public:
 
 private:
   session_state& state() { return self_->state; }
+  time_point now() const { return time_point{self_->clock().now()}; }
 
   void run(placement where, sequence_spec spec) {
     self_->monitor(where.prefill);
@@ -136,7 +143,7 @@ private:
   }
 
   void end(finish_reason reason, error why = {}) {
-    if (auto e = state().finish(reason, std::move(why)))
+    if (auto e = state().finish(reason, now(), std::move(why)))
       end(std::move(*e));
   }
 
@@ -165,11 +172,12 @@ session(session_actor::stateful_pointer<session_state> self,
         gateway_actor gateway, registry_actor registry, client_actor client,
         generate_request request, sequence_spec spec,
         std::shared_ptr<const tokenizer> text, session_options opts) {
-  self->state.init(std::move(request), std::move(spec), std::move(text), opts);
+  self->state.init(std::move(request), std::move(spec), std::move(text),
+                   std::move(opts));
   auto p = std::make_shared<performer>(self, std::move(gateway),
                                        std::move(registry), std::move(client));
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
-  p->place();
+  p->start();
   return {
       [p](const sequence_output& o) { p->take(o); },
       [p](const sequence_moved& m) { p->moved(m); },

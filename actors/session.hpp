@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "actors/protocol/interfaces.hpp"
+#include "actors/tenant_budget.hpp"
 #include "core/base/time.hpp"
 #include "core/serving/token_stream.hpp"
 #include "core/text/stop_matcher.hpp"
@@ -30,6 +31,9 @@ struct session_options {
   std::chrono::milliseconds node_patience{0};
   /// Until it asks again.
   std::chrono::milliseconds node_retry{50};
+  /// What tenants may use, asked by each session directly; null: there are no
+  /// limits. Sessions share it.
+  std::shared_ptr<rate_limiter> limits;
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -43,6 +47,13 @@ public:
   /// carry tokens alone.
   void init(generate_request request, sequence_spec spec,
             std::shared_ptr<const tokenizer> text, session_options opts);
+
+  // -- limits -----------------------------------------------------------------
+
+  /// Reserves what the request may use, once in its life, however often it is
+  /// placed. How it ends if its tenant's limits are against it, that is
+  /// overloaded, or invalid_argument if they always will be.
+  std::optional<finish_event> reserve(time_point now);
 
   // -- placement --------------------------------------------------------------
 
@@ -59,6 +70,7 @@ public:
   void placed(placement where) {
     where_ = std::move(where);
     without_node_.reset();
+    budget_.placed();
   }
   const std::optional<placement>& where() const { return where_; }
   std::optional<placement> take_where() {
@@ -94,10 +106,11 @@ public:
   };
 
   /// Takes what a node produced, of whatever epoch.
-  reaction take(const sequence_output& o);
+  reaction take(const sequence_output& o, time_point now);
 
   /// Ends the request, if it has not ended.
-  std::optional<finish_event> finish(finish_reason reason, error why = {});
+  std::optional<finish_event> finish(finish_reason reason, time_point now,
+                                     error why = {});
 
   bool finished() const { return finished_; }
   request_id request() const { return request_.request; }
@@ -108,11 +121,12 @@ public:
   }
 
 private:
-  std::optional<token_event> advance();
+  std::optional<token_event> advance(time_point now);
 
   generate_request request_;
   sequence_spec spec_;
   session_options opts_;
+  tenant_budget budget_;
   std::shared_ptr<const tokenizer> text_;
   std::optional<stream_decoder> decoder_;
   std::optional<stop_matcher> stops_;

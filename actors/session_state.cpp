@@ -38,13 +38,32 @@ void session_state::init(generate_request request, sequence_spec spec,
                          session_options opts) {
   request_ = std::move(request);
   spec_ = std::move(spec);
-  opts_ = opts;
+  opts_ = std::move(opts);
   text_ = std::move(text);
   if (text_) {
     // The answer goes on after the prompt: its first space is its own.
     decoder_.emplace(text_, true);
     stops_.emplace(request_.stop);
   }
+}
+
+// -- limits -------------------------------------------------------------------
+
+std::optional<finish_event> session_state::reserve(time_point now) {
+  if (!opts_.limits)
+    return std::nullopt;
+  auto who = tenant{request_.organisation, request_.key, request_.model};
+  auto prompt = static_cast<uint32_t>(spec_.prompt.size());
+  // What is left open is not held against the tenant before it is there.
+  auto answer = request_.max_tokens == 0 ? 1 : spec_.max_tokens;
+  auto refused =
+      budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
+  if (!refused)
+    return std::nullopt;
+  auto e = finish(finish_reason::error, now, std::move(refused->why));
+  if (e)
+    e->retry_after_ns = refused->retry_after.count();
+  return e;
 }
 
 // -- placement ----------------------------------------------------------------
@@ -122,7 +141,8 @@ bool session_state::lost(const caf::actor_addr& peer) {
 
 // -- tokens -------------------------------------------------------------------
 
-session_state::reaction session_state::take(const sequence_output& o) {
+session_state::reaction session_state::take(const sequence_output& o,
+                                            time_point now) {
   auto r = reaction{};
   auto count = o.tokens.size();
   if (finished_ || o.seq != spec_.seq || o.index > spec_.max_tokens
@@ -142,7 +162,7 @@ session_state::reaction session_state::take(const sequence_output& o) {
       avoid_.insert(avoid_.end(), {where_->prefill_id,
                                    holder_ ? holder_id_ : where_->decode_id});
     else
-      r.finish = finish(finish_reason::error, last_error_);
+      r.finish = finish(finish_reason::error, now, last_error_);
     return r;
   }
   if (o.index == 0)
@@ -157,26 +177,28 @@ session_state::reaction session_state::take(const sequence_output& o) {
   stream_.accept(o.index, o.tokens);
   if (o.reason != finish_reason::none)
     end_.emplace(o.index + static_cast<uint32_t>(count), o.reason);
-  r.tokens = advance();
+  r.tokens = advance(now);
   if (stops_ && stops_->stopped())
-    r.finish = finish(finish_reason::stop);
+    r.finish = finish(finish_reason::stop, now);
   else if (end_ && delivered_ >= end_->first)
-    r.finish = finish(end_->second);
-  else if (delivered_ >= spec_.max_tokens)
-    r.finish = finish(finish_reason::length);
+    r.finish = finish(end_->second, now);
+  else if (delivered_ >= spec_.max_tokens || budget_.exhausted())
+    r.finish = finish(finish_reason::length, now);
   return r;
 }
 
 // Delivers what is in order, up to the token that completes a stop string:
-// how tokens were grouped into messages must not show.
-std::optional<token_event> session_state::advance() {
+// how tokens were grouped into messages must not show. None goes out that the
+// tenant's budget does not have.
+std::optional<token_event> session_state::advance(time_point now) {
   auto& ready = stream_.ready();
   if (delivered_ >= ready.size())
     return std::nullopt;
   auto e = token_event{};
   e.request = request_.request;
   e.index = delivered_;
-  while (delivered_ < ready.size() && !(stops_ && stops_->stopped())) {
+  while (delivered_ < ready.size() && !(stops_ && stops_->stopped())
+         && budget_.take_token(now)) {
     auto token = ready[delivered_];
     e.tokens.push_back(token);
     if (spec_.sampling.want_logprob) {
@@ -189,13 +211,16 @@ std::optional<token_event> session_state::advance() {
       e.text += stops_->push(decoder_->push(token));
     ++delivered_;
   }
+  if (e.tokens.empty())
+    return std::nullopt;
   return e;
 }
 
 std::optional<finish_event> session_state::finish(finish_reason reason,
-                                                  error why) {
+                                                  time_point now, error why) {
   if (std::exchange(finished_, true))
     return std::nullopt;
+  budget_.end(reason, now, delivered_);
   auto e = finish_event{};
   e.request = request_.request;
   e.reason = reason;

@@ -118,6 +118,7 @@ struct runtime::impl {
   runtime_options options;
   std::shared_ptr<const model> weights;
   std::shared_ptr<const tokenizer> text;
+  std::shared_ptr<rate_limiter> limits; ///< null: there are none
   std::atomic<request_id> last_request{0};
   system_config config;
   std::unique_ptr<caf::actor_system> system;
@@ -204,6 +205,9 @@ result<void> runtime::impl::start() {
   // Nodes of other processes that are lost come back.
   if (options.cluster)
     g.session.node_patience = node_patience;
+  if (options.tenants)
+    limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
+  g.session.limits = limits;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->gateway = gateway;
   if (!transport)
@@ -246,6 +250,13 @@ result<runtime> runtime::open(runtime_options options) {
   if (options.cluster && options.client)
     return fail(errc::invalid_argument,
                 "a process is a cluster's front or its client, not both");
+  if (options.tenants) {
+    if (options.client)
+      return fail(errc::invalid_argument,
+                  "limits of tenants are those of a cluster's front");
+    if (auto ok = check(*options.tenants); !ok)
+      return ok.failure();
+  }
   // A front may leave all the work to others.
   if (nodes.prefill.empty() && nodes.mixed.empty() && !options.cluster)
     nodes.mixed.resize(1);
@@ -318,6 +329,15 @@ result<cluster_status> runtime::status() {
 
 result<drained> runtime::drain(const std::string& name) {
   return impl_->ask<drained>(drain_request{0, name}, move_patience);
+}
+
+limits_status runtime::limits(const tenant& who) const {
+  auto& all = impl_->limits;
+  if (!all)
+    return {};
+  auto now = stamp();
+  auto handle = all->resolve(who, now);
+  return all->status(handle, now);
 }
 
 uint16_t runtime::cluster_port() const {

@@ -12,7 +12,9 @@
 #include "core/kv/layout.hpp"
 #include "core/model/model.hpp"
 #include "core/serving/batch_controller.hpp"
+#include "core/serving/rate_limiter_limits.hpp"
 #include "core/text/tokenizer.hpp"
+#include "runtime/api_key.hpp"
 #include "runtime/cluster/options.hpp"
 #include "runtime/http/options.hpp"
 #include "runtime/topology.hpp"
@@ -49,6 +51,9 @@ struct runtime_options {
   /// shorter chunks of prompts in a step; without them a step takes all that it
   /// can hold.
   std::optional<batch_slo> slo;
+  /// What organisations, their keys and models may use; without it there are
+  /// no limits.
+  std::optional<limits_table> tenants;
   /// What activations are rounded to before they meet quantised weights: i8 is
   /// up to twice as fast with long prompts and many requests, i16 gives the
   /// logits of float32.
@@ -62,6 +67,8 @@ struct runtime_options {
   /// For whoever starts an `http_server` beside the runtime, which does not
   /// look at it.
   std::optional<http_options> http;
+  /// The same: who may ask over HTTP; without it, anybody.
+  std::optional<std::vector<api_key>> keys;
 };
 
 /// One request under way: pull its events until they end. Movable; dropping it
@@ -141,7 +148,8 @@ public:
   ~runtime();
 
   /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
-  /// context_exceeded, overloaded.
+  /// context_exceeded, overloaded. What limits of tenants refuse ends in a
+  /// finish_event that says when to try again.
   result<generation> submit(generate_request request);
 
   /// The same without waiting, here or later: `on_event` is called with each
@@ -164,6 +172,10 @@ public:
 
   /// Asks every node about itself.
   result<cluster_status> status();
+
+  /// What `who` has left; nothing where there are no limits, and in a cluster's
+  /// client.
+  limits_status limits(const tenant& who) const;
 
   /// Where nodes join; 0 without a cluster.
   uint16_t cluster_port() const;

@@ -39,6 +39,9 @@ enum class finish_reason : uint8_t {
 /// Bytes of a request's cache salt at most.
 inline constexpr size_t max_salt_bytes = 256;
 
+/// Bytes of the name of an organisation, a key or a model at most.
+inline constexpr size_t max_name_bytes = 256;
+
 /// What a client asks for.
 struct generate_request {
   /// 0: the gateway picks one.
@@ -57,9 +60,15 @@ struct generate_request {
   /// several tenants give each its own, so that none learns from response
   /// times what others have asked.
   std::string cache_salt;
+  /// Whose limits the request counts against: names that the host, or whoever
+  /// has checked the client's key, vouches for.
+  std::string organisation;
+  std::string key;
+  /// As the client calls it; for limits alone.
+  std::string model;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
-                    priority, cache_salt);
+                    priority, cache_salt, organisation, key, model);
   }
 };
 
@@ -90,9 +99,12 @@ struct finish_event {
   uint32_t completion_tokens = 0;
   /// Tokens of the prompt whose KV an earlier request left behind.
   uint32_t cached_tokens = 0;
+  /// With errc::overloaded: nanoseconds until it is worth another try; 0 if
+  /// that is not known.
+  int64_t retry_after_ns = 0;
   auto fields() {
     return std::tie(request, reason, code, message, text, prompt_tokens,
-                    completion_tokens, cached_tokens);
+                    completion_tokens, cached_tokens, retry_after_ns);
   }
 };
 

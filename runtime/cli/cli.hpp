@@ -33,6 +33,7 @@ void add_inspect(CLI::App& app, action& chosen);
 void add_quantize(CLI::App& app, action& chosen);
 void add_bench(CLI::App& app, action& chosen);
 void add_certs(CLI::App& app, action& chosen);
+void add_keys(CLI::App& app, action& chosen);
 void add_serve(CLI::App& app, action& chosen);
 void add_node(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);

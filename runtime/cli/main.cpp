@@ -25,6 +25,7 @@ Examples:
   troupe node --join 127.0.0.1:7070 --role decode
   troupe status
   troupe certs certs --node red --node blue
+  troupe keys add --organisation acme --key laptop
 
 Data goes to standard output, talk to standard error.
 Exit status: 0 success, 1 failure, 2 usage, 130 interrupted.
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
   add_status(app, chosen);
   add_drain(app, chosen);
   add_certs(app, chosen);
+  add_keys(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

@@ -88,6 +88,7 @@ int serve(const serve_flags& f) {
     return report(o.failure());
   auto cluster = o->cluster;
   auto http = o->http;
+  auto keys = o->keys;
   auto own =
       o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
   auto rt = runtime::open(std::move(*o));
@@ -101,6 +102,7 @@ int serve(const serve_flags& f) {
   if (http) {
     auto host = http->host;
     http->log = say;
+    http->keys = std::move(keys);
     auto started = http_server::start(*rt, std::move(*http));
     if (!started)
       return report(started.failure());

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "core/api/sse.hpp"
+#include "runtime/http/limits.hpp"
 
 namespace troupe::http {
 
@@ -76,8 +77,8 @@ void answer::start(server_state& server, const std::shared_ptr<connection>& to,
 answer::answer(server_state& server, const std::shared_ptr<connection>& to,
                const request& r, const answer_plan& p)
     : server_(server), to_(to), head_(head_of(server, p)),
-      writer_(head_, p.include_usage), param_(p.param), started_(r.started),
-      per_prompt_(p.per_prompt), streams_(p.stream),
+      writer_(head_, p.include_usage), who_(p.who), param_(p.param),
+      started_(r.started), per_prompt_(p.per_prompt), streams_(p.stream),
       include_usage_(p.include_usage),
       wants_logprobs_(p.choices.front().sampling.want_logprob),
       left_(p.choices.size()), held_(p.choices.size()) {
@@ -112,8 +113,10 @@ void answer::drain() {
     return finish(*to);
   if (events_.empty())
     return;
-  if (!std::exchange(streaming_, true))
+  if (!std::exchange(streaming_, true)) {
+    add_limits(*to);
     to->begin_stream();
+  }
   to->stream(events_, false);
 }
 
@@ -142,6 +145,7 @@ void answer::on_finish(uint32_t i, const finish_event& e) {
     failure_ = e.reason == finish_reason::error && e.code != errc::none
                    ? error{e.code, e.message}
                    : error{errc::abandoned, "the request was given up"};
+    retry_after_ = duration{e.retry_after_ns};
     return;
   }
   auto& c = choices_[i];
@@ -173,10 +177,18 @@ void answer::fail(connection& to, const error& why) {
   inbox_->close();
   requests_.clear();
   left_ = 0;
-  if (!streaming_)
+  if (!streaming_) {
+    add_limits(to);
+    to.retry_after(retry_after_);
     return to.respond(to_response(e));
+  }
   api::append_event(events_, api::to_json(e));
   to.stream(events_, true);
+}
+
+// As they are when the head goes out.
+void answer::add_limits(connection& to) {
+  to.add_headers(limit_headers(server_.rt.limits(who_)));
 }
 
 void answer::finish(connection& to) {
@@ -188,13 +200,16 @@ void answer::finish(connection& to) {
     if (include_usage_)
       writer_.usage(events_, usage_);
     api::append_done(events_);
-    if (!std::exchange(streaming_, true))
+    if (!std::exchange(streaming_, true)) {
+      add_limits(to);
       to.begin_stream();
+    }
     return to.stream(events_, true);
   }
   auto choices = std::vector<api::answer_choice>{};
   for (auto& c : choices_)
     choices.push_back(std::move(c.whole));
+  add_limits(to);
   to.respond({200, api::whole_answer(head_, choices, usage_)});
 }
 

@@ -62,12 +62,14 @@ private:
   void on_tokens(uint32_t i, const token_event& e);
   void on_finish(uint32_t i, const finish_event& e);
   void fail(connection& to, const error& why);
+  void add_limits(connection& to);
   void finish(connection& to);
 
   server_state& server_;
   std::weak_ptr<connection> to_;
   api::answer_head head_;
   api::stream_writer writer_;
+  tenant who_;
   std::string_view param_;
   time_point started_;
   uint32_t per_prompt_;
@@ -86,6 +88,7 @@ private:
   bool has_token_ = false;
   bool streaming_ = false; ///< the head is out
   error failure_;
+  duration retry_after_ = {}; ///< of the failure
 };
 
 } // namespace troupe::http

@@ -183,6 +183,7 @@ void connection::read_head() {
   keep_alive_ = !old_ && m.keep_alive();
   auto id = view(m["x-request-id"]);
   id_ = is_good_id(id) ? std::string{id} : "req-" + server_.random_name();
+  authorization_ = view(m["authorization"]);
   auto target = view(m.target());
   method_ = view(m.method_string());
   path_ = target.substr(0, target.find('?'));
@@ -240,8 +241,12 @@ void connection::release() {
 void connection::take_request() {
   phase_ = phase::busy;
   read_by_.clear();
-  auto r = request{method_ == "HEAD" ? "GET" : method_, path_,
-                   std::move(parser_->get().body()), id_, started_};
+  auto r = request{method_ == "HEAD" ? "GET" : method_,
+                   path_,
+                   std::move(parser_->get().body()),
+                   id_,
+                   started_,
+                   std::exchange(authorization_, {})};
   parser_.reset();
   read();
   dispatch(server_, shared_from_this(), std::move(r));
@@ -267,6 +272,9 @@ void connection::next() {
   id_.clear();
   method_.clear();
   path_.clear();
+  authorization_.clear();
+  headers_.clear();
+  retry_after_ = {};
   endpoint_ = "none";
   started_ = {};
   if (in_.empty()) {

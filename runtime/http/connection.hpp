@@ -53,6 +53,11 @@ public:
 
   // -- for whoever answers ---------------------------------------------------
 
+  /// Further headers of this answer, each with its line end.
+  void add_headers(std::string_view lines) { headers_ += lines; }
+  /// With status 429 or 503; by default a second.
+  void retry_after(duration d) { retry_after_ = d; }
+
   /// What makes the answer; dropped when the client is gone, and when it has
   /// been sent.
   void work(std::shared_ptr<void> w) { work_ = std::move(w); }
@@ -117,6 +122,9 @@ private:
   std::string id_;
   std::string method_;
   std::string path_;
+  std::string authorization_;
+  std::string headers_; ///< of the answer
+  duration retry_after_ = {};
   std::string_view endpoint_ = "none"; ///< for metrics
   time_point started_{};
   bool keep_alive_ = false;

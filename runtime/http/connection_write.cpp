@@ -49,8 +49,13 @@ void connection::append_head(int status, std::string_view type) {
   unsent_ += "\r\nx-request-id: ";
   unsent_ += id_;
   unsent_ += keep_alive_ ? "\r\n" : "\r\nconnection: close\r\n";
-  if (status == 429 || status == 503)
-    unsent_ += "retry-after: 1\r\n";
+  unsent_ += headers_;
+  // Whole seconds, of which a part is not enough.
+  if (status == 429 || status == 503) {
+    auto s = std::chrono::ceil<std::chrono::seconds>(retry_after_).count();
+    unsent_ +=
+        "retry-after: " + std::to_string(std::max<int64_t>(s, 1)) + "\r\n";
+  }
 }
 
 void connection::account(int status) {

@@ -5,6 +5,7 @@
 
 #include "core/api/api_error.hpp"
 #include "core/base/time.hpp"
+#include "runtime/api_key.hpp"
 
 namespace troupe::http {
 
@@ -15,6 +16,9 @@ struct request {
   std::string body;
   std::string id; ///< the client's x-request-id, or the server's
   time_point started;
+  std::string authorization; ///< that header, as it came
+  /// Who asks, once that is known; null: anybody.
+  const api_key* who = nullptr;
 };
 
 /// An answer that is sent at once.

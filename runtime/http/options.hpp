@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/time.hpp"
+#include "runtime/api_key.hpp"
 
 namespace troupe {
 
@@ -15,6 +18,8 @@ struct http_options {
   uint16_t port = 8080; ///< 0: any
   /// What clients call the model; empty: as its file.
   std::string model_name;
+  /// Who may ask; without it, anybody.
+  std::optional<std::vector<api_key>> keys;
   /// More are turned away with status 503.
   uint32_t max_connections = 1024;
   /// Answers under way at a time; more are refused with status 429.

@@ -16,6 +16,7 @@ struct answer_plan {
   uint32_t per_prompt = 1;
   bool stream = false;
   bool include_usage = false;
+  tenant who;             ///< of all of them
   std::string_view param; ///< that is to blame for what nodes refuse; a literal
 };
 

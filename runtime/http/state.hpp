@@ -19,13 +19,17 @@ class connection;
 /// What all connections share. Used by the thread that runs `io` alone, but for
 /// what says otherwise.
 struct server_state {
-  server_state(runtime& r, http_options o) : rt(r), options(std::move(o)) {}
+  server_state(runtime& r, http_options o) : rt(r), options(std::move(o)) {
+    if (options.keys)
+      keys.emplace(*options.keys);
+  }
 
-  runtime& rt;                ///< of any thread
-  const http_options options; ///< of any thread
-  api::model_card card;       ///< of any thread, once the server runs
-  size_t longest_token = 0;   ///< bytes; the same
-  uint64_t random_key = 0;    ///< the same
+  runtime& rt;                  ///< of any thread
+  const http_options options;   ///< of any thread
+  std::optional<key_ring> keys; ///< of any thread; empty: anybody may ask
+  api::model_card card;         ///< of any thread, once the server runs
+  size_t longest_token = 0;     ///< bytes; the same
+  uint64_t random_key = 0;      ///< the same
   std::atomic<uint64_t> draws = 0;
 
   std::unordered_set<connection*> connections;

@@ -82,6 +82,74 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_names_what_was_expected) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(tenants_have_limits_at_three_levels) {
+  BOOST_TEST(!parse_config("{}", "c.json")->tenants.has_value());
+  auto o = parse_config(R"({"tenants": {
+    "unknown": "each", "most_unknown": 7,
+    "unknown_limits": {"concurrency": 2},
+    "organisations": {"acme": {
+      "limits": {"requests": {"amount": 60}, "concurrency": 4,
+                 "output_tokens": {"amount": 5, "per_ms": 10, "burst": 9}},
+      "keys": {"laptop": {
+        "limits": {"input_tokens": {"amount": 1}},
+        "models": {"tiny": {"limits": {"concurrency": 1}}}}}}}}})",
+                        "c.json");
+  BOOST_REQUIRE(o.ok());
+  auto& t = *o->tenants;
+  BOOST_TEST((t.unknown == unknown_tenants::each));
+  BOOST_TEST(t.most_unknown == 7u);
+  BOOST_TEST(t.unknown_limits.concurrency.value() == 2u);
+  auto& acme = t.organisations.at("acme");
+  auto minute = std::chrono::minutes{1};
+  BOOST_TEST((*acme.limits.requests == rate_limit{60, minute, 60}));
+  BOOST_TEST((*acme.limits.output_tokens
+              == rate_limit{5, std::chrono::milliseconds{10}, 9}));
+  BOOST_TEST(!acme.limits.input_tokens.has_value());
+  BOOST_TEST(acme.limits.concurrency.value() == 4u);
+  auto& key = acme.keys.at("laptop");
+  BOOST_TEST((*key.limits.input_tokens == rate_limit{1, minute, 1}));
+  BOOST_TEST(key.models.at("tiny").concurrency.value() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_read_and_checked) {
+  BOOST_TEST(!parse_config("{}", "c.json")->keys.has_value());
+  auto none = parse_config(R"({"keys": []})", "c.json");
+  BOOST_REQUIRE(none.ok());
+  BOOST_REQUIRE(none->keys.has_value());
+  BOOST_TEST(none->keys->empty());
+  auto made = make_key();
+  BOOST_REQUIRE(made.ok());
+  auto entry = R"({"organisation": "acme", "name": "laptop", "hash": ")"
+               + to_string(made->hash) + "\"}";
+  auto o = parse_config("{\"keys\": [" + entry + "]}", "c.json");
+  BOOST_REQUIRE(o.ok());
+  BOOST_REQUIRE_EQUAL(o->keys->size(), 1u);
+  BOOST_TEST(o->keys->front().organisation == "acme");
+  BOOST_TEST(to_string(o->keys->front().hash) == to_string(made->hash));
+  BOOST_TEST(complaint("{\"keys\": [" + entry + "," + entry + "]}")
+             == "c.json: \"keys[1].hash\" is of a key that is there twice");
+  for (auto text : {"1", "[1]", "[{}]", R"([{"organisation": "a"}])",
+                    R"([{"organisation": "a", "name": "b", "hash": "c"}])",
+                    R"([{"organisation": "a", "name": "b", "hsh": "c"}])"})
+    BOOST_TEST(complaint("{\"keys\": " + std::string{text} + "}")
+                   .starts_with("c.json: "),
+               text);
+}
+
+BOOST_AUTO_TEST_CASE(tenants_that_make_no_sense_are_refused) {
+  for (auto text :
+       {"1", R"({"unknown": "none"})", R"({"organisations": []})",
+        R"({"organisations": {"a": 1}})",
+        R"({"organisations": {"a": {"limits": {"requests": 1}}}})",
+        R"({"organisations": {"a": {"limits": {"requests": {}}}}})",
+        R"({"organisations": {"a": {"limits": {"requests": {"amount": -1}}}}})",
+        R"({"organisations": {"a": {"limits": {"tokens": {"amount": 1}}}}})",
+        R"({"unknown_limits": {"concurrency": -1}})"})
+    BOOST_TEST(complaint("{\"tenants\": " + std::string{text} + "}")
+                   .starts_with("c.json: "),
+               text);
+}
+
 BOOST_AUTO_TEST_CASE(files_that_are_none_are_named) {
   auto dir = testing::temp_dir{};
   auto o = read_config(dir.file("none.json"));

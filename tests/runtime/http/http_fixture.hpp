@@ -15,13 +15,15 @@ inline constexpr auto chats = "/v1/chat/completions";
 
 /// A server of a tiny model, at a port of its own.
 struct http_fixture {
-  explicit http_fixture(http_options o = {}, uint32_t context = 256) {
+  explicit http_fixture(http_options o = {}, uint32_t context = 256,
+                        std::optional<limits_table> tenants = {}) {
     auto m = tiny_model_options{};
     m.context = context;
     write_tiny_model(dir.file("tiny.gguf"), m);
     auto r = runtime_options{};
     r.model = dir.file("tiny.gguf");
     r.threads = 1;
+    r.tenants = std::move(tenants);
     auto opened = runtime::open(r);
     BOOST_REQUIRE_MESSAGE(opened.ok(),
                           (opened.ok() ? "" : opened.failure().message));
