@@ -88,7 +88,6 @@ struct node_host::impl {
       caf::anon_send_exit(dialer, caf::exit_reason::user_shutdown);
       self->wait_for(dialer);
     }
-    let_go(hub);
     hub = nullptr;
     agent = nullptr;
     light = nullptr;

@@ -9,7 +9,6 @@
 
 #include "actors/rank_link.hpp"
 #include "core/parallel/tensor_shard.hpp"
-#include "runtime/cluster/let_go.hpp"
 #include "runtime/cluster/transport.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
@@ -172,8 +171,6 @@ std::optional<error> shard_host::impl::stay() {
   auto self = caf::scoped_actor{*system, true};
   caf::anon_send_exit(link, caf::exit_reason::user_shutdown);
   self->wait_for(link);
-  *hub = nullptr;
-  let_go(link);
   auto lock = std::lock_guard{mutex};
   return ended->over;
 }

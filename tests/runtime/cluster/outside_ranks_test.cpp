@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_lost_a_rank_begins_anew_with_another) {
   f.add_shard(f.hosts[0]);
   f.add("blue", node_role::mixed);
   BOOST_REQUIRE(f.has_nodes(2));
-  auto all = f.submit(*f.front, 8, 200);
+  auto all = f.submit(*f.front, 6, 80);
   auto begun = std::vector<std::vector<token_id>>{};
   for (auto& g : all) {
     auto first = g.next();
@@ -83,13 +83,13 @@ BOOST_AUTO_TEST_CASE(a_node_that_lost_a_rank_begins_anew_with_another) {
     begun.push_back(std::get<token_event>(*first).tokens);
   }
   f.shards.clear();
-  f.expect_exact(all, 200, begun);
+  f.expect_exact(all, 80, begun);
   BOOST_REQUIRE(f.has_nodes(1));
   BOOST_TEST(f.comes_to_rest());
   f.add_shard(f.hosts[0]);
   BOOST_REQUIRE(f.has_nodes(2));
-  auto more = f.submit(*f.front, 8, 30);
-  f.expect_exact(more, 30);
+  auto more = f.submit(*f.front, 4, 20);
+  f.expect_exact(more, 20);
   BOOST_TEST(f.comes_to_rest());
 }
 
