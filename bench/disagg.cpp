@@ -173,7 +173,7 @@ public:
       node_.cancel({seq, last_move(next_placement(0))}, now());
     running_.clear();
     for (auto i = 0u; i < sequences_; ++i) {
-      auto job = who_.job(1024);
+      auto job = who_.job(2 * steps_of_sequence);
       running_.push_back(job.spec.seq);
       node_.submit(std::move(job), now());
     }
