@@ -202,7 +202,8 @@ BOOST_FIXTURE_TEST_CASE(threads_count_together, fixture) {
   for (auto& t : threads)
     t.join();
   auto total = uint64_t{0};
-  for (auto& s : registry.snapshot()[0].all)
+  auto now = registry.snapshot();
+  for (auto& s : now[0].all)
     total += std::get<uint64_t>(s.value);
   BOOST_TEST(total == 8000u);
 }
