@@ -294,6 +294,17 @@ using node_agent_actor = caf::typed_actor<
     // To itself.
     caf::reacts_to<deadline_tick>>::extend_with<load_sink>;
 
+/// A node that another process asked for, with remote_spawn.
+using hosted_node_actor = caf::typed_actor<
+    // Errors: what it cannot be started or join for, timeout.
+    caf::replies_to<await_node>::with<node_joined>,
+    // It ends when it has left.
+    caf::reacts_to<leave_cluster>,
+    // From the node's agent.
+    caf::reacts_to<agent_news>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
 /// A node wants to join; answered by a join_reply and, if it may, node_peers.
 struct join_node {
   join_request request;

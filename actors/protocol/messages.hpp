@@ -316,6 +316,29 @@ struct leave_cluster {
   auto fields() { return std::tie(detail); }
 };
 
+/// What a process that takes nodes is asked to start (hosted_nodes). Model and
+/// precision are those that it was set up with.
+struct node_order {
+  node_role role = node_role::mixed;
+  std::string name;     ///< unique in the cluster; empty: one of its process
+  node_address join;    ///< the cluster's front
+  uint32_t threads = 0; ///< 0: as it was set up
+  uint32_t blocks = 0;  ///< of KV; 0: as many as it holds by default
+  auto fields() { return std::tie(role, name, join, threads, blocks); }
+};
+
+/// Answered when the node may be given work.
+struct await_node {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
+};
+
+/// The node's number in the cluster.
+struct node_joined {
+  node_id node = 0;
+  auto fields() { return std::tie(node); }
+};
+
 /// Connect to the registry at this address, if it takes that long.
 struct dial_registry {
   node_address at;

@@ -3,6 +3,7 @@
 #include <caf/type_id.hpp>
 
 #include "actors/protocol/messages.hpp"
+#include "core/cluster/agent.hpp"
 #include "core/kv/handoff_messages.hpp"
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/schedule_view.hpp"
@@ -102,4 +103,8 @@ CAF_ADD_TYPE_ID(troupe, (troupe::rank_lost))
 CAF_ADD_TYPE_ID(troupe, (troupe::rank_alive))
 CAF_ADD_TYPE_ID(troupe, (troupe::join_ranks))
 CAF_ADD_TYPE_ID(troupe, (troupe::rank_taken))
+CAF_ADD_TYPE_ID(troupe, (troupe::agent_news))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_order))
+CAF_ADD_TYPE_ID(troupe, (troupe::await_node))
+CAF_ADD_TYPE_ID(troupe, (troupe::node_joined))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -5,6 +5,27 @@
 
 namespace troupe {
 
+std::string_view to_string(agent_news::kind k) {
+  using enum agent_news::kind;
+  switch (k) {
+  case unreachable:
+    return "unreachable";
+  case ready:
+    return "ready";
+  case peer_unreachable:
+    return "peer unreachable";
+  case fenced:
+    return "fenced";
+  case draining:
+    return "draining";
+  case left:
+    return "left";
+  case refused:
+    return "refused";
+  }
+  return "";
+}
+
 using kind = agent_news::kind;
 
 agent::agent(agent_options options)

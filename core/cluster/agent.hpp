@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/base/time.hpp"
@@ -30,7 +32,11 @@ struct agent_news {
   kind what = kind::ready;
   node_id node = 0;
   std::string reason;
+  auto fields() { return std::tie(what, node, reason); }
 };
+
+/// In a word or two.
+std::string_view to_string(agent_news::kind k);
 
 struct agent_options {
   /// What a join says, but for incarnation and number.

@@ -5,29 +5,12 @@
 #include <optional>
 #include <string>
 
-#include "core/serving/node_role.hpp"
-#include "runtime/runtime.hpp"
+#include "runtime/cluster/node_member.hpp"
 
 namespace troupe {
 
-struct node_host_options {
-  /// What the node computes with; `nodes` counts for its store alone.
-  runtime_options runtime;
-  node_role role = node_role::mixed; ///< REQUIRES: not store
-  node_plan plan;
-  /// Unique in the cluster; empty: one of this process.
-  std::string name;
-  /// The cluster's front.
-  node_address join{"127.0.0.1", default_cluster_port};
-  /// Where other nodes reach this one, for KV to come directly; port 0: any.
-  node_address listen{"127.0.0.1", 0};
-  /// How others know that host, if not by what it listens at.
-  std::string advertise;
+struct node_host_options : node_member_options {
   std::optional<tls_files> tls;
-  /// Where this node waits for its other ranks, if these are processes of their
-  /// own (shard_host); port 0: any. It joins when all are there. Without it
-  /// they are threads of this process, if there are some.
-  std::optional<node_address> ranks_at;
   /// What happens, for a log; a word ("ready", "fenced", …) and, with some,
   /// why. Called by an actor: must not block.
   std::function<void(const std::string& what, const std::string& why)> news;
