@@ -118,6 +118,8 @@ fake_registry(registry_actor::pointer self,
       [](const heartbeat&) {},
       [](const leave&) {},
       [](const watch_nodes&) {},
+      [](const admit_version&) {},
+      [](const dismiss_version&) {},
       [](const deadline_tick&) {},
       [](const node_load&) {},
   };
