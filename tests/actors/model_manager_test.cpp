@@ -101,11 +101,11 @@ struct fixture {
     return sim.ask<versions_status>(gate, versions_query{});
   }
 
-  const version_info* info(const versions_status& s, version_id v) {
+  std::optional<version_info> info(const versions_status& s, version_id v) {
     for (auto& i : s.versions)
       if (i.version == v)
-        return &i;
-    return nullptr;
+        return i;
+    return std::nullopt;
   }
 
   generate_request request() {
@@ -204,7 +204,7 @@ BOOST_FIXTURE_TEST_CASE(a_version_is_loaded_warmed_and_promoted, fixture) {
   BOOST_TEST((heard->end(before).reason == finish_reason::stop));
   BOOST_REQUIRE(hosted->orders.size() == 3u);
   BOOST_TEST((hosted->orders[2].what == version_action::unload));
-  BOOST_TEST(info(status(), 1) == nullptr);
+  BOOST_TEST(!info(status(), 1));
   answer(after, true);
   BOOST_TEST(heard->end(after).version == 2u);
 }
@@ -213,7 +213,7 @@ BOOST_FIXTURE_TEST_CASE(a_version_that_does_not_load_is_said_to, fixture) {
   hosted->failure = "two.gguf: wrong magic";
   auto two = load("two");
   auto s = status();
-  BOOST_TEST(info(s, two) == nullptr);
+  BOOST_TEST(!info(s, two));
   auto said = false;
   for (auto& n : s.notes)
     said |= n.what == version_event::failed && n.why == "two.gguf: wrong magic";
