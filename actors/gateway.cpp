@@ -47,10 +47,10 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
                 "a cache salt of " + std::to_string(r.cache_salt.size())
                     + " bytes; at most " + std::to_string(max_salt_bytes)
                     + " are allowed");
-  for (auto* name : {&r.organisation, &r.key, &r.model})
+  for (auto* name : {&r.organisation, &r.key, &r.model, &r.session})
     if (name->size() > max_name_bytes)
       return fail(errc::invalid_argument,
-                  "an organisation, key or model whose name has "
+                  "an organisation, key, model or session whose name has "
                       + std::to_string(name->size()) + " bytes; at most "
                       + std::to_string(max_name_bytes) + " are allowed");
   if (sessions_.size() >= o.max_sessions)
@@ -156,6 +156,14 @@ void moved(gateway_pointer self, const sequence_moved& m) {
     self->send(m.holder, cancel_sequence{m.seq, m.epoch});
 }
 
+template <class Answer, class Question>
+caf::result<Answer> to_manager(gateway_pointer self, const Question& q) {
+  auto& manager = self->state.options().session.versions;
+  if (!manager)
+    return to_caf({errc::unsupported, "there are no versions of the model"});
+  return self->delegate(manager, q);
+}
+
 void down(gateway_pointer self, const caf::actor_addr& peer) {
   if (auto orphan = self->state.died(peer)) {
     auto e = finish_event{};
@@ -188,6 +196,15 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [=](const session_done& m) { self->state.done(m.request); },
       [=](const node_gone& m) {
         self->state.for_each([&](auto& s) { self->send(s, m); });
+      },
+      [=](const load_version& m) {
+        return to_manager<version_started>(self, m);
+      },
+      [=](const version_command& m) {
+        return to_manager<versions_status>(self, m);
+      },
+      [=](const versions_query& m) {
+        return to_manager<versions_status>(self, m);
       },
       [=](const migrate_request& m) {
         return self->delegate(self->state.options().registry, m);

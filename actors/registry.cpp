@@ -47,6 +47,7 @@ caf::result<cluster_status> ask_all(pointer self, const status_query& q,
               if (self->state.outstanding.settle(m.handle, ticket)) {
                 s.node = m.node;
                 s.name = m.name;
+                s.version = m.version;
                 all->answer.nodes.push_back(std::move(s));
               }
             },
@@ -111,6 +112,8 @@ registry_actor::behavior_type make(pointer self,
       [=](const heartbeat& m) { others->on(m); },
       [=](const leave& m) { others->on(m); },
       [=](const watch_nodes& m) { others->watch(m.to); },
+      [=](const admit_version& m) { others->on(m); },
+      [=](const dismiss_version& m) { others->on(m); },
       [=](const deadline_tick& m) { others->tick(m); },
       [=](const node_load& m) {
         self->state.on(

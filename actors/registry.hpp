@@ -28,12 +28,13 @@ public:
   void add(const add_decode& m);
   void add(const add_mixed& m);
   /// One of another process.
-  void add(node_id node, node_role role, std::string name, const node_ready& m);
+  void add(node_id node, node_role role, std::string name, version_id version,
+           const node_ready& m);
   /// No requests for a node that is silent, until it is heard again.
   void suspend(node_id node, bool yes);
   /// Forgets a node; its handle, null if it had none.
   status_actor remove(node_id node);
-  /// Whether another node could take its sequences over.
+  /// Whether another node of its version could take its sequences over.
   bool others_generate(node_id node) const;
 
   /// See `router`. Errors: no_node.
@@ -58,6 +59,7 @@ public:
   struct member {
     node_id node = 0;
     std::string name;
+    version_id version = 1;
     status_actor handle;
   };
   std::vector<member> members() const;
@@ -73,6 +75,7 @@ private:
     prefill_actor prefill;
     decode_actor decode;
     std::string name;
+    version_id version = 1;
     bool leaving = false;   ///< being drained
     bool suspended = false; ///< silent
     status_actor handle() const {

@@ -15,16 +15,16 @@ void registry_state::join(entry e) {
       router_.leave(x.first);
     return same;
   });
-  router_.join(++last_, e.node, e.role);
+  router_.join(++last_, e.node, e.role, e.version);
   members_.emplace(last_, std::move(e));
 }
 
 void registry_state::add(node_id node, node_role role, std::string name,
-                         const node_ready& m) {
+                         version_id version, const node_ready& m) {
   if (role == node_role::prefill)
-    join({node, role, m.prefill, {}, std::move(name)});
+    join({node, role, m.prefill, {}, std::move(name), version});
   else
-    join({node, role, {}, m.decode, std::move(name)});
+    join({node, role, {}, m.decode, std::move(name), version});
 }
 
 void registry_state::suspend(node_id node, bool yes) {
@@ -34,7 +34,7 @@ void registry_state::suspend(node_id node, bool yes) {
       if (yes)
         router_.leave(member);
       else
-        router_.join(member, e.node, e.role);
+        router_.join(member, e.node, e.role, e.version);
     }
 }
 
@@ -50,26 +50,29 @@ status_actor registry_state::remove(node_id node) {
 }
 
 bool registry_state::others_generate(node_id node) const {
+  auto self = std::find_if(members_.begin(), members_.end(),
+                           [&](auto& x) { return x.second.node == node; });
   return std::any_of(members_.begin(), members_.end(), [&](auto& x) {
     auto& e = x.second;
-    return e.node != node && e.decode && !e.leaving && !e.suspended;
+    return e.node != node && e.decode && !e.leaving && !e.suspended
+           && (self == members_.end() || e.version == self->second.version);
   });
 }
 
 void registry_state::add(const add_prefill& m) {
-  join({m.node, node_role::prefill, m.handle, {}, {}});
+  join({m.node, node_role::prefill, m.handle, {}, {}, m.version});
 }
 
 void registry_state::add(const add_decode& m) {
-  join({m.node, node_role::decode, {}, m.handle, {}});
+  join({m.node, node_role::decode, {}, m.handle, {}, m.version});
 }
 
 void registry_state::add(const add_mixed& m) {
-  join({m.node, node_role::mixed, {}, m.handle, {}});
+  join({m.node, node_role::mixed, {}, m.handle, {}, m.version});
 }
 
 result<placement> registry_state::place(const place_request& m) {
-  auto route = router_.place(m.request, m.size, m.avoid);
+  auto route = router_.place(m.request, m.size, m.avoid, m.version);
   if (!route)
     return fail(errc::no_node, "there is no node that generates");
   auto& d = members_.at(route->decode);
@@ -110,6 +113,10 @@ registry_state::find(const migrate_request& m) const {
                                    + " that generates");
   if (to == &from->second)
     return fail(errc::invalid_argument, "it runs there already");
+  if (to->version != from->second.version)
+    return fail(errc::invalid_argument,
+                "node " + std::to_string(m.node)
+                    + " serves another version of the model");
   return std::pair{from->second.decode,
                    migrate_sequence{m.request, to->decode}};
 }
@@ -126,7 +133,8 @@ registry_state::retire(const drain_request& m) {
   if (i->second.prefill)
     return std::pair{drainable_actor{i->second.prefill}, std::move(what)};
   for (auto& [member, e] : members_)
-    if (e.decode && !e.leaving && !e.suspended)
+    if (e.decode && !e.leaving && !e.suspended
+        && e.version == i->second.version)
       what.peers.push_back(e.decode);
   return std::pair{drainable_actor{i->second.decode}, std::move(what)};
 }
@@ -163,7 +171,7 @@ void registry_state::down(const caf::actor_addr& peer) {
 std::vector<registry_state::member> registry_state::members() const {
   auto all = std::vector<member>{};
   for (auto& [m, e] : members_)
-    all.push_back({e.node, e.name, e.handle()});
+    all.push_back({e.node, e.name, e.version, e.handle()});
   return all;
 }
 

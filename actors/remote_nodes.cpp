@@ -62,7 +62,7 @@ bool remote_nodes::on(const node_ready& m) {
   }
   if (std::exchange(i->second.ready, true))
     return false;
-  self_->state.add(m.node, r->role, r->name, m);
+  self_->state.add(m.node, r->role, r->name, r->version, m);
   self_->state.on(r->load, m.node);
   if (r->suspect)
     self_->state.suspend(m.node, true);
@@ -98,6 +98,19 @@ void remote_nodes::tick(const deadline_tick& m) {
   armed_.reset();
   auto out = membership_output{};
   members_->tick(now(), out);
+  act(std::move(out), {});
+}
+
+void remote_nodes::on(const admit_version& m) {
+  if (members_)
+    members_->admit(m.version, m.model, m.layout);
+}
+
+void remote_nodes::on(const dismiss_version& m) {
+  if (!members_)
+    return;
+  auto out = membership_output{};
+  members_->dismiss(m.version, out);
   act(std::move(out), {});
 }
 
@@ -147,6 +160,7 @@ void remote_nodes::act(const membership_event& e) {
   case silent:
   case died:
   case replaced:
+  case dismissed:
     break;
   }
   auto handle = self_->state.remove(e.node);

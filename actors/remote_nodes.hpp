@@ -26,6 +26,8 @@ public:
   void on(const heartbeat& m);
   void on(const leave& m);
   void tick(const deadline_tick& m);
+  void on(const admit_version& m);
+  void on(const dismiss_version& m);
 
   /// An agent, a node or a watcher died.
   void down(const caf::actor_addr& peer);

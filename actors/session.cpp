@@ -25,11 +25,11 @@ public:
     if (auto refusal = state().reserve(now()))
       end(std::move(*refusal));
     else
-      place();
+      choose_version();
   }
 
   void place() {
-    if (state().finished() || state().where() || placing_)
+    if (state().finished() || state().where() || placing_ || choosing_)
       return;
     auto spec = state().next_placement();
     if (!spec)
@@ -102,6 +102,25 @@ public:
   }
 
 private:
+  void choose_version() {
+    auto wanted = state().wanted_version();
+    if (!wanted)
+      return place();
+    choosing_ = true;
+    self_
+        ->request(state().options().versions, state().options().patience,
+                  std::move(*wanted))
+        .then(
+            [this](const routed_version& v) {
+              choosing_ = false;
+              state().on(v);
+              place();
+            },
+            [this](const caf::error& e) {
+              end(finish_reason::error, from_caf(e));
+            });
+  }
+
   session_state& state() { return self_->state; }
   time_point now() const { return time_point{self_->clock().now()}; }
 
@@ -150,6 +169,8 @@ private:
   void end(finish_event e) {
     leave();
     self_->send(client_, std::move(e));
+    if (auto verdict = state().take_verdict())
+      self_->send(state().options().versions, *verdict);
     self_->send(gateway_, session_done{state().request()});
     // The monitored outlive many sessions: leave nothing behind.
     self_->demonitor(caf::actor_cast<caf::actor_addr>(gateway_));
@@ -162,6 +183,7 @@ private:
   gateway_actor gateway_;
   registry_actor registry_;
   client_actor client_;
+  bool choosing_ = false; ///< a version
   bool placing_ = false;
 };
 
@@ -173,7 +195,7 @@ session(session_actor::stateful_pointer<session_state> self,
         generate_request request, sequence_spec spec,
         std::shared_ptr<const tokenizer> text, session_options opts) {
   self->state.init(std::move(request), std::move(spec), std::move(text),
-                   std::move(opts));
+                   std::move(opts), time_point{self->clock().now()});
   auto p = std::make_shared<performer>(self, std::move(gateway),
                                        std::move(registry), std::move(client));
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });

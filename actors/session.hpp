@@ -9,6 +9,7 @@
 
 #include "actors/protocol/interfaces.hpp"
 #include "actors/tenant_budget.hpp"
+#include "actors/version_choice.hpp"
 #include "core/base/time.hpp"
 #include "core/serving/token_stream.hpp"
 #include "core/text/stop_matcher.hpp"
@@ -34,6 +35,8 @@ struct session_options {
   /// What tenants may use, asked by each session directly; null: there are no
   /// limits. Sessions share it.
   std::shared_ptr<rate_limiter> limits;
+  /// Which version of the model a request is on; null: there is one, 1.
+  model_manager_actor versions;
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -46,7 +49,8 @@ public:
   /// `spec` is complete but for its epoch; `text` may be null, then events
   /// carry tokens alone.
   void init(generate_request request, sequence_spec spec,
-            std::shared_ptr<const tokenizer> text, session_options opts);
+            std::shared_ptr<const tokenizer> text, session_options opts,
+            time_point now);
 
   // -- limits -----------------------------------------------------------------
 
@@ -54,6 +58,16 @@ public:
   /// placed. How it ends if its tenant's limits are against it, that is
   /// overloaded, or invalid_argument if they always will be.
   std::optional<finish_event> reserve(time_point now);
+
+  // -- version ----------------------------------------------------------------
+
+  /// What the model manager has to be asked; nothing if the version is known.
+  std::optional<route_version> wanted_version() const;
+  void on(const routed_version& v);
+  /// Once, after the end.
+  std::optional<version_done> take_verdict() {
+    return version_.end(end_reason_, end_code_);
+  }
 
   // -- placement --------------------------------------------------------------
 
@@ -127,6 +141,7 @@ private:
   sequence_spec spec_;
   session_options opts_;
   tenant_budget budget_;
+  version_choice version_;
   std::shared_ptr<const tokenizer> text_;
   std::optional<stream_decoder> decoder_;
   std::optional<stop_matcher> stops_;
@@ -147,6 +162,8 @@ private:
   std::optional<time_point> without_node_; ///< since then
   uint32_t cached_ = 0; ///< tokens of the prompt that were not computed
   bool finished_ = false;
+  finish_reason end_reason_ = finish_reason::none;
+  errc end_code_ = errc::none;
 };
 
 static_assert(!std::is_aggregate_v<session_state>);

@@ -35,11 +35,16 @@ bool may_pass(errc code) {
 
 void session_state::init(generate_request request, sequence_spec spec,
                          std::shared_ptr<const tokenizer> text,
-                         session_options opts) {
+                         session_options opts, time_point now) {
   request_ = std::move(request);
   spec_ = std::move(spec);
   opts_ = std::move(opts);
   text_ = std::move(text);
+  version_.begin(now);
+  if (request_.version != 0)
+    version_.fixed(request_.version);
+  else if (!opts_.versions)
+    version_.fixed(1);
   if (text_) {
     // The answer goes on after the prompt: its first space is its own.
     decoder_.emplace(text_, true);
@@ -66,6 +71,18 @@ std::optional<finish_event> session_state::reserve(time_point now) {
   return e;
 }
 
+// -- version ------------------------------------------------------------------
+
+std::optional<route_version> session_state::wanted_version() const {
+  if (version_.version() != 0)
+    return std::nullopt;
+  return version_choice::question(request_);
+}
+
+void session_state::on(const routed_version& v) {
+  version_.chosen(v);
+}
+
 // -- placement ----------------------------------------------------------------
 
 std::optional<sequence_spec> session_state::next_placement() {
@@ -84,7 +101,8 @@ place_request session_state::wish() const {
   auto left = spec_.max_tokens > done ? spec_.max_tokens - done : 1;
   return {request_.request,
           avoid_,
-          {static_cast<uint32_t>(spec_.prompt.size()) + done, left}};
+          {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
+          version_.version()};
 }
 
 std::chrono::milliseconds session_state::backoff() const {
@@ -213,6 +231,7 @@ std::optional<token_event> session_state::advance(time_point now) {
   }
   if (e.tokens.empty())
     return std::nullopt;
+  version_.delivered(static_cast<uint32_t>(e.tokens.size()), now);
   return e;
 }
 
@@ -221,6 +240,8 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   if (std::exchange(finished_, true))
     return std::nullopt;
   budget_.end(reason, now, delivered_);
+  end_reason_ = reason;
+  end_code_ = why.code;
   auto e = finish_event{};
   e.request = request_.request;
   e.reason = reason;
@@ -229,6 +250,7 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   e.prompt_tokens = static_cast<uint32_t>(spec_.prompt.size());
   e.completion_tokens = delivered_;
   e.cached_tokens = cached_;
+  e.version = version_.version();
   if (decoder_ && !stops_->stopped()) {
     e.text = stops_->push(decoder_->finish());
     if (!stops_->stopped())

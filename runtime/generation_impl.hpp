@@ -17,6 +17,11 @@ struct front_door {
   std::mutex mutex;
   gateway_actor gateway;
 
+  gateway_actor get() {
+    auto guard = std::lock_guard{mutex};
+    return gateway;
+  }
+
   void cancel(request_id id) {
     auto guard = std::lock_guard{mutex};
     if (gateway)

@@ -33,8 +33,7 @@ uint32_t default_cache(const kv_layout& layout, uint32_t blocks) {
 node_setup::node_setup(const runtime_options& options,
                        std::shared_ptr<const model> weights)
     : options_(options), weights_(std::move(weights)),
-      layout_(kv_layout_of(weights_->params,
-                           options_.kv.value_or(default_kv(*weights_)))),
+      layout_(layout_of(options_, *weights_)),
       arena_(make_block_arena(layout_)) {}
 
 result<void> node_setup::start_store(caf::actor_system& system) {
@@ -112,6 +111,10 @@ rank_choice ranks_of(const runtime_options& options, const node_plan& plan) {
   if (options.tensor_ranks > 1)
     return {rank_kind::tensor, options.tensor_ranks};
   return {rank_kind::sequence, std::max(1u, plan.sequence_ranks)};
+}
+
+kv_layout layout_of(const runtime_options& options, const model& weights) {
+  return kv_layout_of(weights.params, options.kv.value_or(default_kv(weights)));
 }
 
 result<runtime_options> completed(runtime_options options) {

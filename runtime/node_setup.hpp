@@ -50,6 +50,9 @@ struct rank_choice {
 };
 rank_choice ranks_of(const runtime_options& options, const node_plan& plan);
 
+/// How nodes keep the model's KV.
+kv_layout layout_of(const runtime_options& options, const model& weights);
+
 /// Of the processors that compute the same bits.
 inline constexpr auto isa_class = "x86_64";
 

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <random>
 #include <thread>
 
-#include "actors/decode_node.hpp"
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
-#include "actors/prefill_node.hpp"
+#include "actors/model_manager.hpp"
 #include "actors/registry.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/connector.hpp"
-#include "runtime/cluster/let_go.hpp"
 #include "runtime/cluster/transport.hpp"
 #include "runtime/generation_impl.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
+#include "runtime/version_host.hpp"
 
 namespace troupe {
 
@@ -60,40 +60,27 @@ struct runtime::impl {
     }
     // The gateway ends its sessions, and with them their clients.
     caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
-    for (auto& n : prefill)
-      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
-    for (auto& n : decode)
-      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
-    for (auto& n : mixed)
-      caf::anon_send_exit(n, caf::exit_reason::user_shutdown);
-    if (setup && setup->store())
-      caf::anon_send_exit(setup->store(), caf::exit_reason::user_shutdown);
-    setup.reset();
+    // It may be about to start nodes.
+    if (host) {
+      auto self = caf::scoped_actor{*system, true};
+      self->send_exit(host, caf::exit_reason::user_shutdown);
+      self->wait_for(host);
+    }
     gateway = nullptr;
+    manager = nullptr;
     registry = nullptr;
     door = nullptr;
-    if (transport) {
-      auto self = caf::scoped_actor{*system, true};
-      auto end = [&](auto& nodes) {
-        for (auto& n : nodes) {
-          self->wait_for(n);
-          let_go(n);
-        }
-      };
-      end(prefill);
-      end(decode);
-      end(mixed);
-    }
-    prefill.clear();
-    decode.clear();
-    mixed.clear();
+    host = nullptr;
+    nodes.reset();
     transport.reset();
   }
 
   result<void> start();
   result<void> open_cluster();
+  void manage_versions();
   result<void> connect();
 
   // Those of a cluster's clients that live.
@@ -122,18 +109,18 @@ struct runtime::impl {
   std::atomic<request_id> last_request{0};
   system_config config;
   std::unique_ptr<caf::actor_system> system;
-  std::optional<node_setup> setup;
+  first_versions first;
+  std::shared_ptr<version_nodes> nodes;
   std::unique_ptr<cluster_transport> transport;
   uint16_t port = 0;
   std::mutex clients_mutex;
   std::vector<caf::actor_addr> clients; ///< of a cluster, alive or not
   registry_actor registry;
   gateway_actor gateway;
+  model_manager_actor manager;
+  version_host_actor host;
   door_actor door;
   std::shared_ptr<front_door> front = std::make_shared<front_door>();
-  std::vector<prefill_actor> prefill;
-  std::vector<decode_actor> decode;
-  std::vector<decode_actor> mixed;
 };
 
 // The front: whoever has requests comes to its gateway, nodes of other
@@ -142,7 +129,8 @@ result<void> runtime::impl::open_cluster() {
   auto& o = *options.cluster;
   auto m = membership_options{};
   m.cluster = {fingerprint(*weights, options.activations, options.tensor_ranks),
-               setup->layout(), isa_class};
+               layout_of(options, *weights), isa_class};
+  m.version = first.active;
   m.life = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(
           std::chrono::system_clock::now().time_since_epoch())
@@ -169,33 +157,15 @@ result<void> runtime::impl::start() {
   system = std::make_unique<caf::actor_system>(config);
   if (options.client)
     return connect();
-  setup.emplace(options, weights);
-  if (auto ok = setup->start_store(*system); !ok)
-    return ok.failure();
   if (!options.cluster)
     registry = system->spawn(troupe::registry, status_patience);
   else if (auto ok = open_cluster(); !ok)
     return ok.failure();
-  for (auto* plans :
-       {&options.nodes.prefill, &options.nodes.decode, &options.nodes.mixed})
-    if (auto ok = setup->prepare_ranks(*plans); !ok)
-      return ok.failure();
-  auto id = node_id{0};
-  for (auto& plan : options.nodes.prefill) {
-    auto n = setup->start_node(*system, plan, ++id, node_role::prefill);
-    prefill.push_back(system->spawn<caf::detached>(prefill_node, std::move(n)));
-    caf::anon_send(registry, add_prefill{id, prefill.back()});
-  }
-  for (auto& plan : options.nodes.decode) {
-    auto n = setup->start_node(*system, plan, ++id, node_role::decode);
-    decode.push_back(system->spawn<caf::detached>(decode_node, std::move(n)));
-    caf::anon_send(registry, add_decode{id, decode.back()});
-  }
-  for (auto& plan : options.nodes.mixed) {
-    auto n = setup->start_node(*system, plan, ++id, node_role::mixed);
-    mixed.push_back(system->spawn<caf::detached>(decode_node, std::move(n)));
-    caf::anon_send(registry, add_mixed{id, mixed.back()});
-  }
+  nodes = std::make_shared<version_nodes>(*system, options,
+                                          options.cluster.has_value());
+  if (auto ok = nodes->start(first.active, weights, registry); !ok)
+    return ok.failure();
+  manage_versions();
   auto g = gateway_options{};
   g.registry = registry;
   g.vocab = weights->params.vocab;
@@ -208,6 +178,7 @@ result<void> runtime::impl::start() {
   if (options.tenants)
     limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
   g.session.limits = limits;
+  g.session.versions = manager;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->gateway = gateway;
   if (!transport)
@@ -219,6 +190,24 @@ result<void> runtime::impl::start() {
     return bound.failure();
   port = *bound;
   return {};
+}
+
+void runtime::impl::manage_versions() {
+  auto h = version_host_options{};
+  h.nodes = nodes;
+  h.registry = registry;
+  h.front = front;
+  h.first = weights;
+  h.state_file = options.versions.state_file;
+  h.log = options.versions.log;
+  host = system->spawn<caf::detached>(version_host, std::move(h));
+  auto m = model_manager_options{};
+  m.versions = std::move(first.versions);
+  m.unix_offset = std::chrono::system_clock::now().time_since_epoch()
+                  - stamp().time_since_epoch();
+  m.seed = std::random_device{}();
+  m.host = host;
+  manager = system->spawn(model_manager, std::move(m));
 }
 
 // A client has no actors of its own but those that hear of its requests.
@@ -264,6 +253,15 @@ result<runtime> runtime::open(runtime_options options) {
   if (!whole)
     return whole.failure();
   auto p = std::make_unique<impl>(std::move(*whole));
+  if (!p->options.client) {
+    auto& v = p->options.versions;
+    auto first =
+        find_versions(v.state_file, p->options.model, v.name, v.rules, stamp());
+    if (!first)
+      return first.failure();
+    p->first = std::move(*first);
+    p->options.model = p->first.model;
+  }
   auto loaded = load_model(p->options.model);
   if (!loaded)
     return loaded.failure();
@@ -329,6 +327,25 @@ result<cluster_status> runtime::status() {
 
 result<drained> runtime::drain(const std::string& name) {
   return impl_->ask<drained>(drain_request{0, name}, move_patience);
+}
+
+result<version_id> runtime::load_version(std::string name, std::string path) {
+  auto bytes = bytes_of_model(path);
+  if (!bytes)
+    return bytes.failure();
+  auto v = impl_->ask<version_started>(
+      troupe::load_version{std::move(name), std::move(path), *bytes}, patience);
+  if (!v)
+    return v.failure();
+  return v->version;
+}
+
+result<versions_status> runtime::command(version_command c) {
+  return impl_->ask<versions_status>(std::move(c), patience);
+}
+
+result<versions_status> runtime::versions() {
+  return impl_->ask<versions_status>(versions_query{}, patience);
 }
 
 limits_status runtime::limits(const tenant& who) const {

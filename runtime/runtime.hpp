@@ -12,6 +12,7 @@
 #include "core/kv/layout.hpp"
 #include "core/model/model.hpp"
 #include "core/serving/batch_controller.hpp"
+#include "core/serving/model_versions.hpp"
 #include "core/serving/rate_limiter_limits.hpp"
 #include "core/text/tokenizer.hpp"
 #include "runtime/api_key.hpp"
@@ -20,6 +21,19 @@
 #include "runtime/topology.hpp"
 
 namespace troupe {
+
+/// How versions of the model follow each other.
+struct versions_options {
+  version_options rules;
+  /// What the first one is called; empty: as its file.
+  std::string name;
+  /// Keeps which versions there are and a rollout's evidence, beyond the
+  /// process: what it says comes before `runtime_options::model`. Empty:
+  /// nothing is kept.
+  std::string state_file;
+  /// Hears what could not be kept, in a line; may be empty. Must not block.
+  std::function<void(const std::string&)> log;
+};
 
 struct runtime_options {
   /// A GGUF file, or a Hugging Face directory.
@@ -58,6 +72,7 @@ struct runtime_options {
   /// up to twice as fast with long prompts and many requests, i16 gives the
   /// logits of float32.
   activation_type activations = activation_type::i8;
+  versions_options versions;
   /// Nodes of other processes may join, and do some or, without `nodes`, all
   /// of the work.
   std::optional<cluster_options> cluster;
@@ -172,6 +187,15 @@ public:
 
   /// Asks every node about itself.
   result<cluster_status> status();
+
+  /// Loads another version of the model beside those that are there, from a
+  /// GGUF file or a directory, and warms it up, which `versions` shows. It
+  /// needs the vocabulary of the first. Errors: io_error, invalid_argument (the
+  /// name is taken), overloaded (there is no memory for it).
+  result<version_id> load_version(std::string name, std::string path);
+  /// See `model_versions`. Errors: invalid_argument.
+  result<versions_status> command(version_command c);
+  result<versions_status> versions();
 
   /// What `who` has left; nothing where there are no limits, and in a cluster's
   /// client.

@@ -250,19 +250,22 @@ struct placement {
 struct add_prefill {
   node_id node = 0;
   prefill_actor handle;
-  auto fields() { return std::tie(node, handle); }
+  version_id version = 1; ///< that it serves
+  auto fields() { return std::tie(node, handle, version); }
 };
 
 struct add_decode {
   node_id node = 0;
   decode_actor handle;
-  auto fields() { return std::tie(node, handle); }
+  version_id version = 1; ///< that it serves
+  auto fields() { return std::tie(node, handle, version); }
 };
 
 struct add_mixed {
   node_id node = 0;
   decode_actor handle;
-  auto fields() { return std::tie(node, handle); }
+  version_id version = 1; ///< that it serves
+  auto fields() { return std::tie(node, handle, version); }
 };
 
 /// A node of the cluster is gone, or is to be taken for it.
@@ -343,8 +346,30 @@ using registry_actor = caf::typed_actor<
     caf::reacts_to<join_node>, caf::reacts_to<node_ready>,
     caf::reacts_to<heartbeat>, caf::reacts_to<leave>,
     caf::reacts_to<watch_nodes>,
+    // Which models nodes of other processes may have.
+    caf::reacts_to<admit_version>, caf::reacts_to<dismiss_version>,
     // To itself.
     caf::reacts_to<deadline_tick>>::extend_with<load_sink>;
+
+/// Which versions of the model there are, and who gets which.
+using model_manager_actor = caf::typed_actor<
+    // Errors: no_node, if none is ready.
+    caf::replies_to<route_version>::with<routed_version>,
+    // How a request ended. Idempotent.
+    caf::reacts_to<version_done>,
+    // From whoever operates it. Errors: as `model_versions`.
+    caf::replies_to<load_version>::with<version_started>,
+    caf::replies_to<version_command>::with<versions_status>,
+    caf::replies_to<versions_query>::with<versions_status>,
+    // From the host.
+    caf::reacts_to<version_report>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
+/// Loads, warms and unloads what the model manager says, and keeps its state;
+/// detached, since that may take as long as it takes.
+using version_host_actor = caf::typed_actor<caf::reacts_to<version_order>,
+                                            caf::reacts_to<keep_versions>>;
 
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
@@ -370,6 +395,10 @@ using gateway_actor = stream_actor::extend<
     caf::reacts_to<cancel_request>,
     // From a session.
     caf::reacts_to<session_done>,
+    // Passed on to the model manager. Errors: unsupported, without one.
+    caf::replies_to<load_version>::with<version_started>,
+    caf::replies_to<version_command>::with<versions_status>,
+    caf::replies_to<versions_query>::with<versions_status>,
     // Passed on to the registry.
     caf::replies_to<migrate_request>::with<migrated>,
     caf::replies_to<drain_request>::with<drained>,

@@ -14,6 +14,7 @@
 #include "core/parallel/rank_kind.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
+#include "core/serving/model_versions.hpp"
 #include "core/serving/node_load.hpp"
 #include "core/serving/node_role.hpp"
 #include "core/serving/schedule_view.hpp"
@@ -66,9 +67,15 @@ struct generate_request {
   std::string key;
   /// As the client calls it; for limits alone.
   std::string model;
+  /// Requests of one session stay on one version of the model; empty: of none.
+  std::string session;
+  /// That it has to run on; 0: what the session gets. Such requests are no part
+  /// of a comparison.
+  version_id version = 0;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
-                    priority, cache_salt, organisation, key, model);
+                    priority, cache_salt, organisation, key, model, session,
+                    version);
   }
 };
 
@@ -102,9 +109,10 @@ struct finish_event {
   /// With errc::overloaded: nanoseconds until it is worth another try; 0 if
   /// that is not known.
   int64_t retry_after_ns = 0;
+  version_id version = 0; ///< of the model; 0: it came to none
   auto fields() {
     return std::tie(request, reason, code, message, text, prompt_tokens,
-                    completion_tokens, cached_tokens, retry_after_ns);
+                    completion_tokens, cached_tokens, retry_after_ns, version);
   }
 };
 
@@ -248,6 +256,7 @@ struct node_status {
   /// Of a node that joined the cluster.
   std::string name;
   node_role role = node_role::prefill;
+  version_id version = 1; ///< of the model
   uint32_t sequences = 0;
   /// Held by sequences.
   uint32_t blocks_in_use = 0;
@@ -272,10 +281,10 @@ struct node_status {
   uint64_t spilled_bytes = 0;
   uint64_t refused = 0;
   auto fields() {
-    return std::tie(node, name, role, sequences, blocks_in_use, blocks_total,
-                    waiting, steps, largest_batch, cached_blocks, hit_tokens,
-                    swaps, recomputes, compacted, file_blocks, spilled_bytes,
-                    refused);
+    return std::tie(node, name, role, version, sequences, blocks_in_use,
+                    blocks_total, waiting, steps, largest_batch, cached_blocks,
+                    hit_tokens, swaps, recomputes, compacted, file_blocks,
+                    spilled_bytes, refused);
   }
 };
 
@@ -294,7 +303,8 @@ struct place_request {
   /// Nodes that died or failed under it: taken only if there is no other.
   std::vector<node_id> avoid;
   request_size size;
-  auto fields() { return std::tie(request, avoid, size); }
+  version_id version = 1;
+  auto fields() { return std::tie(request, avoid, size, version); }
 };
 
 /// The request no longer loads the nodes it was placed on. Idempotent.
@@ -308,6 +318,145 @@ struct placement_moved {
   request_id request = 0;
   node_id node = 0;
   auto fields() { return std::tie(request, node); }
+};
+
+// -- versions -----------------------------------------------------------------
+
+/// Nodes of other processes may have this model.
+struct admit_version {
+  version_id version = 0;
+  std::string model; ///< as nodes name it when they join
+  kv_layout layout;
+  auto fields() {
+    return std::tie(version, model, layout.layers, layout.kv_heads,
+                    layout.k_dim, layout.v_dim, layout.dtype);
+  }
+};
+
+/// They may no longer; those that have are fenced.
+struct dismiss_version {
+  version_id version = 0;
+  auto fields() { return std::tie(version); }
+};
+
+/// Which version is a request's? Those with the same key have the same, while
+/// the shares are the same.
+struct route_version {
+  std::string key;
+  auto fields() { return std::tie(key); }
+};
+
+struct routed_version {
+  uint64_t ticket = 0;
+  version_id version = 0;
+  auto fields() { return std::tie(ticket, version); }
+};
+
+/// A request's end, as far as versions are compared by it.
+struct version_done {
+  uint64_t ticket = 0;
+  version_id version = 0;
+  bool counts = false; ///< not if the client cancelled it or was at fault
+  bool failed = false;
+  bool cut_off = false;
+  int64_t ttft_ns = 0; ///< 0: not known, as below
+  int64_t tpot_ns = 0;
+  auto fields() {
+    return std::tie(ticket, version, counts, failed, cut_off, ttft_ns, tpot_ns);
+  }
+};
+
+struct load_version {
+  std::string name;
+  std::string path; ///< of the model
+  uint64_t bytes = 0;
+  auto fields() { return std::tie(name, path, bytes); }
+};
+
+/// It is being loaded.
+struct version_started {
+  version_id version = 0;
+  auto fields() { return std::tie(version); }
+};
+
+struct version_command {
+  enum class kind : uint8_t {
+    activate,
+    canary,
+    share,
+    promote,
+    roll_back,
+    remove
+  };
+  kind what = kind::canary;
+  version_id version = 0; ///< of activate, canary, remove
+  double share = 0;       ///< of canary, share
+  std::string why;
+  auto fields() { return std::tie(what, version, share, why); }
+};
+
+struct versions_query {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
+};
+
+/// One version, as it stands.
+struct version_info {
+  version_id version = 0;
+  std::string name;
+  std::string path;
+  uint64_t bytes = 0;
+  version_role role = version_role::standby;
+  version_state state = version_state::loading;
+  uint64_t under_way = 0; ///< requests
+  auto fields() {
+    return std::tie(version, name, path, bytes, role, state, under_way);
+  }
+};
+
+/// Something that happened to one.
+struct version_note {
+  int64_t unix_ms = 0;
+  version_event what = version_event::loading;
+  version_id version = 0;
+  std::string name;
+  std::string why;
+  auto fields() { return std::tie(unix_ms, what, version, name, why); }
+};
+
+struct versions_status {
+  version_id active = 0;
+  version_id canary = 0;
+  double share = 0;     ///< of the canary
+  std::string evidence; ///< a line of figures; empty without a canary
+  std::vector<version_info> versions;
+  std::vector<version_note> notes; ///< the last ones, oldest first
+  auto fields() {
+    return std::tie(active, canary, share, evidence, versions, notes);
+  }
+};
+
+/// Model manager -> host: do this, and report.
+struct version_order {
+  version_action what = version_action::load;
+  version_id version = 0;
+  std::string name;
+  std::string path;
+  auto fields() { return std::tie(what, version, name, path); }
+};
+
+/// The order is carried out, or has failed.
+struct version_report {
+  version_action what = version_action::load;
+  version_id version = 0;
+  std::string failure; ///< empty: none
+  auto fields() { return std::tie(what, version, failure); }
+};
+
+/// Model manager -> host: what has to outlive the process.
+struct keep_versions {
+  std::string state;
+  auto fields() { return std::tie(state); }
 };
 
 /// Drain, then leave the cluster.

@@ -16,6 +16,10 @@ using seq_id = uint64_t;
 /// One prefill or decode node, as the registry numbers them.
 using node_id = uint32_t;
 
+/// One version of the model, as the model manager numbers them; 0: none. Never
+/// given to another one. KV and cached answers belong to one version.
+using version_id = uint32_t;
+
 /// Which life of a sequence a message belongs to: every placement and every
 /// move of the sequence makes a greater one, and messages of an older one are
 /// dropped. The upper half counts placements of the request, from 1; the lower

@@ -40,9 +40,35 @@ join_reply refusal(const join_request& m, const error& why) {
 membership::membership(membership_options options)
     : options_(std::move(options)),
       next_node_(static_cast<node_id>(options_.life)) {
+  profiles_.emplace(options_.version, options_.cluster);
   assert(options_.interval < options_.suspect_after
          && options_.suspect_after < options_.timeout);
   assert(options_.life > 0 && options_.life >> (64 - stay_bits) == 0);
+}
+
+// -- versions -----------------------------------------------------------------
+
+void membership::admit(version_id version, const std::string& model,
+                       const kv_layout& layout) {
+  profiles_[version] = {model, layout, options_.cluster.isa};
+}
+
+void membership::dismiss(version_id version, membership_output& out) {
+  profiles_.erase(version);
+  for (auto i = members_.begin(); i != members_.end();) {
+    auto member = i++;
+    if (member->second.version == version)
+      remove(member, kind::dismissed, out);
+  }
+}
+
+// Of the model that the node has; if nobody has it, one to say how it differs.
+const std::pair<const version_id, cluster_profile>*
+membership::profile_of(const join_request& m) const {
+  for (auto& p : profiles_)
+    if (p.second.model == m.model)
+      return &p;
+  return profiles_.empty() ? nullptr : &*profiles_.begin();
 }
 
 // -- joining ------------------------------------------------------------------
@@ -52,7 +78,11 @@ void membership::on(const join_request& m, time_point now,
   auto answer = [&](auto r) { out.answers.emplace_back(std::move(r)); };
   if (auto r = check_request(m); !r)
     return answer(refusal(m, r.failure()));
-  if (auto r = check_compatible(m, options_.cluster); !r)
+  auto* profile = profile_of(m);
+  if (profile == nullptr)
+    return answer(refusal(
+        m, fail(errc::unsupported, "the cluster has no version of a model")));
+  if (auto r = check_compatible(m, profile->second); !r)
     return answer(refusal(m, r.failure()));
   auto named = by_name_.find(m.name);
   if (named != by_name_.end()) {
@@ -78,7 +108,7 @@ void membership::on(const join_request& m, time_point now,
                 "the cluster has its " + std::to_string(options_.max_nodes)
                     + " nodes, node " + m.name + " is one more")));
   }
-  answer(accept(m, add(m, now, out)));
+  answer(accept(m, add(m, profile->first, now, out)));
 }
 
 join_reply membership::accept(const join_request& m, node_id node) const {
@@ -92,11 +122,12 @@ join_reply membership::accept(const join_request& m, node_id node) const {
           {}};
 }
 
-node_id membership::add(const join_request& m, time_point now,
-                        membership_output& out) {
+node_id membership::add(const join_request& m, version_id version,
+                        time_point now, membership_output& out) {
   auto r = member_record{};
   r.name = m.name;
   r.role = m.role;
+  r.version = version;
   r.incarnation = m.incarnation;
   r.epoch = (membership_epoch{options_.life} << stay_bits) + ++stays_;
   r.threads = m.threads;

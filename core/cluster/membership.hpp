@@ -18,7 +18,10 @@
 namespace troupe {
 
 struct membership_options {
+  /// What nodes of `version` have in common; the class of processor is that of
+  /// all.
   cluster_profile cluster;
+  version_id version = 1;
   /// Greater each time the registry starts, by at least the joins of the life
   /// before: the wall clock, in milliseconds. Epochs and ids of nodes count up
   /// from it, so that those of a former life do not come again (ids: before
@@ -37,6 +40,7 @@ struct membership_options {
 struct member_record {
   std::string name;
   node_role role = node_role::prefill;
+  version_id version = 1; ///< of the model, that it serves
   uint64_t incarnation = 0;
   membership_epoch epoch = 0;
   uint32_t threads = 0;
@@ -61,6 +65,7 @@ struct membership_event {
     silent,
     died,
     replaced,
+    dismissed,
   };
   kind what = kind::joined;
   node_id node = 0;
@@ -93,6 +98,12 @@ public:
   /// REQUIRES: interval < suspect_after < timeout.
   explicit membership(membership_options options);
 
+  /// Nodes may also join with that model.
+  void admit(version_id version, const std::string& model,
+             const kv_layout& layout);
+  /// No longer: its nodes are fenced.
+  void dismiss(version_id version, membership_output& out);
+
   /// Takes the node in, or says why not. Who joins under a name in use, and
   /// knows by whom, fences that one; an incarnation that is over may not come
   /// back.
@@ -120,7 +131,8 @@ private:
   using record_map = std::map<node_id, member_record>;
 
   join_reply accept(const join_request& m, node_id node) const;
-  node_id add(const join_request& m, time_point now, membership_output& out);
+  node_id add(const join_request& m, version_id version, time_point now,
+              membership_output& out);
   node_id next_id();
   void heard(record_map::iterator i, uint64_t number, time_point now,
              membership_output& out);
@@ -129,7 +141,11 @@ private:
   time_point deadline(const member_record& r) const;
   record_map::iterator locate(node_id node, membership_epoch epoch);
 
+  const std::pair<const version_id, cluster_profile>*
+  profile_of(const join_request& m) const;
+
   membership_options options_;
+  std::map<version_id, cluster_profile> profiles_; ///< by version
   node_id next_node_;
   uint64_t stays_ = 0; ///< in this life
   record_map members_;

@@ -22,9 +22,13 @@ bool is_share(double x) {
 // -- commands -----------------------------------------------------------------
 
 result<version_id> model_versions::load(std::string name, uint64_t bytes,
-                                        time_point now) {
+                                        time_point now, std::string source) {
   if (name.empty() || name.size() > longest_name)
     return fail(errc::invalid_argument, "a version's name has 1 to 256 bytes");
+  if (source.size() > longest_source)
+    return fail(errc::invalid_argument, name + ": its source has "
+                                            + std::to_string(source.size())
+                                            + " bytes, over 4096");
   auto room = options_.memory_budget;
   for (auto& [v, x] : versions_) {
     room -= std::min(room, x.bytes);
@@ -36,7 +40,7 @@ result<version_id> model_versions::load(std::string name, uint64_t bytes,
   if (versions_.size() >= most_versions)
     return fail(errc::overloaded, name + ": there are too many versions");
   auto v = ++last_;
-  versions_[v] = {std::move(name), bytes};
+  versions_[v] = {std::move(name), std::move(source), bytes};
   note(v, version_event::loading, now);
   tasks_.push_back({version_action::load, v});
   return v;
@@ -266,7 +270,7 @@ void model_versions::note(version_id v, version_event what, time_point now,
 std::vector<version_status> model_versions::versions() const {
   auto all = std::vector<version_status>{};
   for (auto& [v, x] : versions_)
-    all.push_back({v, x.name, x.bytes, x.role, x.state, x.under_way});
+    all.push_back({v, x.name, x.source, x.bytes, x.role, x.state, x.under_way});
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/ids.hpp"
 #include "core/base/result.hpp"
 #include "core/base/time.hpp"
 #include "core/serving/canary_evidence.hpp"
@@ -14,10 +15,6 @@
 #include "core/serving/ticket_slab.hpp"
 
 namespace troupe {
-
-/// A version of the model, as long as it is in the books; 0: none. Never given
-/// to another one.
-using version_id = uint32_t;
 
 /// What a version is for.
 enum class version_role : uint8_t {
@@ -80,6 +77,7 @@ struct version_options {
 struct version_status {
   version_id id = 0;
   std::string name;
+  std::string source;
   uint64_t bytes = 0;
   version_role role = version_role::standby;
   version_state state = version_state::loading;
@@ -110,6 +108,7 @@ public:
 
   static constexpr auto most_versions = size_t{16};
   static constexpr auto longest_name = size_t{256};
+  static constexpr auto longest_source = size_t{4096};
   /// Keys that count once in a comparison; those seen longest ago count again.
   static constexpr auto remembered_keys = size_t{1} << 15;
 
@@ -118,9 +117,11 @@ public:
 
   // -- commands ---------------------------------------------------------------
 
-  /// Begins to load a version that needs `bytes`. Errors: invalid_argument (the
-  /// name is empty, too long, or taken), overloaded (no room in the budget).
-  result<version_id> load(std::string name, uint64_t bytes, time_point now);
+  /// Begins to load a version that needs `bytes`; `source` is where from, for
+  /// the owner. Errors: invalid_argument (the name is empty, or either too
+  /// long, or the name taken), overloaded (no room in the budget).
+  result<version_id> load(std::string name, uint64_t bytes, time_point now,
+                          std::string source = {});
   /// What became of a task; `failure` is empty if it is done. No effect where
   /// none of that kind is under way.
   void loaded(version_id v, time_point now, const std::string& failure = {});
@@ -163,6 +164,11 @@ public:
 
   version_id active() const { return active_; }
   version_id canary() const { return canary_; }
+  double share() const { return canary_ == 0 ? 0 : share_; }
+  /// What the comparison has so far, in a line; empty without a canary.
+  std::string evidence_text() const {
+    return canary_ == 0 ? std::string{} : figures();
+  }
   const canary_evidence& evidence() const { return evidence_; }
   std::vector<version_status> versions() const;
   /// What is to be done, and what has happened, since the last call.
@@ -182,6 +188,7 @@ private:
 
   struct version {
     std::string name;
+    std::string source;
     uint64_t bytes = 0;
     version_role role = version_role::standby;
     version_state state = version_state::loading;

@@ -15,7 +15,7 @@ namespace troupe {
 namespace {
 
 constexpr auto magic = std::string_view{"troupe-versions"};
-constexpr auto longest_text = size_t{1} << 16;
+constexpr auto longest_text = size_t{1} << 18;
 
 constexpr auto roles =
     std::array<std::string_view, 4>{"standby", "canary", "active", "leaving"};
@@ -69,6 +69,7 @@ public:
   bool ok() const { return ok_; }
   size_t line() const { return line_; }
   bool at_end() const { return text_.empty(); }
+  bool at_line_end() const { return text_.starts_with('\n'); }
 
   std::string_view word() {
     auto n = std::min(text_.find_first_of(" \n"), text_.size());
@@ -127,7 +128,10 @@ std::string model_versions::save(time_point now) const {
     append(s, x.bytes);
     s += ' ';
     s += to_string(x.role);
-    s += ' ' + escaped(x.name) + '\n';
+    s += ' ' + escaped(x.name);
+    if (!x.source.empty())
+      s += ' ' + escaped(x.source);
+    s += '\n';
   }
   return s;
 }
@@ -194,6 +198,11 @@ private:
     auto name = unescaped(in_.word());
     in_.require(name && name->size() <= model_versions::longest_name
                 && names_.insert(*name).second);
+    if (in_.ok() && !in_.at_line_end()) {
+      auto source = unescaped(in_.word());
+      in_.require(source && source->size() <= model_versions::longest_source);
+      x.source = source.value_or("");
+    }
     in_.require(v > last_read_ && v <= to_.last_
                 && x.role < version_role::leaving
                 && to_.versions_.size() < model_versions::most_versions);

@@ -25,8 +25,14 @@ struct router::candidate {
   }
 };
 
-void router::join(member m, node_id node, node_role role) {
-  members_[m] = {node, role, {}};
+struct router::wish {
+  const request_size& size;
+  std::span<const node_id> avoid;
+  version_id version = 1;
+};
+
+void router::join(member m, node_id node, node_role role, version_id version) {
+  members_[m] = {node, role, version, {}};
 }
 
 void router::told(member m, const node_load& load) {
@@ -36,21 +42,20 @@ void router::told(member m, const node_load& load) {
 
 // Of the nodes of a role, for the work that is to be done there.
 router::candidate router::best(node_role role, node_role work,
-                               const request_size& size,
-                               std::span<const node_id> avoid) const {
+                               const wish& w) const {
   auto found = candidate{};
   for (auto& [m, e] : members_) {
-    if (e.role != role)
+    if (e.role != role || e.version != w.version)
       continue;
     auto c = candidate{m, e.node, {}};
     auto rows = work == node_role::mixed ? e.load.requests() : 0;
-    c.how.avoided = std::ranges::find(avoid, e.node) != avoid.end();
-    c.how.full = !e.load.has_room(size);
+    c.how.avoided = std::ranges::find(w.avoid, e.node) != w.avoid.end();
+    c.how.full = !e.load.has_room(w.size);
     c.how.requests = e.load.requests();
     if (work != node_role::decode)
-      c.how.ns += e.load.prefill_ns(size, rows);
+      c.how.ns += e.load.prefill_ns(w.size, rows);
     if (work != node_role::prefill)
-      c.how.ns += e.load.decode_ns(size);
+      c.how.ns += e.load.decode_ns(w.size);
     if (!found || c < found)
       found = c;
   }
@@ -59,12 +64,14 @@ router::candidate router::best(node_role role, node_role work,
 
 std::optional<router::route> router::place(request_id request,
                                            const request_size& size,
-                                           std::span<const node_id> avoid) {
+                                           std::span<const node_id> avoid,
+                                           version_id version) {
   using enum node_role;
   release(request);
-  auto p = best(prefill, prefill, size, avoid);
-  auto d = best(decode, p ? decode : mixed, size, avoid);
-  auto x = best(mixed, mixed, size, avoid);
+  auto w = wish{size, avoid, version};
+  auto p = best(prefill, prefill, w);
+  auto d = best(decode, p ? decode : mixed, w);
+  auto x = best(mixed, mixed, w);
   auto where = route{x.who, x.who};
   if (p && d) {
     // A pair is as good as the worse of the two, and takes as long as both.
@@ -93,6 +100,10 @@ void router::book(request_id request, const route& where,
 void router::move(request_id request, member to) {
   auto i = bookings_.find(request);
   if (i == bookings_.end() || !members_.contains(to))
+    return;
+  // KV of one version is of no use to another.
+  if (auto at = members_.find(i->second.where.decode);
+      at != members_.end() && at->second.version != members_.at(to).version)
     return;
   auto size = request_size{0, i->second.size.answer};
   release(request);

@@ -27,8 +27,8 @@ public:
   };
 
   /// `node` breaks ties, and is what requests avoid. No request goes to a
-  /// store.
-  void join(member m, node_id node, node_role role);
+  /// store, nor to a node of another version of the model.
+  void join(member m, node_id node, node_role role, version_id version = 1);
   /// Gets no more requests; those it has stay in the books.
   void leave(member m) { members_.erase(m); }
 
@@ -43,7 +43,8 @@ public:
   /// nodes prefill. Nothing if no node generates. A request has one route at a
   /// time: the next one replaces it.
   std::optional<route> place(request_id request, const request_size& size,
-                             std::span<const node_id> avoid);
+                             std::span<const node_id> avoid,
+                             version_id version = 1);
 
   /// The request has gone to `to`, with its prompt computed. No effect on
   /// requests and members that are not known.
@@ -56,6 +57,7 @@ private:
   struct entry {
     node_id node = 0;
     node_role role = node_role::mixed;
+    version_id version = 1;
     load_estimate load;
   };
   struct booking {
@@ -64,9 +66,9 @@ private:
   };
   struct preference;
   struct candidate;
+  struct wish;
 
-  candidate best(node_role role, node_role work, const request_size& size,
-                 std::span<const node_id> avoid) const;
+  candidate best(node_role role, node_role work, const wish& w) const;
   void book(request_id request, const route& where, const request_size& size);
 
   std::map<member, entry> members_;

@@ -61,6 +61,8 @@ struct vocabulary {
   std::vector<token_id> ends;
   /// Jinja source, or empty.
   std::string chat_template;
+
+  bool operator==(const vocabulary&) const = default;
 };
 
 } // namespace troupe

@@ -1,0 +1,233 @@
+#include "actors/model_manager.hpp"
+
+#include <caf/all.hpp>
+
+#include <algorithm>
+
+#include "actors/error.hpp"
+
+namespace troupe {
+
+namespace {
+
+constexpr auto tick_interval = std::chrono::seconds{1};
+/// How often the evidence of a rollout is kept while nothing else happens.
+constexpr auto keep_interval = std::chrono::seconds{10};
+
+} // namespace
+
+void model_manager_state::init(model_manager_options opts) {
+  versions_ = std::move(opts.versions);
+  unix_offset_ = opts.unix_offset;
+  seed_ = opts.seed;
+  note_events();
+}
+
+void model_manager_state::note_events() {
+  for (auto& e : versions_.take_events()) {
+    auto at = std::chrono::duration_cast<std::chrono::milliseconds>(
+        e.at.time_since_epoch() + unix_offset_);
+    notes_.push_back({at.count(), e.what, e.version, e.name, e.why});
+    changed_ = true;
+  }
+  while (notes_.size() > most_notes)
+    notes_.pop_front();
+}
+
+// -- requests -----------------------------------------------------------------
+
+result<routed_version>
+model_manager_state::route(const route_version& m,
+                           const caf::actor_addr& session) {
+  auto t = versions_.route(m.key);
+  if (!t)
+    return fail(errc::no_node, "no version of the model is ready");
+  sessions_[session] = *t;
+  return routed_version{t->id, t->version};
+}
+
+void model_manager_state::done(const version_done& m,
+                               const caf::actor_addr& session, time_point now) {
+  sessions_.erase(session);
+  auto outcome = std::optional<request_outcome>{};
+  if (m.counts)
+    outcome = request_outcome{m.failed, duration{m.ttft_ns},
+                              duration{m.tpot_ns}, m.cut_off};
+  versions_.complete({m.ticket, m.version}, outcome, now);
+}
+
+void model_manager_state::down(const caf::actor_addr& session, time_point now) {
+  if (auto s = sessions_.extract(session))
+    versions_.complete(s.mapped(), std::nullopt, now);
+}
+
+// -- commands -----------------------------------------------------------------
+
+result<version_started> model_manager_state::load(const load_version& m,
+                                                  time_point now) {
+  auto v = versions_.load(m.name, m.bytes, now, m.path);
+  if (!v)
+    return v.failure();
+  return version_started{*v};
+}
+
+result<versions_status> model_manager_state::command(const version_command& m,
+                                                     time_point now) {
+  using enum version_command::kind;
+  auto done = [&]() -> result<void> {
+    switch (m.what) {
+    case activate:
+      return versions_.activate(m.version, now, m.why);
+    case canary:
+      return versions_.start_canary(m.version, m.share, seed_++, now);
+    case share:
+      return versions_.set_share(m.share);
+    case promote:
+      return versions_.promote(now, m.why);
+    case roll_back:
+      return versions_.roll_back(now, m.why);
+    case remove:
+      return versions_.remove(m.version, now);
+    }
+    return fail(errc::invalid_argument, "no such command");
+  }();
+  if (!done)
+    return done.failure();
+  changed_ = true;
+  note_events();
+  return status();
+}
+
+versions_status model_manager_state::status() const {
+  auto s = versions_status{};
+  s.active = versions_.active();
+  s.canary = versions_.canary();
+  s.share = versions_.share();
+  s.evidence = versions_.evidence_text();
+  for (auto& v : versions_.versions())
+    s.versions.push_back(
+        {v.id, v.name, v.source, v.bytes, v.role, v.state, v.under_way});
+  s.notes.assign(notes_.begin(), notes_.end());
+  return s;
+}
+
+void model_manager_state::on(const version_report& m, time_point now) {
+  using enum version_action;
+  switch (m.what) {
+  case load:
+    return versions_.loaded(m.version, now, m.failure);
+  case warm:
+    return versions_.warmed(m.version, now, m.failure);
+  case unload:
+    return versions_.unloaded(m.version, now);
+  }
+}
+
+std::vector<version_order> model_manager_state::take_orders() {
+  note_events();
+  auto orders = std::vector<version_order>{};
+  auto all = versions_.versions();
+  for (auto& t : versions_.take_tasks()) {
+    auto v = std::ranges::find(all, t.version, &version_status::id);
+    if (v != all.end())
+      orders.push_back({t.what, t.version, v->name, v->source});
+  }
+  return orders;
+}
+
+std::optional<keep_versions> model_manager_state::take_state(time_point now) {
+  note_events();
+  // Evidence grows with each request, but is not worth a write for each.
+  auto due =
+      versions_.canary() != 0 && (!kept_ || now - *kept_ >= keep_interval);
+  if (!std::exchange(changed_, false) && !due)
+    return std::nullopt;
+  kept_ = now;
+  return keep_versions{versions_.save(now)};
+}
+
+// -- behaviour ----------------------------------------------------------------
+
+namespace {
+
+using pointer = model_manager_actor::stateful_pointer<model_manager_state>;
+
+// What the state has to say to its host.
+class spokesman {
+public:
+  spokesman(pointer self, version_host_actor host)
+      : self_(self), host_(std::move(host)) {}
+
+  time_point now() const { return time_point{self_->clock().now()}; }
+
+  void speak() {
+    for (auto& o : self_->state.take_orders())
+      if (host_)
+        self_->send(host_, std::move(o));
+    if (auto keep = self_->state.take_state(now()); keep && host_)
+      self_->send(host_, std::move(*keep));
+  }
+
+private:
+  pointer self_;
+  version_host_actor host_;
+};
+
+template <class T>
+caf::result<T> answer(result<T> r) {
+  if (!r)
+    return to_caf(r.failure());
+  return std::move(*r);
+}
+
+} // namespace
+
+model_manager_actor::behavior_type model_manager(pointer self,
+                                                 model_manager_options opts) {
+  auto s = std::make_shared<spokesman>(self, opts.host);
+  self->state.init(std::move(opts));
+  s->speak();
+  self->set_down_handler([=](const caf::down_msg& m) {
+    self->state.down(m.source, s->now());
+    s->speak();
+  });
+  auto sender = [=] {
+    return caf::actor_cast<caf::actor_addr>(self->current_sender());
+  };
+  self->delayed_send(self, tick_interval, deadline_tick{});
+  return {
+      [=](const route_version& m) {
+        auto v = self->state.route(m, sender());
+        if (v)
+          self->monitor(sender());
+        return answer(std::move(v));
+      },
+      [=](const version_done& m) {
+        self->demonitor(sender());
+        self->state.done(m, sender(), s->now());
+        s->speak();
+      },
+      [=](const load_version& m) {
+        auto v = self->state.load(m, s->now());
+        s->speak();
+        return answer(std::move(v));
+      },
+      [=](const version_command& m) {
+        auto done = self->state.command(m, s->now());
+        s->speak();
+        return answer(std::move(done));
+      },
+      [=](const versions_query&) { return self->state.status(); },
+      [=](const version_report& m) {
+        self->state.on(m, s->now());
+        s->speak();
+      },
+      [=](const deadline_tick&) {
+        self->state.tick(s->now());
+        s->speak();
+        self->delayed_send(self, tick_interval, deadline_tick{});
+      },
+  };
+}
+
+} // namespace troupe
