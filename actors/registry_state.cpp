@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/kv/layout.hpp"
+
 namespace troupe {
 
 void registry_state::join(entry e) {
@@ -72,7 +74,8 @@ void registry_state::add(const add_mixed& m) {
 }
 
 result<placement> registry_state::place(const place_request& m) {
-  auto route = router_.place(m.request, m.size, m.avoid, m.version);
+  auto route = router_.place(m.request, m.size, m.avoid, m.version,
+                             {m.prefix, kv_block_tokens});
   if (!route)
     return fail(errc::no_node, "there is no node that generates");
   auto& d = members_.at(route->decode);

@@ -35,6 +35,9 @@ struct session_options {
   /// What tenants may use, asked by each session directly; null: there are no
   /// limits. Sessions share it.
   std::shared_ptr<rate_limiter> limits;
+  /// Nodes keep KV for prompts that begin alike: a request goes to one that has
+  /// some of its own, if it can.
+  bool prefix_cache = false;
   /// Which version of the model a request is on; null: there is one, 1.
   model_manager_actor versions;
 };

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "actors/session.hpp"
+#include "core/kv/layout.hpp"
+#include "core/serving/route.hpp"
 
 namespace troupe {
 
@@ -102,7 +104,10 @@ place_request session_state::wish() const {
   return {request_.request,
           avoid_,
           {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
-          version_.version()};
+          version_.version(),
+          opts_.prefix_cache
+              ? prefix_chain(spec_.cache_salt, spec_.prompt, kv_block_tokens)
+              : std::vector<uint64_t>{}};
 }
 
 std::chrono::milliseconds session_state::backoff() const {

@@ -38,6 +38,8 @@ void read_cluster(section& s, cluster_options& o) {
 void read_http(section& s, http_options& o) {
   s.text("host", o.host);
   s.number("port", 0, 65535, o.port);
+  if (s.has("admin_port"))
+    s.number("admin_port", 0, 65535, o.admin_port.emplace());
   s.text("model_name", o.model_name);
   s.number("max_connections", 1, 1u << 20, o.max_connections);
   s.number("max_requests", 1, 1u << 16, o.max_requests);
@@ -48,6 +50,18 @@ void read_http(section& s, http_options& o) {
 }
 
 } // namespace
+
+void read_versions(section& s, versions_options& o) {
+  s.text("name", o.name);
+  s.text("state", o.state_file);
+  s.flag("automatic", o.rules.automatic);
+  s.flag("keep_previous", o.rules.keep_previous);
+  s.milliseconds("least_ms", o.rules.least_time);
+  auto mb = uint64_t{0};
+  s.number("memory_mb", 1, uint64_t{1} << 30, mb);
+  if (mb > 0)
+    o.rules.memory_budget = mb << 20;
+}
 
 result<runtime_options> parse_config(const std::string& text,
                                      const std::string& name) {
@@ -85,6 +99,8 @@ result<runtime_options> parse_config(const std::string& text,
   inner(s, "http", "http", [&](section& h) { read_http(h, o.http.emplace()); });
   inner(s, "tenants", "tenants",
         [&](section& t) { config::read_tenants(t, o.tenants.emplace()); });
+  inner(s, "versions", "versions",
+        [&](section& v) { read_versions(v, o.versions); });
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());
   if (auto why = s.finish(); !why.empty())

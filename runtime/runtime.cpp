@@ -16,6 +16,7 @@
 #include "runtime/cluster/connector.hpp"
 #include "runtime/cluster/transport.hpp"
 #include "runtime/generation_impl.hpp"
+#include "runtime/model_path.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/version_host.hpp"
@@ -74,6 +75,9 @@ struct runtime::impl {
     registry = nullptr;
     door = nullptr;
     host = nullptr;
+    // The host may hold them for a moment yet.
+    if (nodes)
+      nodes->end_all();
     nodes.reset();
     transport.reset();
   }
@@ -179,6 +183,7 @@ result<void> runtime::impl::start() {
     limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
   g.session.limits = limits;
   g.session.versions = manager;
+  g.session.prefix_cache = options.prefix_cache;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->gateway = gateway;
   if (!transport)
@@ -330,6 +335,7 @@ result<drained> runtime::drain(const std::string& name) {
 }
 
 result<version_id> runtime::load_version(std::string name, std::string path) {
+  path = absolute_path(path);
   auto bytes = bytes_of_model(path);
   if (!bytes)
     return bytes.failure();
@@ -355,6 +361,18 @@ limits_status runtime::limits(const tenant& who) const {
   auto now = stamp();
   auto handle = all->resolve(who, now);
   return all->status(handle, now);
+}
+
+std::vector<organisation_status> runtime::organisations() const {
+  if (!impl_->limits)
+    return {};
+  return impl_->limits->organisations(stamp());
+}
+
+result<void> runtime::set_limits(limits_table table) {
+  if (!impl_->limits)
+    return fail(errc::unsupported, "there are no limits of tenants");
+  return impl_->limits->configure(std::move(table), stamp());
 }
 
 uint16_t runtime::cluster_port() const {

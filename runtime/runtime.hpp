@@ -201,6 +201,12 @@ public:
   /// client.
   limits_status limits(const tenant& who) const;
 
+  /// What each organisation has left; empty where there are no limits.
+  std::vector<organisation_status> organisations() const;
+  /// Replaces all limits while requests are under way. Errors:
+  /// invalid_argument, unsupported where the runtime was opened without limits.
+  result<void> set_limits(limits_table table);
+
   /// Where nodes join; 0 without a cluster.
   uint16_t cluster_port() const;
 

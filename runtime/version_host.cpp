@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "runtime/model_path.hpp"
 #include "runtime/version_warmer.hpp"
 #include "runtime/whole_file.hpp"
 
@@ -119,8 +120,8 @@ result<first_versions> find_versions(const std::string& state_file,
   if (!bytes)
     return bytes.failure();
   auto m = model_versions{options};
-  auto v = m.load(name.empty() ? fs::path{model}.stem().string() : name, *bytes,
-                  now, model);
+  auto v = m.load(name.empty() ? model_name_of(model) : name, *bytes, now,
+                  absolute_path(model));
   if (!v)
     return v.failure();
   m.loaded(*v, now);
@@ -129,22 +130,6 @@ result<first_versions> find_versions(const std::string& state_file,
     return ok.failure();
   m.take_tasks();
   return first_versions{std::move(m), *v, model};
-}
-
-result<uint64_t> bytes_of_model(const std::string& path) {
-  namespace fs = std::filesystem;
-  auto failed = std::error_code{};
-  auto sum = uint64_t{0};
-  if (!fs::is_directory(path, failed)) {
-    sum = fs::file_size(path, failed);
-  } else {
-    for (auto& f : fs::directory_iterator{path, failed})
-      if (auto ignored = std::error_code{}; f.is_regular_file(ignored))
-        sum += f.file_size(ignored);
-  }
-  if (failed)
-    return fail(errc::io_error, path + ": " + failed.message());
-  return sum;
 }
 
 } // namespace troupe

@@ -53,7 +53,4 @@ result<first_versions> find_versions(const std::string& state_file,
                                      const version_options& options,
                                      time_point now);
 
-/// Of the model's files. Errors: io_error.
-result<uint64_t> bytes_of_model(const std::string& path);
-
 } // namespace troupe

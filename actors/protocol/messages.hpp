@@ -304,7 +304,9 @@ struct place_request {
   std::vector<node_id> avoid;
   request_size size;
   version_id version = 1;
-  auto fields() { return std::tie(request, avoid, size, version); }
+  /// Digests of the prompt's blocks; empty: it does not matter who has them.
+  std::vector<uint64_t> prefix = {};
+  auto fields() { return std::tie(request, avoid, size, version, prefix); }
 };
 
 /// The request no longer loads the nodes it was placed on. Idempotent.

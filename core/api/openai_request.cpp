@@ -127,6 +127,7 @@ void read_sampling(object_reader& r, const request_limits& limits,
 void read_common(object_reader& r, const request_limits& limits,
                  common_request& to) {
   r.text("model", to.model);
+  r.text("user", to.user);
   read_sampling(r, limits, to.sampling);
   read_seed(r, to.seed);
   to.sampling.seed = to.seed.value_or(0);

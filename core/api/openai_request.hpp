@@ -31,6 +31,7 @@ using prompt = std::variant<std::string, std::vector<token_id>>;
 /// What completions and chats have in common.
 struct common_request {
   std::string model; ///< empty: whichever is served
+  std::string user;  ///< whose request it is, if the client says so
   /// Its seed is `seed`, or 0.
   sampling_params sampling;
   std::optional<uint64_t> seed;

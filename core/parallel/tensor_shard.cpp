@@ -50,7 +50,8 @@ public:
 
 private:
   void cut_attention(const layer_weights& whole, layer_weights& l) {
-    auto& [query, kv] = plan_.heads;
+    auto& query = plan_.heads.query;
+    auto& kv = plan_.heads.kv;
     l.wq = own(rows_of(whole.wq, query, p_.head_dim));
     l.wk = own(rows_of(whole.wk, kv, p_.head_dim));
     l.wv = own(rows_of(whole.wv, kv, p_.values_of_head()));

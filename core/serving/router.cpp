@@ -29,6 +29,18 @@ struct router::wish {
   const request_size& size;
   std::span<const node_id> avoid;
   version_id version = 1;
+  const prompt_prefix& prefix;
+  /// Whoever has some of the prefix, and how many tokens of it.
+  std::array<std::pair<member, uint32_t>, 4> holders = {};
+
+  /// With what `m` need not compute. The last token always is.
+  request_size at(member m) const {
+    auto s = size;
+    for (auto& [who, tokens] : holders)
+      if (who == m && s.prompt > 0)
+        s.prompt -= std::min(tokens, s.prompt - 1);
+    return s;
+  }
 };
 
 void router::join(member m, node_id node, node_role role, version_id version) {
@@ -48,12 +60,13 @@ router::candidate router::best(node_role role, node_role work,
     if (e.role != role || e.version != w.version)
       continue;
     auto c = candidate{m, e.node, {}};
+    auto size = w.at(m);
     auto rows = work == node_role::mixed ? e.load.requests() : 0;
     c.how.avoided = std::ranges::find(w.avoid, e.node) != w.avoid.end();
-    c.how.full = !e.load.has_room(w.size);
+    c.how.full = !e.load.has_room(size);
     c.how.requests = e.load.requests();
     if (work != node_role::decode)
-      c.how.ns += e.load.prefill_ns(w.size, rows);
+      c.how.ns += e.load.prefill_ns(size, rows);
     if (work != node_role::prefill)
       c.how.ns += e.load.decode_ns(w.size);
     if (!found || c < found)
@@ -65,10 +78,12 @@ router::candidate router::best(node_role role, node_role work,
 std::optional<router::route> router::place(request_id request,
                                            const request_size& size,
                                            std::span<const node_id> avoid,
-                                           version_id version) {
+                                           version_id version,
+                                           const prompt_prefix& prefix) {
   using enum node_role;
   release(request);
-  auto w = wish{size, avoid, version};
+  auto w = wish{size, avoid, version, prefix};
+  find_holders(w);
   auto p = best(prefill, prefill, w);
   auto d = best(decode, p ? decode : mixed, w);
   auto x = best(mixed, mixed, w);
@@ -85,8 +100,44 @@ std::optional<router::route> router::place(request_id request,
   }
   if (where.decode == 0)
     return std::nullopt;
-  book(request, where, size);
+  book(request, where, w.at(where.prefill));
+  remember(prefix, where.prefill);
   return where;
+}
+
+// Those of the first block, as far as they have the next ones, too.
+void router::find_holders(wish& w) {
+  auto done = uint32_t{0};
+  for (auto block : w.prefix.blocks) {
+    auto* who = blocks_.find(block);
+    if (who == nullptr)
+      return;
+    auto any = false;
+    for (size_t i = 0; i < w.holders.size(); ++i) {
+      auto& [m, tokens] = w.holders[i];
+      if (done == 0)
+        m = (*who)[i];
+      if (m == 0 || tokens != done || std::ranges::find(*who, m) == who->end())
+        continue;
+      tokens += w.prefix.block_tokens;
+      any = true;
+    }
+    if (!any)
+      return;
+    done += w.prefix.block_tokens;
+  }
+}
+
+void router::remember(const prompt_prefix& prefix, member m) {
+  for (auto block : prefix.blocks) {
+    auto& who = blocks_.at(block);
+    // To the front; whoever was given it longest ago makes room.
+    auto at = std::ranges::find(who, m);
+    if (at == who.end())
+      --at;
+    std::rotate(who.begin(), at, at + 1);
+    who.front() = m;
+  }
 }
 
 void router::book(request_id request, const route& where,

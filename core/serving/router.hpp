@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,8 +10,15 @@
 #include "core/base/ids.hpp"
 #include "core/serving/node_load.hpp"
 #include "core/serving/node_role.hpp"
+#include "core/serving/route_recent.hpp"
 
 namespace troupe {
+
+/// How a prompt begins: a digest for each of its blocks (`prefix_chain`).
+struct prompt_prefix {
+  std::span<const uint64_t> blocks = {};
+  uint32_t block_tokens = 16;
+};
 
 /// Chooses nodes for requests, and keeps the books of who has what. A node is
 /// known by a number of its own for each time that it joins, so that what ran
@@ -42,9 +50,17 @@ public:
   /// `avoid` are taken only if there is no other. Without prefill nodes, decode
   /// nodes prefill. Nothing if no node generates. A request has one route at a
   /// time: the next one replaces it.
+  ///
+  /// A node that was given the first blocks of `prefix` before has so much less
+  /// to compute, and gets the request unless it has that much more to do than
+  /// others.
   std::optional<route> place(request_id request, const request_size& size,
                              std::span<const node_id> avoid,
-                             version_id version = 1);
+                             version_id version = 1,
+                             const prompt_prefix& prefix = {});
+
+  /// Blocks of prompts whose nodes are remembered, hints of 64 bytes.
+  static constexpr auto remembered_blocks = size_t{1} << 16;
 
   /// The request has gone to `to`, with its prompt computed. No effect on
   /// requests and members that are not known.
@@ -68,11 +84,17 @@ private:
   struct candidate;
   struct wish;
 
+  /// Who was given a block, the last one first.
+  using holders = std::array<member, 4>;
+
   candidate best(node_role role, node_role work, const wish& w) const;
+  void find_holders(wish& w);
+  void remember(const prompt_prefix& prefix, member m);
   void book(request_id request, const route& where, const request_size& size);
 
   std::map<member, entry> members_;
   std::map<request_id, booking> bookings_;
+  recent_map<holders> blocks_{remembered_blocks};
 };
 
 } // namespace troupe

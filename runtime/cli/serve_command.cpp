@@ -23,14 +23,15 @@ struct serve_flags {
   std::string listen;
   std::string topology;
   std::string host;
-  int port = -1; ///< of HTTP; -1: not given
+  int port = -1;       ///< of HTTP; -1: not given
+  int admin_port = -1; ///< the same
   tls_flags tls;
   unsigned threads = 0;
   uint32_t tensor_ranks = 1;
 };
 
 void add_http(const serve_flags& f, runtime_options& o) {
-  if (f.host.empty() && f.port < 0)
+  if (f.host.empty() && f.port < 0 && f.admin_port < 0)
     return;
   if (!o.http)
     o.http.emplace();
@@ -38,6 +39,8 @@ void add_http(const serve_flags& f, runtime_options& o) {
     o.http->host = f.host;
   if (f.port >= 0)
     o.http->port = static_cast<uint16_t>(f.port);
+  if (f.admin_port >= 0)
+    o.http->admin_port = static_cast<uint16_t>(f.admin_port);
 }
 
 result<runtime_options> options_of(const serve_flags& f) {
@@ -91,6 +94,7 @@ int serve(const serve_flags& f) {
   auto keys = o->keys;
   auto own =
       o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
+  o->versions.log = say;
   auto rt = runtime::open(std::move(*o));
   if (!rt)
     return report(rt.failure());
@@ -109,6 +113,9 @@ int serve(const serve_flags& f) {
     gateway.emplace(std::move(*started));
     say("serving " + gateway->model_name() + " at http://"
         + to_string(node_address{host, gateway->port()}));
+    if (gateway->admin_port() != 0)
+      say("operators at http://127.0.0.1:"
+          + std::to_string(gateway->admin_port()) + "/admin/nodes");
   }
   auto stop = std::binary_semaphore{0};
   interrupts.on_interrupt([&] { stop.release(); });
@@ -126,7 +133,7 @@ void add_serve(CLI::App& app, action& chosen) {
   auto* sub = app.add_subcommand(
       "serve", "serve a model over HTTP, or be the front of a cluster");
   sub->footer(R"(
-With --port or --host, or "http" in the configuration: answers requests of
+With --port, --host or --admin-port, or "http" in the configuration: answers requests of
 OpenAI's API over HTTP, from nodes of its own.
 
 Otherwise, and also with --listen or "cluster" in the configuration: takes
@@ -152,6 +159,10 @@ Examples:
       ->check(CLI::Range(0, 65535));
   sub->add_option("--host", f->host,
                   "the address for HTTP; default: 127.0.0.1, this machine");
+  sub->add_option("--admin-port", f->admin_port,
+                  "where operators come, from this machine alone "
+                  "(docs/http.md); 0: any; default: nowhere")
+      ->check(CLI::Range(0, 65535));
   sub->add_option("--listen", f->listen,
                   "where nodes and clients come; default: 127.0.0.1:"
                       + std::to_string(default_cluster_port))

@@ -16,6 +16,14 @@ namespace troupe {
 namespace {
 
 constexpr auto spawn_patience = std::chrono::seconds{10};
+constexpr auto most_threads = uint32_t{256};
+constexpr auto most_blocks = uint32_t{1} << 24;
+
+// An order comes from elsewhere.
+bool is_sane(const node_order& o) {
+  return o.role < node_role::store && o.threads <= most_threads
+         && o.blocks <= most_blocks;
+}
 
 // A node and those who wait for it. Detached: it loads a model, and ends with
 // its node's last step.
@@ -27,6 +35,8 @@ public:
 
   void start(caf::actor_system& system, cluster_transport& transport,
              node_member_options options) {
+    if (member_ || failure_)
+      return;
     auto m = node_member::start(system, transport, std::move(options));
     if (m)
       member_.emplace(std::move(*m));
@@ -126,8 +136,7 @@ struct hosted_nodes::impl : std::enable_shared_from_this<impl> {
       return {};
     auto& order = args.get_as<node_order>(0);
     auto guard = std::lock_guard{mutex};
-    if (!transport || order.role == node_role::store
-        || nodes.size() >= options.most)
+    if (!transport || nodes.size() >= options.most || !is_sane(order))
       return {};
     auto o = node_member_options{};
     o.runtime = options.runtime;

@@ -91,7 +91,7 @@ answer::answer(server_state& server, const std::shared_ptr<connection>& to,
 
 answer::~answer() {
   inbox_->close();
-  server_.counts.cancelled += left_;
+  server_.counts.cancelled.add(left_);
   server_.answers -= static_cast<uint32_t>(held_);
 }
 
@@ -124,7 +124,10 @@ void answer::on_tokens(uint32_t i, const token_event& e) {
   auto& c = choices_[i];
   if (!std::exchange(has_token_, true))
     server_.counts.time_to_first_token.record(now() - started_);
-  server_.counts.generated_tokens += e.tokens.size();
+  server_.counts.generated_tokens.add(e.tokens.size());
+  if (c.tokens == 0)
+    c.first = now();
+  c.tokens += static_cast<uint32_t>(e.tokens.size());
   if (!streams_) {
     c.whole.text += e.text;
     if (wants_logprobs_)
@@ -152,6 +155,8 @@ void answer::on_finish(uint32_t i, const finish_event& e) {
   auto reason = e.reason == finish_reason::stop ? std::string_view{"stop"}
                                                 : std::string_view{"length"};
   --left_;
+  if (c.tokens > 1)
+    server_.counts.time_per_token.record((now() - c.first) / (c.tokens - 1));
   usage_.completion += e.completion_tokens;
   if (i % per_prompt_ == 0) {
     usage_.prompt += e.prompt_tokens;
@@ -193,8 +198,8 @@ void answer::add_limits(connection& to) {
 
 void answer::finish(connection& to) {
   inbox_->close();
-  server_.counts.prompt_tokens += usage_.prompt;
-  server_.counts.cached_tokens += usage_.cached;
+  server_.counts.prompt_tokens.add(usage_.prompt);
+  server_.counts.cached_tokens.add(usage_.cached);
   server_.counts.answer_time.record(now() - started_);
   if (streams_) {
     if (include_usage_)

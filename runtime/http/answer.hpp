@@ -57,6 +57,8 @@ private:
     std::vector<sampled> details;
     api::logprob_writer logprobs;
     bool begun = false;
+    uint32_t tokens = 0;
+    time_point first{}; ///< token
   };
 
   void on_tokens(uint32_t i, const token_event& e);

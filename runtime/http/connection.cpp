@@ -2,6 +2,7 @@
 
 #include <boost/asio/error.hpp>
 
+#include "core/api/local_site.hpp"
 #include "runtime/http/routes.hpp"
 
 namespace troupe::http {
@@ -62,9 +63,9 @@ void deadline::stop() {
 // -- connection --------------------------------------------------------------
 
 connection::connection(server_state& server,
-                       boost::asio::ip::tcp::socket socket)
-    : server_(server), socket_(std::move(socket)), read_by_(server.io),
-      write_by_(server.io) {
+                       boost::asio::ip::tcp::socket socket, plane at)
+    : server_(server), plane_(at), socket_(std::move(socket)),
+      read_by_(server.io), write_by_(server.io) {
   server_.connections.insert(this);
 }
 
@@ -184,11 +185,19 @@ void connection::read_head() {
   auto id = view(m["x-request-id"]);
   id_ = is_good_id(id) ? std::string{id} : "req-" + server_.random_name();
   authorization_ = view(m["authorization"]);
+  content_type_ = view(m["content-type"]);
   auto target = view(m.target());
   method_ = view(m.method_string());
   path_ = target.substr(0, target.find('?'));
   endpoint_ = endpoint_of(path_);
   enter(phase::body, server_.options.body_deadline);
+  auto host = view(m["host"]);
+  at_home_ =
+      api::is_local_host(host) && api::is_own_origin(view(m["origin"]), host);
+  // The admin plane asks nobody who they are, so pages of other sites must not
+  // get there through an operator's browser.
+  if (plane_ == plane::admin && !at_home_)
+    return refuse(403, "this is for pages and programs of this machine alone");
   if (!expects())
     refuse(417, "the only expectation here is 100-continue");
 }
@@ -246,7 +255,10 @@ void connection::take_request() {
                    std::move(parser_->get().body()),
                    id_,
                    started_,
-                   std::exchange(authorization_, {})};
+                   std::exchange(authorization_, {}),
+                   std::exchange(content_type_, {}),
+                   plane_,
+                   at_home_};
   parser_.reset();
   read();
   dispatch(server_, shared_from_this(), std::move(r));
@@ -273,6 +285,7 @@ void connection::next() {
   method_.clear();
   path_.clear();
   authorization_.clear();
+  content_type_.clear();
   headers_.clear();
   retry_after_ = {};
   endpoint_ = "none";

@@ -43,7 +43,8 @@ private:
 /// Owned by its pending operations. Of the server's thread.
 class connection : public std::enable_shared_from_this<connection> {
 public:
-  connection(server_state& server, boost::asio::ip::tcp::socket socket);
+  connection(server_state& server, boost::asio::ip::tcp::socket socket,
+             plane at);
   ~connection();
 
   void start();
@@ -106,6 +107,7 @@ private:
   void sent();
 
   server_state& server_;
+  plane plane_;
   boost::asio::ip::tcp::socket socket_;
   deadline read_by_;
   deadline write_by_;
@@ -123,10 +125,12 @@ private:
   std::string method_;
   std::string path_;
   std::string authorization_;
+  std::string content_type_;
   std::string headers_; ///< of the answer
   duration retry_after_ = {};
   std::string_view endpoint_ = "none"; ///< for metrics
   time_point started_{};
+  bool at_home_ = false; ///< asked for by this machine's name, by no other site
   bool keep_alive_ = false;
   bool old_ = false; ///< HTTP/1.0: a stream ends with the connection
   std::shared_ptr<void> work_;

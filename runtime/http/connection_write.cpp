@@ -59,7 +59,8 @@ void connection::append_head(int status, std::string_view type) {
 }
 
 void connection::account(int status) {
-  ++server_.counts.requests[{endpoint_, status}];
+  server_.counts.requests.with({std::string{endpoint_}, std::to_string(status)})
+      .add();
   if (!server_.options.log)
     return;
   auto ms = started_ == time_point{} ? 0. : to_ms(now() - started_);

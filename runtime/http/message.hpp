@@ -9,6 +9,9 @@
 
 namespace troupe::http {
 
+/// Which port a request came to: that of clients, or of operators.
+enum class plane : uint8_t { api, admin };
+
 /// One request, whole.
 struct request {
   std::string method; ///< HEAD counts as GET
@@ -17,6 +20,10 @@ struct request {
   std::string id; ///< the client's x-request-id, or the server's
   time_point started;
   std::string authorization; ///< that header, as it came
+  std::string content_type;  ///< the same
+  plane from = plane::api;
+  /// Comes by this machine's own name, from no other site's page.
+  bool at_home = false;
   /// Who asks, once that is known; null: anybody.
   const api_key* who = nullptr;
 };

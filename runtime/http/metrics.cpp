@@ -1,33 +1,31 @@
 #include "runtime/http/metrics.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/observe/export.hpp"
 
 namespace troupe::http {
 
 namespace {
 
-std::string plain(double x) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof(text), x).ptr};
+constexpr auto window_part = std::chrono::seconds{5};
+constexpr auto window_parts = size_t{13}; // a minute, and what is under way
+
+// The names are good ones, and nobody else's.
+counter& count(metric_registry& all, const char* name, const char* help) {
+  return (*all.counters(name, help))->with();
 }
 
-void declare(std::string& out, std::string_view name, std::string_view type,
-             std::string_view help) {
-  for (auto part : {std::string_view{"# HELP "}, name, std::string_view{" "},
-                    help, std::string_view{"\n# TYPE "}, name,
-                    std::string_view{" "}, type, std::string_view{"\n"}})
-    out += part;
+metric_snapshot gauge_of(const char* name, const char* help, uint64_t x) {
+  auto m = metric_snapshot{};
+  m.about.name = name;
+  m.about.help = help;
+  m.kind = metric_snapshot::type::gauge;
+  m.all.push_back({{}, x});
+  return m;
 }
 
-void value(std::string& out, std::string_view name, std::string_view type,
-           std::string_view help, uint64_t x) {
-  declare(out, name, type, help);
-  out += name;
-  out += ' ' + std::to_string(x) + '\n';
-}
-
-void write_nodes(std::string& out, const cluster_status& s) {
+void add_nodes(metrics_snapshot& to, const cluster_status& s) {
   auto used = uint64_t{0}, total = uint64_t{0}, cached = uint64_t{0},
        waiting = uint64_t{0}, running = uint64_t{0};
   for (auto& n : s.nodes) {
@@ -37,80 +35,85 @@ void write_nodes(std::string& out, const cluster_status& s) {
     waiting += n.waiting;
     running += n.sequences;
   }
-  value(out, "troupe_nodes", "gauge", "Nodes that answer.", s.nodes.size());
-  value(out, "troupe_sequences_running", "gauge", "Sequences on nodes.",
-        running);
-  value(out, "troupe_sequences_waiting", "gauge",
-        "Sequences that wait for blocks or their turn.", waiting);
-  value(out, "troupe_kv_blocks", "gauge", "KV blocks of all nodes.", total);
-  value(out, "troupe_kv_blocks_in_use", "gauge",
-        "KV blocks that sequences hold.", used);
-  value(out, "troupe_kv_blocks_cached", "gauge",
-        "KV blocks kept for prompts to come.", cached);
+  for (auto& [name, help, x] :
+       {std::tuple{"troupe_nodes", "Nodes that answer.",
+                   uint64_t{s.nodes.size()}},
+        {"troupe_sequences_running", "Sequences on nodes.", running},
+        {"troupe_sequences_waiting",
+         "Sequences that wait for blocks or their turn.", waiting},
+        {"troupe_kv_blocks", "KV blocks of all nodes.", total},
+        {"troupe_kv_blocks_in_use", "KV blocks that sequences hold.", used},
+        {"troupe_kv_blocks_cached", "KV blocks kept for prompts to come.",
+         cached}})
+    to.push_back(gauge_of(name, help, x));
+}
+
+nlohmann::json percentiles(const histogram_counts& h) {
+  auto at = std::array{0.5, 0.95, 0.99};
+  auto ns = std::array<uint64_t, 3>{};
+  h.quantiles(at, ns);
+  auto ms = [](uint64_t x) { return static_cast<double>(x) * 1e-6; };
+  return {{"count", h.count()},
+          {"p50", ms(ns[0])},
+          {"p95", ms(ns[1])},
+          {"p99", ms(ns[2])}};
 }
 
 } // namespace
 
-void time_histogram::record(duration d) {
-  auto seconds = std::chrono::duration<double>(d).count();
-  auto i = std::lower_bound(bounds.begin(), bounds.end(), seconds);
-  ++counts_[static_cast<size_t>(i - bounds.begin())];
-  sum_ += seconds;
+timing::timing(metric_registry& all, const char* name, const char* help,
+               time_point now)
+    : all_((*all.histograms(name, help))->with()),
+      recorder_(all_.make_recorder()), window_(window_part, window_parts, now) {
 }
 
-void time_histogram::write(std::string& out, std::string_view name) const {
-  auto bucket = [&](const std::string& bound, uint64_t n) {
-    out += name;
-    out += "_bucket{le=\"" + bound + "\"} " + std::to_string(n) + '\n';
-  };
-  auto sum = uint64_t{0};
-  for (size_t i = 0; i < bounds.size(); ++i)
-    bucket(plain(bounds[i]), sum += counts_[i]);
-  bucket("+Inf", sum += counts_.back());
-  out += name;
-  out += "_sum " + plain(sum_) + '\n';
-  out += name;
-  out += "_count " + std::to_string(sum) + '\n';
+histogram_counts timing::recent(time_point now) {
+  return window_.update(all_.counts(), now);
 }
+
+metrics::metrics(time_point now)
+    : requests(**all.counters("troupe_http_requests_total",
+                              "Requests by endpoint and status.",
+                              {"endpoint", "status"})),
+      connections(
+          count(all, "troupe_http_connections_total", "Connections so far.")),
+      connections_refused(count(all, "troupe_http_connections_refused_total",
+                                "Connections beyond the most allowed.")),
+      prompt_tokens(
+          count(all, "troupe_prompt_tokens_total", "Tokens of prompts.")),
+      cached_tokens(count(all, "troupe_prompt_tokens_cached_total",
+                          "Tokens of prompts whose KV was kept.")),
+      generated_tokens(
+          count(all, "troupe_generated_tokens_total", "Tokens generated.")),
+      cancelled(count(all, "troupe_answers_cancelled_total",
+                      "Answers whose client left.")),
+      time_to_first_token(all, "troupe_time_to_first_token_seconds",
+                          "From a request's first byte to its first token.",
+                          now),
+      time_per_token(all, "troupe_time_per_output_token_seconds",
+                     "Mean time between an answer's tokens.", now),
+      answer_time(all, "troupe_answer_seconds",
+                  "From a request's first byte to its answer's end.", now) {}
 
 std::string to_prometheus(const metrics& m, const gauges& now,
                           const cluster_status* nodes) {
-  auto out = std::string{};
-  declare(out, "troupe_http_requests_total", "counter",
-          "Requests by endpoint and status.");
-  for (auto& [key, n] : m.requests) {
-    out += "troupe_http_requests_total{endpoint=\"";
-    out += key.first;
-    out += "\",status=\"" + std::to_string(key.second) + "\"} "
-           + std::to_string(n) + '\n';
-  }
-  value(out, "troupe_http_connections", "gauge", "Connections.",
-        now.connections);
-  value(out, "troupe_http_connections_total", "counter", "Connections so far.",
-        m.connections_total);
-  value(out, "troupe_http_connections_refused_total", "counter",
-        "Connections beyond the most allowed.", m.connections_refused);
-  value(out, "troupe_http_body_bytes", "gauge",
-        "Bytes of bodies that are held in memory.", now.body_bytes);
-  value(out, "troupe_answers_in_flight", "gauge", "Answers under way.",
-        now.answers);
-  value(out, "troupe_answers_cancelled_total", "counter",
-        "Answers whose client left.", m.cancelled);
-  value(out, "troupe_prompt_tokens_total", "counter", "Tokens of prompts.",
-        m.prompt_tokens);
-  value(out, "troupe_prompt_tokens_cached_total", "counter",
-        "Tokens of prompts whose KV was kept.", m.cached_tokens);
-  value(out, "troupe_generated_tokens_total", "counter", "Tokens generated.",
-        m.generated_tokens);
-  declare(out, "troupe_time_to_first_token_seconds", "histogram",
-          "From a request's first byte to its first token.");
-  m.time_to_first_token.write(out, "troupe_time_to_first_token_seconds");
-  declare(out, "troupe_answer_seconds", "histogram",
-          "From a request's first byte to its answer's end.");
-  m.answer_time.write(out, "troupe_answer_seconds");
+  auto all = m.all.snapshot();
+  all.push_back(
+      gauge_of("troupe_http_connections", "Connections.", now.connections));
+  all.push_back(gauge_of("troupe_http_body_bytes",
+                         "Bytes of bodies that are held in memory.",
+                         now.body_bytes));
+  all.push_back(
+      gauge_of("troupe_answers_in_flight", "Answers under way.", now.answers));
   if (nodes)
-    write_nodes(out, *nodes);
-  return out;
+    add_nodes(all, *nodes);
+  return troupe::to_prometheus(all);
+}
+
+nlohmann::json recent_latencies(metrics& m, time_point now) {
+  return {{"ttft_ms", percentiles(m.time_to_first_token.recent(now))},
+          {"tpot_ms", percentiles(m.time_per_token.recent(now))},
+          {"answer_ms", percentiles(m.answer_time.recent(now))}};
 }
 
 } // namespace troupe::http

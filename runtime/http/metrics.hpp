@@ -1,44 +1,48 @@
 #pragma once
 
-#include <array>
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "actors/protocol/messages.hpp"
 #include "core/base/time.hpp"
+#include "core/observe/metrics.hpp"
 
 namespace troupe::http {
 
-/// Counts times in fixed buckets.
-class time_histogram {
+/// Times of one kind: all since the server began, and those of the last minute.
+class timing {
 public:
-  void record(duration d);
-  void write(std::string& out, std::string_view name) const;
+  timing(metric_registry& all, const char* name, const char* help,
+         time_point now);
+
+  void record(duration d) { recorder_.record(d); }
+  histogram_counts recent(time_point now);
 
 private:
-  /// Upper bounds, in seconds.
-  static constexpr auto bounds = std::array{0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                            0.5,   1.0,  2.5,   5.0,  10., 30.};
-  std::array<uint64_t, bounds.size() + 1> counts_{};
-  double sum_ = 0; ///< seconds
+  histogram& all_;
+  histogram::recorder recorder_;
+  histogram_window window_;
 };
 
 /// What the server has done since it began. Of one thread.
 struct metrics {
-  /// By endpoint (a literal of the routes) and status.
-  std::map<std::pair<std::string_view, int>, uint64_t> requests;
-  uint64_t connections_total = 0;
-  uint64_t connections_refused = 0;
-  uint64_t prompt_tokens = 0;
-  uint64_t cached_tokens = 0;
-  uint64_t generated_tokens = 0;
+  explicit metrics(time_point now);
+
+  metric_registry all;
+  metric_family<counter>& requests; ///< by endpoint and status
+  counter& connections;
+  counter& connections_refused;
+  counter& prompt_tokens;
+  counter& cached_tokens;
+  counter& generated_tokens;
   /// Answers that nobody waited for any more.
-  uint64_t cancelled = 0;
-  time_histogram time_to_first_token;
-  time_histogram answer_time;
+  counter& cancelled;
+  timing time_to_first_token;
+  timing time_per_token;
+  timing answer_time;
 };
 
 /// What holds at this moment.
@@ -51,5 +55,8 @@ struct gauges {
 /// In Prometheus' text format. `nodes` may be null: nobody could be asked.
 std::string to_prometheus(const metrics& m, const gauges& now,
                           const cluster_status* nodes);
+
+/// Percentiles of the last minute, in milliseconds.
+nlohmann::json recent_latencies(metrics& m, time_point now);
 
 } // namespace troupe::http

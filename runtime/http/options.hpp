@@ -16,6 +16,9 @@ namespace troupe {
 struct http_options {
   std::string host = "127.0.0.1";
   uint16_t port = 8080; ///< 0: any
+  /// Where operators come (docs/http.md), at 127.0.0.1 alone; 0: any. Without
+  /// it, nowhere.
+  std::optional<uint16_t> admin_port;
   /// What clients call the model; empty: as its file.
   std::string model_name;
   /// Who may ask; without it, anybody.

@@ -74,6 +74,7 @@ add_choices(const server_state& server, const api::common_request& r,
   g.max_tokens = r.max_tokens;
   g.stop = r.stop;
   g.ignore_end = r.ignore_end;
+  g.session = r.user.substr(0, longest_tenant_name);
   for (uint32_t i = 0; i < r.n; ++i) {
     g.sampling.seed = seed + i;
     to.choices.push_back(g);

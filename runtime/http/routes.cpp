@@ -1,11 +1,10 @@
 #include "runtime/http/routes.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-
 #include <algorithm>
 
+#include "runtime/http/admin.hpp"
 #include "runtime/http/answer.hpp"
+#include "runtime/http/elsewhere.hpp"
 
 namespace troupe::http {
 
@@ -16,23 +15,6 @@ constexpr auto most_at_once = size_t{32} << 10;
 
 using planner = plan (*)(server_state&, const std::string&);
 using connection_ptr = std::shared_ptr<connection>;
-
-// Has `work` done on the worker, and `then` on the server's thread with what
-// came of it. Only there does `to` end.
-template <class Work, class Then>
-void elsewhere(server_state& server, connection_ptr to, Work work, Then then) {
-  auto guard = boost::asio::make_work_guard(server.io);
-  boost::asio::post(server.worker, [&server, to = std::move(to),
-                                    work = std::move(work),
-                                    then = std::move(then),
-                                    guard = std::move(guard)]() mutable {
-    boost::asio::post(server.io, [to = std::move(to), done = work(),
-                                  then = std::move(then)]() mutable {
-      if (!to->closed())
-        then(*to, std::move(done));
-    });
-  });
-}
 
 // Who asks is what the key says, never the body. Organisations share no KV, so
 // that none learns from times what others have asked.
@@ -65,7 +47,7 @@ void plan_and_do(server_state& server, connection_ptr to, request r,
     return carry_out(server, *to, r, make(server, r.body));
   auto shared = std::make_shared<request>(std::move(r));
   elsewhere(
-      server, std::move(to),
+      server, server.worker, std::move(to),
       [&server, shared, make] {
         auto p = make(server, shared->body);
         shared->body = {};
@@ -78,7 +60,8 @@ void plan_and_do(server_state& server, connection_ptr to, request r,
 
 void send_metrics(server_state& server, connection_ptr to) {
   elsewhere(
-      server, std::move(to), [&server] { return server.rt.status(); },
+      server, server.worker, std::move(to),
+      [&server] { return server.rt.status(); },
       [&server](connection& c, result<cluster_status> s) {
         auto now = gauges{server.connections.size(), server.answers,
                           server.body_bytes};
@@ -99,7 +82,8 @@ bool can_serve(const cluster_status& s) {
 
 void send_readiness(server_state& server, connection_ptr to) {
   elsewhere(
-      server, std::move(to), [&server] { return server.rt.status(); },
+      server, server.worker, std::move(to),
+      [&server] { return server.rt.status(); },
       [](connection& c, result<cluster_status> s) {
         if (s && can_serve(*s))
           c.respond({200, R"({"status":"ready"})"});
@@ -196,7 +180,7 @@ void dispatch_known(server_state& server, connection_ptr to, request r);
 void ask_for(server_state& server, connection_ptr to, request r) {
   auto shared = std::make_shared<request>(std::move(r));
   elsewhere(
-      server, std::move(to),
+      server, server.worker, std::move(to),
       [&server, shared] {
         return server.keys->verify(key_of(shared->authorization));
       },
@@ -217,10 +201,22 @@ std::string_view endpoint_of(std::string_view path) {
   for (auto p : get_routes)
     if (p == path)
       return p;
+  if (path.starts_with("/admin/"))
+    return "/admin/";
+  if (path == "/" || path == "/live" || path.starts_with("/dashboard."))
+    return "/";
   return path.starts_with(models_path) ? "/v1/models/" : "other";
 }
 
 void dispatch(server_state& server, std::shared_ptr<connection> to, request r) {
+  if (dispatch_page(server, to, r))
+    return;
+  // Whoever reaches it operates the server.
+  if (r.from == plane::admin) {
+    if (!dispatch_admin(server, to, r))
+      dispatch_known(server, std::move(to), std::move(r));
+    return;
+  }
   if (!server.keys || is_open(r.path))
     return dispatch_known(server, std::move(to), std::move(r));
   auto key = key_of(r.authorization);
@@ -243,7 +239,7 @@ void dispatch_known(server_state& server, connection_ptr to, request r) {
       return plan_and_do(server, std::move(to), std::move(r), p.make);
     }
   auto known = endpoint_of(r.path);
-  if (known == "other")
+  if (known == "other" || known == "/admin/" || known == "/")
     return not_found(*to, r.path);
   if (r.method != "GET")
     return wrong_method(*to, "GET, HEAD");

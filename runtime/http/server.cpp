@@ -3,12 +3,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 
-#include <filesystem>
 #include <random>
 #include <thread>
 
 #include "runtime/http/connection.hpp"
 #include "runtime/http/state.hpp"
+#include "runtime/model_path.hpp"
 
 namespace troupe {
 
@@ -17,15 +17,8 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// The file's name without its ending, or the folder's.
-std::string model_name_of(const std::string& path) {
-  auto p = std::filesystem::path{path};
-  if (!p.has_filename())
-    p = p.parent_path();
-  auto name =
-      p.extension() == ".gguf" ? p.stem().string() : p.filename().string();
-  return name.empty() ? "model" : name;
-}
+/// Connections beyond those of clients.
+constexpr auto operators_more = size_t{16};
 
 size_t longest_token(const tokenizer& text) {
   auto most = size_t{1};
@@ -36,78 +29,80 @@ size_t longest_token(const tokenizer& text) {
 
 } // namespace
 
-struct http_server::impl {
-  impl(runtime& rt, http_options o)
-      : state(rt, std::move(o)), acceptor(state.io), pause(state.io) {}
+namespace {
 
-  ~impl() {
-    if (thread.joinable()) {
-      boost::asio::post(state.io, [this] { stop(); });
-      thread.join();
-    }
-    state.worker.join();
-  }
+/// Takes connections at one port.
+class listener {
+public:
+  listener(http::server_state& server, http::plane at)
+      : server_(server), plane_(at), acceptor_(server.io), pause_(server.io) {}
 
-  result<void> listen();
+  result<void> open(const std::string& host, uint16_t port);
   void accept();
-  void take(tcp::socket socket);
-  void stop();
+  void close();
+  uint16_t port() const { return port_; }
 
-  http::server_state state;
-  tcp::acceptor acceptor;
-  boost::asio::steady_timer pause;
-  uint16_t port = 0;
-  std::thread thread;
+private:
+  void take(tcp::socket socket);
+
+  http::server_state& server_;
+  http::plane plane_;
+  tcp::acceptor acceptor_;
+  boost::asio::steady_timer pause_;
+  uint16_t port_ = 0;
 };
 
-result<void> http_server::impl::listen() {
-  auto& o = state.options;
+result<void> listener::open(const std::string& host, uint16_t port) {
   auto ec = error_code{};
-  auto host = o.host == "localhost" ? std::string{"127.0.0.1"} : o.host;
-  auto address = boost::asio::ip::make_address(host, ec);
+  auto numbers = host == "localhost" ? std::string{"127.0.0.1"} : host;
+  auto address = boost::asio::ip::make_address(numbers, ec);
   if (ec)
     return fail(errc::invalid_argument,
-                "\"" + o.host + "\" is not an IP address to listen at");
-  auto at = tcp::endpoint{address, o.port};
-  acceptor.open(at.protocol(), ec);
+                "\"" + host + "\" is not an IP address to listen at");
+  auto at = tcp::endpoint{address, port};
+  acceptor_.open(at.protocol(), ec);
   if (!ec)
-    acceptor.set_option(tcp::acceptor::reuse_address{true}, ec);
+    acceptor_.set_option(tcp::acceptor::reuse_address{true}, ec);
   if (!ec)
-    acceptor.bind(at, ec);
+    acceptor_.bind(at, ec);
   if (!ec)
-    acceptor.listen(boost::asio::socket_base::max_listen_connections, ec);
+    acceptor_.listen(boost::asio::socket_base::max_listen_connections, ec);
   if (!ec)
-    port = acceptor.local_endpoint(ec).port();
+    port_ = acceptor_.local_endpoint(ec).port();
   if (ec)
-    return fail(errc::io_error, "cannot listen at " + o.host + ":"
-                                    + std::to_string(o.port) + ": "
+    return fail(errc::io_error, "cannot listen at " + host + ":"
+                                    + std::to_string(port) + ": "
                                     + ec.message());
   return {};
 }
 
-void http_server::impl::accept() {
-  acceptor.async_accept([this](error_code ec, tcp::socket socket) {
-    if (!acceptor.is_open())
+void listener::accept() {
+  acceptor_.async_accept([this](error_code ec, tcp::socket socket) {
+    if (!acceptor_.is_open())
       return;
     if (!ec) {
       take(std::move(socket));
       return accept();
     }
     // Out of files, most likely; some will be closed.
-    pause.expires_after(std::chrono::milliseconds{50});
-    pause.async_wait([this](error_code stopped) {
+    pause_.expires_after(std::chrono::milliseconds{50});
+    pause_.async_wait([this](error_code stopped) {
       if (!stopped)
         accept();
     });
   });
 }
 
-void http_server::impl::take(tcp::socket socket) {
-  ++state.counts.connections_total;
-  if (state.connections.size() < state.options.max_connections)
-    return std::make_shared<http::connection>(state, std::move(socket))
+void listener::take(tcp::socket socket) {
+  server_.counts.connections.add();
+  // Operators get in when clients have taken all there is.
+  auto most = server_.options.max_connections
+              + (plane_ == http::plane::admin ? operators_more : 0);
+  if (server_.connections.size() < most)
+    return std::make_shared<http::connection>(server_, std::move(socket),
+                                              plane_)
         ->start();
-  ++state.counts.connections_refused;
+  server_.counts.connections_refused.add();
   constexpr auto full =
       std::string_view{"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"
                        "connection: close\r\ncontent-length: 0\r\n\r\n"};
@@ -116,11 +111,54 @@ void http_server::impl::take(tcp::socket socket) {
   socket.write_some(boost::asio::buffer(full.data(), full.size()), ignored);
 }
 
+void listener::close() {
+  auto ignored = error_code{};
+  acceptor_.close(ignored);
+  pause_.cancel();
+}
+
+} // namespace
+
+struct http_server::impl {
+  impl(runtime& rt, http_options o)
+      : state(rt, std::move(o)), clients(state, http::plane::api),
+        operators(state, http::plane::admin) {}
+
+  ~impl() {
+    if (thread.joinable()) {
+      boost::asio::post(state.io, [this] { stop(); });
+      thread.join();
+    }
+    state.worker.join();
+    state.operators.join();
+  }
+
+  result<void> listen();
+  void stop();
+
+  http::server_state state;
+  listener clients;
+  listener operators;
+  std::thread thread;
+};
+
+result<void> http_server::impl::listen() {
+  auto& o = state.options;
+  if (auto ok = clients.open(o.host, o.port); !ok)
+    return ok;
+  clients.accept();
+  if (!o.admin_port)
+    return {};
+  if (auto ok = operators.open("127.0.0.1", *o.admin_port); !ok)
+    return ok;
+  operators.accept();
+  return {};
+}
+
 void http_server::impl::stop() {
   state.stopping = true;
-  auto ignored = error_code{};
-  acceptor.close(ignored);
-  pause.cancel();
+  clients.close();
+  operators.close();
   auto all = std::vector<http::connection*>(state.connections.begin(),
                                             state.connections.end());
   for (auto* c : all)
@@ -146,13 +184,16 @@ result<http_server> http_server::start(runtime& rt, http_options options) {
   s.random_key = (uint64_t{device()} << 32) | device();
   if (auto ok = p->listen(); !ok)
     return ok.failure();
-  p->accept();
   p->thread = std::thread{[p = p.get()] { p->state.io.run(); }};
   return http_server{std::move(p)};
 }
 
 uint16_t http_server::port() const {
-  return impl_->port;
+  return impl_->clients.port();
+}
+
+uint16_t http_server::admin_port() const {
+  return impl_->operators.port();
 }
 
 const std::string& http_server::model_name() const {

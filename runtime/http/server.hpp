@@ -23,6 +23,7 @@ public:
   ~http_server();
 
   uint16_t port() const;
+  uint16_t admin_port() const; ///< 0: there is none
   const std::string& model_name() const;
 
 private:

@@ -16,10 +16,15 @@ namespace troupe::http {
 
 class connection;
 
+inline time_point now() {
+  return std::chrono::steady_clock::now();
+}
+
 /// What all connections share. Used by the thread that runs `io` alone, but for
 /// what says otherwise.
 struct server_state {
-  server_state(runtime& r, http_options o) : rt(r), options(std::move(o)) {
+  server_state(runtime& r, http_options o)
+      : rt(r), options(std::move(o)), counts(now()) {
     if (options.keys)
       keys.emplace(*options.keys);
   }
@@ -41,6 +46,8 @@ struct server_state {
   boost::asio::io_context io{1};
   /// What takes long, or waits.
   boost::asio::thread_pool worker{1};
+  /// What operators ask for may wait for minutes.
+  boost::asio::thread_pool operators{2};
 
   /// Of any thread.
   uint64_t random() { return random_bits(random_key, draws++); }
@@ -54,9 +61,5 @@ struct server_state {
     return name;
   }
 };
-
-inline time_point now() {
-  return std::chrono::steady_clock::now();
-}
 
 } // namespace troupe::http

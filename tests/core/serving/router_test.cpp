@@ -97,4 +97,90 @@ BOOST_FIXTURE_TEST_CASE(what_strangers_tell_is_lost, fixture) {
   BOOST_TEST((place(1) == route{1, 1}));
 }
 
+// -- prefixes -----------------------------------------------------------------
+
+namespace {
+
+// Two mixed nodes of the same speed, one of which may have a prompt's blocks.
+struct two_nodes {
+  two_nodes() {
+    r.join(1, 11, mixed);
+    r.join(2, 12, mixed);
+    tell(1, 0);
+    tell(2, 0);
+  }
+
+  void tell(router::member m, uint64_t prompt_tokens) {
+    auto l = node_load{};
+    l.prompt_tokens = prompt_tokens;
+    l.blocks = l.free_blocks = 10'000;
+    l.cost = {1e5, 1e4, 0, 1e4, 0};
+    r.told(m, l);
+  }
+
+  router::member place(request_id request, std::vector<uint64_t> blocks,
+                       uint32_t prompt) {
+    auto to = r.place(request, {prompt, 10}, {}, 1, {blocks, 16});
+    r.release(request);
+    tell(1, 0);
+    tell(2, 0);
+    return to->prefill;
+  }
+
+  router r;
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_request_goes_where_its_prefix_is, two_nodes) {
+  BOOST_TEST(place(1, {7, 8, 9}, 60) == 1u); // the lowest
+  tell(1, 100);
+  BOOST_TEST(place(2, {17, 18, 19}, 60) == 2u);
+  for (auto n = 0; n < 3; ++n) {
+    BOOST_TEST(place(3, {17, 18, 20}, 60) == 2u);
+    BOOST_TEST(place(4, {7, 8, 9, 10}, 70) == 1u);
+  }
+  BOOST_TEST(place(5, {27}, 60) == 1u);
+  // Not the first block: no prefix.
+  BOOST_TEST(place(6, {30, 18, 19}, 60) == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(unless_it_has_more_to_do_than_that_saves, two_nodes) {
+  tell(1, 100);
+  BOOST_TEST(place(1, {17, 18, 19}, 60) == 2u);
+  tell(2, 30); // less than the 48 that it need not compute
+  BOOST_TEST(place(2, {17, 18, 19}, 60) == 2u);
+  tell(2, 100);
+  BOOST_TEST(place(3, {17, 18, 19}, 60) == 1u);
+  // Now both have it.
+  tell(1, 20);
+  BOOST_TEST(place(4, {17, 18, 19}, 60) == 2u);
+  tell(2, 20);
+  BOOST_TEST(place(5, {17, 18, 19}, 60) == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_left_has_nothing_any_more, two_nodes) {
+  tell(1, 100);
+  BOOST_TEST(place(1, {17}, 20) == 2u);
+  r.leave(2);
+  r.join(3, 12, mixed);
+  tell(3, 0);
+  BOOST_TEST(place(2, {17}, 20) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(versions_have_nodes_of_their_own) {
+  auto r = router{};
+  r.join(1, 11, mixed, 1);
+  r.join(2, 12, mixed, 2);
+  r.join(3, 13, mixed, 2);
+  BOOST_TEST(r.place(1, {10, 10}, {}, 1)->decode == 1u);
+  BOOST_TEST(r.place(2, {10, 10}, {}, 2)->decode == 2u);
+  BOOST_TEST(!r.place(3, {10, 10}, {}, 3));
+  // KV of one is of no use to the other.
+  r.move(2, 1);
+  BOOST_TEST(r.find(2)->decode == 2u);
+  r.move(2, 3);
+  BOOST_TEST(r.find(2)->decode == 3u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

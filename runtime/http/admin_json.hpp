@@ -1,0 +1,19 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "actors/protocol/messages.hpp"
+#include "core/serving/rate_limiter_limits.hpp"
+
+namespace troupe::http {
+
+// What the admin plane shows (docs/http.md).
+
+nlohmann::json to_json(const cluster_status& s);
+nlohmann::json to_json(const versions_status& s);
+nlohmann::json to_json(const std::vector<organisation_status>& all);
+
+/// With what is not UTF-8 replaced.
+std::string dump(const nlohmann::json& j);
+
+} // namespace troupe::http

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/base/result.hpp"
+
+namespace troupe {
+
+// Of a model: a GGUF file, or a Hugging Face directory.
+
+/// The file's name without its ending, or the folder's.
+std::string model_name_of(const std::string& path);
+
+/// As it is wherever the process that reads it runs.
+std::string absolute_path(const std::string& path);
+
+/// Of the model's files. Errors: io_error.
+result<uint64_t> bytes_of_model(const std::string& path);
+
+} // namespace troupe

@@ -1,0 +1,130 @@
+// A browser looks at the dashboard of a server of its own:
+// node dashboard.mjs TROUPE MODEL [SCREENSHOT]
+// Ends with 77, which ctest counts as skipped, where there is no browser.
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {createInterface} from 'node:readline';
+
+const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
+let chromium;
+try {
+  ({chromium} = await import('playwright-core'));
+} catch {
+}
+if (!chromium || !browserPath) {
+  console.log('skipped: playwright-core or chromium is not installed; ./dev setup does that');
+  process.exit(77);
+}
+
+const [program, model, screenshot] = process.argv.slice(2);
+const server = spawn(
+    program,
+    ['serve', '--port', '0', '--admin-port', '0', '--model', model, '--threads', '1',
+     '--topology', '1x1'],
+    {stdio: ['ignore', 'ignore', 'pipe']});
+process.on('exit', () => server.kill('SIGKILL'));
+
+// The server says where it listens.
+const [base, admin] = await new Promise((found, failed) => {
+  const lines = createInterface({input: server.stderr});
+  let api;
+  lines.on('line', line => {
+    const at = line.match(/at (http:\/\/[^/]+)(\/\S*)?$/);
+    if (!at) return;
+    if (line.startsWith('operators')) found([api, at[1]]);
+    else api = at[1];
+  });
+  lines.on('close', () => failed(new Error('the server ended')));
+});
+
+const browser = await chromium.launch({executablePath: browserPath, args: ['--no-sandbox']});
+const page = await browser.newPage({viewport: {width: 1280, height: 1000}});
+const complaints = [];
+page.on('pageerror', e => complaints.push(e.message));
+page.on('console', m => {
+  if (m.type() === 'error') complaints.push(m.text());
+});
+const text = id => page.locator('#' + id).innerText();
+// Not page.waitForFunction, which the page's policy does not let evaluate texts.
+async function comes(what, holds) {
+  for (let i = 0; i < 600; ++i) {
+    if (await holds()) return;
+    await page.waitForTimeout(50);
+  }
+  throw new Error(`in vain: ${what}`);
+}
+const until = (id, wanted) => comes(
+    `#${id} ${wanted}`,
+    async () => new RegExp(wanted).test(await page.locator('#' + id).textContent()));
+
+// On both ports.
+for (const at of [base, admin]) {
+  await page.goto(at + '/');
+  await until('state', '^live$');
+}
+assert.equal(await page.locator('.node').count(), 2);
+assert.match(await text('versions'), /active, ready/);
+
+// A prompt streams, and the numbers follow.
+await page.fill('#tokens', '200');
+await page.click('#send');
+await comes('an answer', async () => (await text('answer')).length > 20);
+const early = (await text('answer')).length;
+await until('speed', 'tokens, first after');
+assert.ok((await text('answer')).length > early);
+await until('latency', 'first token[0-9.]+ ms');
+
+// One that is stopped says so, and frees its KV; some end before.
+let stopped = false;
+for (let i = 0; i < 10 && !stopped; ++i) {
+  await page.click('#send');
+  await comes('a first word', async () => (await text('answer')).length > 0);
+  await page.click('#stop', {timeout: 1000}).catch(() => {});
+  await until('speed', '^stopped$|tokens, first after');
+  stopped = await text('speed') === 'stopped';
+}
+assert.ok(stopped);
+await until('running', '^0$');
+
+// A second version gets a share of the requests.
+const operate = (path, body) => fetch(admin + path, {
+  method: 'POST',
+  headers: {'content-type': 'application/json'},
+  body: JSON.stringify(body),
+});
+await operate('/admin/versions', {name: 'next', path: model});
+await until('versions', 'next.*standby, ready');
+assert.equal((await operate('/admin/versions/canary', {id: 2, share: 0.25})).status, 200);
+await until('versions', 'canary, ready.*25 %');
+
+// Something to look at.
+const ask = n => fetch(base + '/v1/completions', {
+  method: 'POST',
+  body: JSON.stringify({prompt: 'Once upon a time ' + n, max_tokens: 230, ignore_eos: true}),
+});
+const load = [];
+for (let n = 0; n < 150; ++n) load.push(ask(n));
+await page.fill('#tokens', '200');
+await page.click('#send');
+await until('running', '^[1-9]');
+await page.waitForTimeout(3000);
+if (screenshot) await page.screenshot({path: screenshot, fullPage: true});
+await until('speed', 'tokens, first after');
+await Promise.all(load.map(async r => assert.equal((await r).status, 200)));
+
+// What a server says is never markup: a version's name that looks like some.
+await operate('/admin/versions', {name: '<img src=x onerror=alert(1)>', path: model});
+await until('versions', '<img src=x');
+assert.equal(await page.locator('#versions img').count(), 0);
+
+// Narrow screens scroll down, not sideways.
+await page.setViewportSize({width: 390, height: 800});
+assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+assert.deepEqual(complaints, []);
+
+// The server goes: the page says so.
+server.kill('SIGKILL');
+await until('state', 'does not answer');
+await browser.close();
+console.log('ok');
