@@ -126,8 +126,11 @@ void model_manager_state::on(const version_report& m, time_point now) {
 std::vector<version_order> model_manager_state::take_orders() {
   note_events();
   auto orders = std::vector<version_order>{};
+  auto tasks = versions_.take_tasks();
+  if (tasks.empty())
+    return orders;
   auto all = versions_.versions();
-  for (auto& t : versions_.take_tasks()) {
+  for (auto& t : tasks) {
     auto v = std::ranges::find(all, t.version, &version_status::id);
     if (v != all.end())
       orders.push_back({t.what, t.version, v->name, v->source});

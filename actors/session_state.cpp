@@ -57,7 +57,7 @@ void session_state::init(generate_request request, sequence_spec spec,
 // -- limits -------------------------------------------------------------------
 
 std::optional<finish_event> session_state::reserve(time_point now) {
-  if (!opts_.limits)
+  if (!opts_.limits || request_.unlimited)
     return std::nullopt;
   auto who = tenant{request_.organisation, request_.key, request_.model};
   auto prompt = static_cast<uint32_t>(spec_.prompt.size());

@@ -70,6 +70,7 @@ private:
     for (uint32_t i = 0; i < length; ++i)
       r.prompt.push_back(
           static_cast<token_id>((n + 1) * (i + 1) % what_.vocab));
+    r.unlimited = true;
     r.cache_salt = "warming";
     return r;
   }

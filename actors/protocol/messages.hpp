@@ -72,10 +72,12 @@ struct generate_request {
   /// That it has to run on; 0: what the session gets. Such requests are no part
   /// of a comparison.
   version_id version = 0;
+  /// Counts against nobody's limits: the operator's own.
+  bool unlimited = false;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
-                    version);
+                    version, unlimited);
   }
 };
 

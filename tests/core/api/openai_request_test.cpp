@@ -53,6 +53,7 @@ const fault chat_faults[] = {
     {R"({"messages":[{"role":"user","content":[{"type":"text"}]}]})",
      "messages[0].content"},
     {chat(R"("model":7)"), "model"},
+    {chat(R"("user":7)"), "user"},
     {chat(R"("temperature":"hot")"), "temperature"},
     {chat(R"("temperature":2.1)"), "temperature"},
     {chat(R"("temperature":-0.1)"), "temperature"},
@@ -163,6 +164,7 @@ BOOST_AUTO_TEST_CASE(a_chat_is_read_whole) {
   BOOST_TEST(r.messages[1].content == "ab");
   BOOST_TEST(r.messages[2].content == "");
   BOOST_TEST(r.model == "m");
+  BOOST_TEST(r.user == "me");
   auto& s = r.sampling;
   BOOST_TEST(s.temperature == 0.5f);
   BOOST_TEST(s.top_p == 0.9f);

@@ -61,10 +61,12 @@ struct fixture : http_fixture {
   }
 
   bool ready(uint32_t id) {
-    for (auto i = 0; i < 10'000; ++i)
-      for (auto& v : get("/admin/versions")["versions"])
+    for (auto i = 0; i < 10'000; ++i) {
+      auto s = get("/admin/versions");
+      for (auto& v : s["versions"])
         if (v["id"] == id && v["state"] == "ready")
           return true;
+    }
     return false;
   }
 };
@@ -141,7 +143,7 @@ BOOST_FIXTURE_TEST_CASE(versions_follow_each_other_on_command, fixture) {
   auto begun = post("/admin/versions",
                     {{"name", "two"}, {"path", dir.file("two.gguf")}});
   auto id = begun["id"].get<uint32_t>();
-  BOOST_REQUIRE(ready(id));
+  BOOST_REQUIRE_MESSAGE(ready(id), get("/admin/versions").dump());
   post("/admin/versions/canary", {{"id", id}, {"share", 2}}, 400);
   auto s = post("/admin/versions/canary", {{"id", id}, {"share", 0.25}});
   BOOST_TEST(s["canary"] == id);
