@@ -141,7 +141,7 @@ function nodes(live) {
 function bar(part, kind = '') {
   const b = element('div', {class: 'bar'});
   const i = element('i', {class: kind});
-  i.style.width = percent(Math.min(1, Math.max(0, part)));
+  i.style.width = 100 * Math.min(1, Math.max(0, part)) + '%';
   b.append(i);
   return b;
 }

@@ -103,6 +103,9 @@ await operate('/admin/versions', {name: 'next', path: model});
 await until('versions', 'next.*standby, ready');
 assert.equal((await operate('/admin/versions/canary', {id: 2, share: 0.25})).status, 200);
 await until('versions', 'canary, ready.*25 %');
+const parts = await page.locator('#versions .bar i').evaluateAll(all => all.map(
+    i => i.getBoundingClientRect().width / i.parentElement.getBoundingClientRect().width));
+assert.deepEqual(parts.map(x => x.toFixed(2)), ['0.75', '0.25']);
 
 // Something to look at.
 const ask = n => fetch(base + '/v1/completions', {
