@@ -3,6 +3,7 @@
 #include <caf/actor_addr.hpp>
 #include <caf/send.hpp>
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -15,10 +16,20 @@ namespace troupe {
 /// runtime, a handle must not outlive its actor system.
 struct front_door {
   std::mutex mutex;
+  std::condition_variable changed;
   gateway_actor gateway;
+  bool closed = false;
 
-  gateway_actor get() {
+  void open(gateway_actor g) {
     auto guard = std::lock_guard{mutex};
+    gateway = std::move(g);
+    changed.notify_all();
+  }
+
+  /// Waits until there is one; null once there is none any more.
+  gateway_actor wait() {
+    auto guard = std::unique_lock{mutex};
+    changed.wait(guard, [this] { return gateway || closed; });
     return gateway;
   }
 
@@ -31,6 +42,8 @@ struct front_door {
   void close() {
     auto guard = std::lock_guard{mutex};
     gateway = nullptr;
+    closed = true;
+    changed.notify_all();
   }
 };
 

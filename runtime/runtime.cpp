@@ -185,7 +185,7 @@ result<void> runtime::impl::start() {
   g.session.versions = manager;
   g.session.prefix_cache = options.prefix_cache;
   gateway = system->spawn(troupe::gateway, std::move(g));
-  front->gateway = gateway;
+  front->open(gateway);
   if (!transport)
     return {};
   door = system->spawn(troupe::door, registry, gateway);
@@ -227,7 +227,7 @@ result<void> runtime::impl::connect() {
   if (!found)
     return found.failure();
   gateway = found->gateway;
-  front->gateway = gateway;
+  front->open(gateway);
   return {};
 }
 

@@ -60,7 +60,7 @@ void carry_out(pointer self, const version_host_options& o,
     w.patient = o.nodes->nodes_of_each() == 0;
     w.vocab = o.first->params.vocab;
     w.context = o.first->params.context;
-    if (auto gateway = o.front->get())
+    if (auto gateway = o.front->wait())
       self->spawn(version_warmer, std::move(gateway), manager, w);
     return;
   }

@@ -42,9 +42,11 @@ public:
 
   void ended(error why) {
     auto& s = self_->state;
+    if (s.left == 0) // one that was given up, and came all the same
+      return;
     if (why)
       s.failure = std::move(why);
-    if (s.left > 0 && --s.left > 0)
+    if (--s.left > 0)
       return;
     if (s.failure.code == errc::no_node && what_.patient
         && s.tries < most_tries)

@@ -6,8 +6,12 @@
 #include <caf/meta/type_name.hpp>
 #include <caf/serializer.hpp>
 
+#include <bit>
+#include <concepts>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "actors/protocol/messages.hpp"
 #include "core/kv/handoff_messages.hpp"
@@ -20,28 +24,85 @@ concept has_fields = requires(T& x) {
   x.fields();
 };
 
+/// What goes to other processes, or comes from them.
+template <class Inspector>
+concept on_the_wire =
+    std::is_base_of_v<caf::serializer, Inspector> || std::is_base_of_v<
+        caf::deserializer, Inspector>;
+
+template <std::floating_point T>
+using bits_of = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+
+/// One field. Numbers with a point travel as their bits: CAF 0.17.6 counts the
+/// exponent by halving, for ever if the number is infinite, as a
+/// log-probability can be.
+template <class Inspector, class T>
+typename Inspector::result_type wire_field(Inspector& f, T& x) {
+  if constexpr (std::is_floating_point_v<T>) {
+    auto bits = std::bit_cast<bits_of<T>>(x);
+    if (auto e = f(bits))
+      return e;
+    if constexpr (std::is_base_of_v<caf::deserializer, Inspector>)
+      x = std::bit_cast<T>(bits);
+    return {};
+  } else {
+    return f(x);
+  }
+}
+
+/// The same, where they stand in pairs.
+template <class Inspector, class T, std::floating_point U>
+typename Inspector::result_type wire_field(Inspector& f,
+                                           std::vector<std::pair<T, U>>& xs) {
+  auto bits = std::vector<std::pair<T, bits_of<U>>>{};
+  for (auto& [key, value] : xs)
+    bits.emplace_back(key, std::bit_cast<bits_of<U>>(value));
+  if (auto e = f(bits))
+    return e;
+  if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
+    xs.clear();
+    for (auto& [key, value] : bits)
+      xs.emplace_back(key, std::bit_cast<U>(value));
+  }
+  return {};
+}
+
+/// All of them, in order.
+template <class Inspector, class... Ts>
+typename Inspector::result_type inspect_fields(Inspector& f, Ts&... xs) {
+  if constexpr (on_the_wire<Inspector>) {
+    auto failed = typename Inspector::result_type{};
+    (void)(... && !(failed = wire_field(f, xs)));
+    return failed;
+  } else {
+    return f(xs...);
+  }
+}
+
 template <class Inspector, has_fields T>
 typename Inspector::result_type inspect(Inspector& f, T& x) {
-  return std::apply([&](auto&... xs) { return f(xs...); }, x.fields());
+  return std::apply([&](auto&... xs) { return inspect_fields(f, xs...); },
+                    x.fields());
 }
 
 // Core types that know nothing of messages.
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, sampling_params& x) {
-  return f(x.temperature, x.top_k, x.top_p, x.min_p, x.repetition_penalty,
-           x.presence_penalty, x.frequency_penalty, x.repeat_last_n,
-           x.logit_bias, x.seed, x.logprobs, x.want_logprob);
+  return inspect_fields(f, x.temperature, x.top_k, x.top_p, x.min_p,
+                        x.repetition_penalty, x.presence_penalty,
+                        x.frequency_penalty, x.repeat_last_n, x.logit_bias,
+                        x.seed, x.logprobs, x.want_logprob);
 }
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, token_logprob& x) {
-  return f(x.id, x.logprob);
+  return inspect_fields(f, x.id, x.logprob);
 }
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, sampled& x) {
-  return f(x.id, x.logprob, x.top);
+  return inspect_fields(f, x.id, x.logprob, x.top);
 }
 
 /// Bounds a chunk that arrives over a wire, before anything is allocated.

@@ -473,7 +473,7 @@ struct leave_cluster {
 /// precision are those that it was set up with.
 struct node_order {
   node_role role = node_role::mixed;
-  std::string name;     ///< unique in the cluster; empty: one of its process
+  std::string name;     ///< unique in the cluster; not empty
   node_address join;    ///< the cluster's front
   uint32_t threads = 0; ///< 0: as it was set up
   uint32_t blocks = 0;  ///< of KV; 0: as many as it holds by default

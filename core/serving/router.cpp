@@ -100,8 +100,10 @@ std::optional<router::route> router::place(request_id request,
   }
   if (where.decode == 0)
     return std::nullopt;
-  book(request, where, w.at(where.prefill));
-  remember(prefix, where.prefill);
+  book(request, where, w.at(where.prefill), size);
+  // What decodes only keeps no prompts.
+  if (members_.at(where.prefill).role != decode)
+    remember(prefix, where.prefill);
   return where;
 }
 
@@ -140,12 +142,13 @@ void router::remember(const prompt_prefix& prefix, member m) {
   }
 }
 
+// A pair's second node gets the KV of all of the prompt.
 void router::book(request_id request, const route& where,
-                  const request_size& size) {
-  bookings_[request] = {where, size};
-  members_.at(where.prefill).load.placed(size);
+                  const request_size& at_first, const request_size& whole) {
+  bookings_[request] = {where, whole};
+  members_.at(where.prefill).load.placed(at_first);
   if (where.decode != where.prefill)
-    members_.at(where.decode).load.placed(size);
+    members_.at(where.decode).load.placed(whole);
 }
 
 void router::move(request_id request, member to) {
@@ -158,7 +161,7 @@ void router::move(request_id request, member to) {
     return;
   auto size = request_size{0, i->second.size.answer};
   release(request);
-  book(request, {to, to}, size);
+  book(request, {to, to}, size, size);
 }
 
 void router::release(request_id request) {

@@ -90,7 +90,8 @@ private:
   candidate best(node_role role, node_role work, const wish& w) const;
   void find_holders(wish& w);
   void remember(const prompt_prefix& prefix, member m);
-  void book(request_id request, const route& where, const request_size& size);
+  void book(request_id request, const route& where,
+            const request_size& at_first, const request_size& whole);
 
   std::map<member, entry> members_;
   std::map<request_id, booking> bookings_;

@@ -6,6 +6,7 @@
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cluster/client.hpp"
+#include "runtime/status_json.hpp"
 
 namespace troupe::cli {
 
@@ -21,41 +22,8 @@ struct client_flags {
   bool json = false;
 };
 
-const char* name_of(node_role r) {
-  switch (r) {
-  case node_role::prefill:
-    return "prefill";
-  case node_role::decode:
-    return "decode";
-  case node_role::mixed:
-    return "mixed";
-  case node_role::store:
-    return "store";
-  }
-  return "";
-}
-
 std::string label(const node_status& n) {
   return n.name.empty() ? "node " + std::to_string(n.node) : n.name;
-}
-
-json as_json(const cluster_status& s) {
-  auto nodes = json::array();
-  for (auto& n : s.nodes)
-    nodes.push_back({{"node", n.node},
-                     {"name", n.name},
-                     {"role", name_of(n.role)},
-                     {"sequences", n.sequences},
-                     {"waiting", n.waiting},
-                     {"blocks_in_use", n.blocks_in_use},
-                     {"blocks_total", n.blocks_total},
-                     {"cached_blocks", n.cached_blocks},
-                     {"steps", n.steps},
-                     {"largest_batch", n.largest_batch},
-                     {"hit_tokens", n.hit_tokens},
-                     {"swaps", n.swaps},
-                     {"recomputes", n.recomputes}});
-  return {{"requests", s.requests}, {"nodes", nodes}, {"silent", s.silent}};
 }
 
 json as_json(const std::string& name, const drained& d) {
@@ -71,8 +39,9 @@ std::string as_table(const cluster_status& s) {
     auto blocks =
         std::to_string(n.blocks_in_use) + "/" + std::to_string(n.blocks_total);
     std::snprintf(line, sizeof(line), "%-24.40s %-8s %9u %8u %17s %12llu\n",
-                  label(n).c_str(), name_of(n.role), n.sequences, n.waiting,
-                  blocks.c_str(), static_cast<unsigned long long>(n.steps));
+                  label(n).c_str(), std::string{to_string(n.role)}.c_str(),
+                  n.sequences, n.waiting, blocks.c_str(),
+                  static_cast<unsigned long long>(n.steps));
     text += line;
   }
   for (auto id : s.silent)
@@ -99,7 +68,7 @@ int status(const client_flags& f) {
   auto s = cluster->status();
   if (!s)
     return report(s.failure());
-  return write_all(f.json ? as_json(*s).dump() + "\n" : as_table(*s));
+  return write_all(f.json ? to_json(*s).dump() + "\n" : as_table(*s));
 }
 
 int drain(const client_flags& f) {

@@ -16,13 +16,16 @@ namespace troupe {
 namespace {
 
 constexpr auto spawn_patience = std::chrono::seconds{10};
+/// How long a node that could not be started, or may not join, is there to say
+/// so.
+constexpr auto linger = std::chrono::seconds{10};
 constexpr auto most_threads = uint32_t{256};
 constexpr auto most_blocks = uint32_t{1} << 24;
 
 // An order comes from elsewhere.
 bool is_sane(const node_order& o) {
-  return o.role < node_role::store && o.threads <= most_threads
-         && o.blocks <= most_blocks;
+  return !o.name.empty() && o.role < node_role::store
+         && o.threads <= most_threads && o.blocks <= most_blocks;
 }
 
 // A node and those who wait for it. Detached: it loads a model, and ends with
@@ -35,7 +38,7 @@ public:
 
   void start(caf::actor_system& system, cluster_transport& transport,
              node_member_options options) {
-    if (member_ || failure_)
+    if (member_)
       return;
     auto m = node_member::start(system, transport, std::move(options));
     if (m)
@@ -45,12 +48,14 @@ public:
   }
 
   void await(owed_reply<node_joined> reply) {
-    if (failure_)
+    if (failure_) {
       reply.fail(failure_);
-    else if (node_ != 0)
+      told_ = true;
+    } else if (node_ != 0) {
       reply.deliver({node_});
-    else
+    } else {
       waiting_.push_back(std::move(reply));
+    }
   }
 
   void on(const agent_news& n) {
@@ -63,6 +68,8 @@ public:
       node_ = 0;
     } else if (n.what == agent_news::kind::refused
                || n.what == agent_news::kind::left) {
+      // Who had it leave need not be told.
+      told_ = told_ || n.what == agent_news::kind::left;
       failed({errc::unsupported, n.reason.empty() ? "it has left" : n.reason});
     }
   }
@@ -73,10 +80,13 @@ public:
   }
 
   bool over() const { return static_cast<bool>(failure_); }
+  /// Somebody knows why.
+  bool told() const { return told_; }
 
 private:
   void failed(error why) {
     failure_ = std::move(why);
+    told_ = told_ || !waiting_.empty();
     for (auto& reply : waiting_)
       reply.fail(failure_);
     waiting_.clear();
@@ -84,6 +94,7 @@ private:
 
   node_id node_ = 0; ///< 0: it is not in the cluster
   error failure_;
+  bool told_ = false;
   std::vector<owed_reply<node_joined>> waiting_;
   std::optional<node_member> member_;
 };
@@ -104,13 +115,19 @@ hosted_node_actor::behavior_type hosted_node(hosted_node_pointer self,
       };
   self->send(self, deadline_tick{});
   auto quit_if_over = [=] {
-    if (self->state.over())
+    if (!self->state.over())
+      return;
+    if (self->state.told())
       self->quit();
+    else
+      self->delayed_send(self, linger, deadline_tick{});
   };
   return {
       [=](const await_node&) -> caf::result<node_joined> {
         auto promise = self->make_response_promise<node_joined>();
         self->state.await(owed_reply<node_joined>{promise});
+        if (self->state.over())
+          self->quit();
         return promise;
       },
       [=](const leave_cluster&) { self->state.leave(); },
@@ -119,6 +136,8 @@ hosted_node_actor::behavior_type hosted_node(hosted_node_pointer self,
         quit_if_over();
       },
       [=](const deadline_tick&) {
+        if (self->state.over())
+          return self->quit();
         self->state.start(self->system(), *transport, options);
         quit_if_over();
       },
@@ -135,9 +154,27 @@ struct hosted_nodes::impl : std::enable_shared_from_this<impl> {
     if (!args.match_elements<node_order>())
       return {};
     auto& order = args.get_as<node_order>(0);
-    auto guard = std::lock_guard{mutex};
-    if (!transport || nodes.size() >= options.most || !is_sane(order))
-      return {};
+    auto node = hosted_node_actor{};
+    {
+      auto guard = std::lock_guard{mutex};
+      if (!transport || nodes.size() >= options.most || !is_sane(order))
+        return {};
+      node = system.spawn<caf::detached>(hosted_node, transport,
+                                         member_options(order));
+      nodes.push_back(node);
+    }
+    // Outside the lock: called at once if it has ended already.
+    node->attach_functor([keep = weak_from_this(), at = node.address()] {
+      if (auto all = keep.lock()) {
+        auto guard = std::lock_guard{all->mutex};
+        std::erase_if(all->nodes, [&](auto& n) { return n == at; });
+      }
+    });
+    return {caf::actor_cast<caf::strong_actor_ptr>(node),
+            system.message_types(node)};
+  }
+
+  node_member_options member_options(const node_order& order) const {
     auto o = node_member_options{};
     o.runtime = options.runtime;
     if (order.threads > 0)
@@ -148,17 +185,7 @@ struct hosted_nodes::impl : std::enable_shared_from_this<impl> {
     o.join = order.join;
     o.listen = {options.listen, 0};
     o.advertise = options.advertise;
-    auto node =
-        system.spawn<caf::detached>(hosted_node, transport, std::move(o));
-    nodes.push_back(node);
-    node->attach_functor([keep = weak_from_this(), at = node.address()] {
-      if (auto all = keep.lock()) {
-        auto guard = std::lock_guard{all->mutex};
-        std::erase_if(all->nodes, [&](auto& n) { return n == at; });
-      }
-    });
-    return {caf::actor_cast<caf::strong_actor_ptr>(node),
-            system.message_types(node)};
+    return o;
   }
 
   hosted_nodes_options options;

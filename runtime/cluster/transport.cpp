@@ -176,12 +176,16 @@ cluster_transport::~cluster_transport() {
   self->wait_for(ticker_, middleman_);
   // Nobody looks at deadlines any more: a peer that doesn't read would keep its
   // connection, and the network's thread with it, for ever.
-  auto ended = std::make_shared<std::promise<void>>();
-  network_.dispatch([guard = guard_, ended] {
-    guard->end();
-    ended->set_value();
+  in_network([guard = guard_] { guard->end(); });
+}
+
+void cluster_transport::in_network(std::function<void()> what) {
+  auto done = std::make_shared<std::promise<void>>();
+  network_.dispatch([what = std::move(what), done] {
+    what();
+    done->set_value();
   });
-  ended->get_future().wait_for(guard_->limits().handshake_deadline);
+  done->get_future().wait_for(guard_->limits().handshake_deadline);
 }
 
 // -- ports and peers ----------------------------------------------------------
@@ -209,6 +213,9 @@ result<uint16_t> cluster_transport::publish(caf::strong_actor_ptr actor,
                                               + ": cannot be bound");
                });
   if (opened) {
+    // CAF forgets to let go of a port that is closed in the same turn of its
+    // loop in which it was opened, and would listen there for ever.
+    in_network([] {});
     auto guard = std::lock_guard{lock_};
     ports_.push_back(*opened);
   }

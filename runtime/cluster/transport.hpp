@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -98,6 +99,9 @@ private:
                            std::set<std::string> types, uint16_t port,
                            const std::string& address);
   void close_port(uint16_t port);
+  /// Runs `what` in the network's thread, after all that it was given before,
+  /// and waits until then, for `handshake_deadline` at most.
+  void in_network(std::function<void()> what);
   result<caf::strong_actor_ptr> connect(std::set<std::string> types,
                                         const std::string& host, uint16_t port);
 

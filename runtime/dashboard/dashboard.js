@@ -30,16 +30,16 @@ function tiles(live) {
   $('requests').textContent = live.requests;
   $('running').textContent = sum(nodes, 'sequences');
   $('waiting').textContent = sum(nodes, 'waiting');
-  $('blocks').textContent = percent(share(sum(nodes, 'blocks_in_use'), sum(nodes, 'blocks')));
+  $('blocks').textContent = percent(share(sum(nodes, 'blocks_in_use'), sum(nodes, 'blocks_total')));
   if (before && steps >= before.steps)
     $('steps').textContent = (1000 * (steps - before.steps) / (at - before.at)).toFixed(0);
   const rates = new Map();
   for (const n of nodes) {
-    const old = before?.byNode.get(n.id);
+    const old = before?.byNode.get(n.node);
     if (old !== undefined && n.steps >= old)
-      rates.set(n.id, 1000 * (n.steps - old) / (at - before.at));
+      rates.set(n.node, 1000 * (n.steps - old) / (at - before.at));
   }
-  before = {at, steps, byNode: new Map(nodes.map(n => [n.id, n.steps]))};
+  before = {at, steps, byNode: new Map(nodes.map(n => [n.node, n.steps]))};
   return rates;
 }
 
@@ -73,7 +73,7 @@ function latency(all) {
 
 // -- nodes --------------------------------------------------------------------
 
-const called = n => n.name || `${n.role} ${n.id}`;
+const called = n => n.name || `${n.role} ${n.node}`;
 
 function picture(live, rates) {
   const nodes = live.nodes;
@@ -97,7 +97,7 @@ function picture(live, rates) {
   actor(0, middle, 180, 'gateway', live.version_name, busy);
   actor(280, middle, 180, 'sessions', String(live.requests), busy);
   nodes.forEach((n, i) => {
-    const rate = rates.get(n.id);
+    const rate = rates.get(n.node);
     actor(560, row / 2 + i * row, 340, called(n),
           rate === undefined ? '' : `${n.sequences} sequences, ${rate.toFixed(0)} steps/s`,
           n.sequences > 0);
@@ -107,14 +107,14 @@ function picture(live, rates) {
 
 // Each cell stands for as many blocks as it takes to fit.
 function map(n) {
-  const cells = Math.max(1, Math.min(n.blocks, 256));
+  const cells = Math.max(1, Math.min(n.blocks_total, 256));
   const [columns, size] = [128, 10];
-  const used = Math.ceil(cells * share(n.blocks_in_use, n.blocks));
-  const kept = Math.ceil(cells * share(n.blocks_cached, n.blocks));
+  const used = Math.ceil(cells * share(n.blocks_in_use, n.blocks_total));
+  const kept = Math.ceil(cells * share(n.cached_blocks, n.blocks_total));
   const svg = element('svg', {
     class: 'map', viewBox: `0 0 ${columns * size} ${Math.ceil(cells / columns) * size}`,
     role: 'img',
-    'aria-label': `${n.blocks_in_use} of ${n.blocks} blocks in use, ${n.blocks_cached} kept`,
+    'aria-label': `${n.blocks_in_use} of ${n.blocks_total} blocks in use, ${n.cached_blocks} kept`,
   });
   for (let i = 0; i < cells; ++i)
     svg.append(element('rect', {
@@ -132,7 +132,7 @@ function nodes(live) {
               element('span', {}, `version ${n.version}`),
               element('span', {}, `${n.sequences} sequences, ${n.waiting} waiting, largest batch ${n.largest_batch}`),
               element('span', {class: 'small'},
-                      `${n.blocks_in_use} in use, ${n.blocks_cached} kept of ${n.blocks} KV blocks`)),
+                      `${n.blocks_in_use} in use, ${n.cached_blocks} kept of ${n.blocks_total} KV blocks`)),
       map(n))));
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/http/admin_json.hpp"
 #include "runtime/http/dashboard.hpp"
 #include "runtime/http/elsewhere.hpp"
+#include "runtime/status_json.hpp"
 
 namespace troupe::http {
 
@@ -25,7 +26,7 @@ done show_nodes(runtime& rt, const json&, const std::string&) {
   auto s = rt.status();
   if (!s)
     return s.failure();
-  return to_json(*s);
+  return json(troupe::to_json(*s));
 }
 
 // By number or by name.
@@ -115,11 +116,14 @@ done command(runtime& rt, const json& body, const std::string&) {
 // -- all of it ----------------------------------------------------------------
 
 done show_live(runtime& rt, const json&, const std::string&) {
-  auto live = json::object();
-  if (auto s = rt.status())
-    live = to_json(*s);
-  if (auto v = rt.versions())
-    live["versions"] = to_json(*v);
+  auto s = rt.status();
+  if (!s)
+    return s.failure();
+  auto v = rt.versions();
+  if (!v)
+    return v.failure();
+  auto live = json(troupe::to_json(*s));
+  live["versions"] = to_json(*v);
   live["tenants"] = to_json(rt.organisations())["tenants"];
   return live;
 }

@@ -6,20 +6,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string_view name_of(node_role r) {
-  switch (r) {
-  case node_role::prefill:
-    return "prefill";
-  case node_role::decode:
-    return "decode";
-  case node_role::mixed:
-    return "mixed";
-  case node_role::store:
-    return "store";
-  }
-  return "?";
-}
-
 json limits_json(const limits_status& all) {
   auto j = json::object();
   for (size_t i = 0; i < all.size(); ++i) {
@@ -35,28 +21,6 @@ json limits_json(const limits_status& all) {
 }
 
 } // namespace
-
-json to_json(const cluster_status& s) {
-  auto nodes = json::array();
-  for (auto& n : s.nodes)
-    nodes.push_back({{"id", n.node},
-                     {"name", n.name},
-                     {"role", name_of(n.role)},
-                     {"version", n.version},
-                     {"sequences", n.sequences},
-                     {"waiting", n.waiting},
-                     {"blocks", n.blocks_total},
-                     {"blocks_in_use", n.blocks_in_use},
-                     {"blocks_cached", n.cached_blocks},
-                     {"steps", n.steps},
-                     {"largest_batch", n.largest_batch},
-                     {"hit_tokens", n.hit_tokens},
-                     {"swaps", n.swaps},
-                     {"recomputes", n.recomputes}});
-  return {{"nodes", std::move(nodes)},
-          {"silent", s.silent},
-          {"requests", s.requests}};
-}
 
 json to_json(const versions_status& s) {
   auto versions = json::array();

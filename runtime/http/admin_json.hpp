@@ -7,9 +7,8 @@
 
 namespace troupe::http {
 
-// What the admin plane shows (docs/http.md).
+// What the admin plane shows beside nodes (docs/http.md).
 
-nlohmann::json to_json(const cluster_status& s);
 nlohmann::json to_json(const versions_status& s);
 nlohmann::json to_json(const std::vector<organisation_status>& all);
 

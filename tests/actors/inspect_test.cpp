@@ -4,7 +4,9 @@
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
 
+#include <bit>
 #include <cstring>
+#include <limits>
 
 #include "core/base/random.hpp"
 #include "tests/support/actors/fakes.hpp"
@@ -362,6 +364,32 @@ BOOST_FIXTURE_TEST_CASE(noise_is_an_error_or_a_value_never_a_crash, fixture) {
     errors += load(buf, command) ? 1 : 0;
   }
   BOOST_TEST(errors > 1000);
+}
+
+// CAF's own way to write an infinite number never ends.
+BOOST_FIXTURE_TEST_CASE(numbers_arrive_bit_by_bit, fixture) {
+  using limits = std::numeric_limits<float>;
+  for (auto x : {0.f, -0.f, 0.1f, 1e-41f, limits::max(), limits::infinity(),
+                 -limits::infinity(), limits::quiet_NaN()}) {
+    auto same = [&](float y) {
+      return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y);
+    };
+    auto t = round_trip(sampled{5, x, {{6, x}, {7, 1.f}}});
+    BOOST_TEST(same(t.logprob));
+    BOOST_TEST(same(t.top.at(0).logprob));
+    auto p = some_sampling();
+    p.temperature = x;
+    p.logit_bias = {{3, x}, {4, 2.f}};
+    p = round_trip(p);
+    BOOST_TEST(same(p.temperature));
+    BOOST_REQUIRE(p.logit_bias.size() == 2u);
+    BOOST_TEST(p.logit_bias[0].first == 3);
+    BOOST_TEST(same(p.logit_bias[0].second));
+    auto l = node_load{};
+    l.cost.base = x;
+    l = round_trip(l);
+    BOOST_TEST(same(static_cast<float>(l.cost.base)));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -36,6 +36,20 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(o->threads == 3u);
   BOOST_TEST(o->prefill_chunk == 64u);
   BOOST_TEST(o->tensor_ranks == 2u);
+  auto v = parse_config(R"({"http": {"admin_port": 8081},
+    "versions": {"name": "a", "state": "s", "automatic": false,
+                 "least_ms": 5000, "keep_previous": true, "memory_mb": 3}})",
+                        "c.json");
+  BOOST_REQUIRE(v.ok());
+  BOOST_TEST(*v->http->admin_port == 8081);
+  BOOST_TEST(v->versions.name == "a");
+  BOOST_TEST(v->versions.state_file == "s");
+  BOOST_TEST(!v->versions.rules.automatic);
+  BOOST_TEST(v->versions.rules.keep_previous);
+  BOOST_TEST((v->versions.rules.least_time == std::chrono::seconds{5}));
+  BOOST_TEST(v->versions.rules.memory_budget == uint64_t{3} << 20);
+  BOOST_TEST(complaint(R"({"versions": {"sate": "s"}})").find("state")
+             != std::string::npos);
   BOOST_TEST(o->nodes.mixed[0].sequence_ranks == 3u);
   BOOST_TEST(o->nodes.mixed[1].sequence_ranks == 1u);
   BOOST_TEST(o->max_batch == 5u);

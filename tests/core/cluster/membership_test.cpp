@@ -102,6 +102,37 @@ BOOST_FIXTURE_TEST_CASE(who_does_not_fit_is_refused, fixture) {
   BOOST_TEST(refused(r, errc::layout_mismatch));
 }
 
+BOOST_FIXTURE_TEST_CASE(nodes_have_the_version_whose_model_they_have, fixture) {
+  auto other = request("d2", 2);
+  other.model = "xyz";
+  BOOST_TEST((join(other).code == errc::layout_mismatch));
+  registry.admit(2, "xyz", {2, 1, 8, 8, kv_dtype::f16});
+  auto one = join(request("d1", 1));
+  auto two = join(other);
+  BOOST_TEST(registry.find(one.node)->version == 1u);
+  BOOST_TEST(registry.find(two.node)->version == 2u);
+  other = request("d3", 3);
+  other.model = "xyz";
+  other.layout.layers = 3;
+  BOOST_TEST((join(other).code == errc::layout_mismatch));
+  // With the version its nodes go, and no others.
+  happened();
+  out.orders.clear();
+  registry.dismiss(2, out);
+  registry.dismiss(2, out);
+  BOOST_TEST((happened() == kinds{kind::dismissed}));
+  BOOST_REQUIRE(out.orders.size() == 1u);
+  BOOST_TEST(out.orders[0].to == two.node);
+  BOOST_TEST(std::get<epoch_over>(out.orders[0].what).epoch == two.epoch);
+  get<epoch_over>(beat(two, 2, t0));
+  BOOST_TEST(registry.find(one.node) != nullptr);
+  other = request("d2", 4);
+  other.model = "xyz";
+  BOOST_TEST((join(other).code == errc::layout_mismatch));
+  registry.dismiss(1, out);
+  BOOST_TEST((join(request("d4", 5)).code == errc::unsupported));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_join_asked_again_is_the_same_stay, fixture) {
   auto r = request("d1", 1);
   auto first = join(r);

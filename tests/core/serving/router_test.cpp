@@ -168,6 +168,19 @@ BOOST_FIXTURE_TEST_CASE(who_left_has_nothing_any_more, two_nodes) {
   BOOST_TEST(place(2, {17}, 20) == 1u);
 }
 
+// Nodes that only decode keep no prompts, even where they have to compute them.
+BOOST_AUTO_TEST_CASE(who_keeps_no_prompts_is_not_remembered) {
+  auto r = router{};
+  r.join(1, 11, decode);
+  r.join(2, 12, decode);
+  auto blocks = std::vector<uint64_t>{7, 8, 9};
+  auto place = [&](request_id n) {
+    return r.place(n, {60, 10}, {}, 1, {blocks, 16})->prefill;
+  };
+  BOOST_TEST(place(1) == 1u);
+  BOOST_TEST(place(2) == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(versions_have_nodes_of_their_own) {
   auto r = router{};
   r.join(1, 11, mixed, 1);

@@ -85,6 +85,68 @@ BOOST_AUTO_TEST_CASE(clients_of_other_processes_are_served) {
   BOOST_TEST(s->nodes.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(nodes_of_other_processes_serve_a_version_each) {
+  auto f = fixture{};
+  f.add("red", node_role::mixed);
+  BOOST_REQUIRE(f.has_nodes(1));
+  auto other = testing::tiny_model_options{};
+  other.seed = 2;
+  testing::write_tiny_model(f.dir.file("two.gguf"), other);
+  auto blue = f.node("blue", node_role::mixed);
+  blue.runtime.model = f.dir.file("two.gguf");
+  // The front has no nodes of its own: the version waits for one to join.
+  auto v = f.front->load_version("two", blue.runtime.model);
+  require_ok(v);
+  auto state_of = [&](version_id id) {
+    auto s = f.front->versions();
+    require_ok(s);
+    for (auto& i : s->versions)
+      if (i.version == id)
+        return std::string{to_string(i.state)};
+    return std::string{};
+  };
+  auto comes = [&](auto holds) {
+    for (auto i = 0; i < 500'000; ++i) {
+      if (holds())
+        return true;
+      std::this_thread::yield();
+    }
+    return false;
+  };
+  BOOST_REQUIRE(comes([&] { return state_of(*v) == "warming"; }));
+  auto h = node_host::start(blue);
+  require_ok(h);
+  BOOST_REQUIRE(f.has_nodes(2));
+  BOOST_REQUIRE(comes([&] { return state_of(*v) == "ready"; }));
+  auto alone_with = f.options();
+  alone_with.model = blue.runtime.model;
+  auto alone = runtime::open(alone_with);
+  require_ok(alone);
+  for (uint64_t n = 0; n < 4; ++n) {
+    auto r = request_of(n, 40);
+    auto expected = alone->submit(r);
+    require_ok(expected);
+    r.version = *v;
+    auto got = f.front->submit(r);
+    require_ok(got);
+    auto c = collect(*got);
+    BOOST_TEST(c.end.version == *v);
+    BOOST_TEST(c.tokens == collect(*expected).tokens,
+               boost::test_tools::per_element());
+  }
+  auto all = f.submit(*f.front, 4, 40);
+  f.expect_exact(all, 40);
+  // With its version the node goes, and is told why.
+  BOOST_REQUIRE(f.front->command(
+      {version_command::kind::remove, *v, 0, "it is not needed"}));
+  auto end = h->wait();
+  BOOST_REQUIRE(!end.ok());
+  BOOST_TEST(end.failure().message.find("model differs") != std::string::npos,
+             end.failure().message);
+  BOOST_REQUIRE(f.has_nodes(1));
+  BOOST_TEST(f.comes_to_rest());
+}
+
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_the_reason) {
   auto f = fixture{true};
   auto wrong = f.node("red", node_role::mixed);

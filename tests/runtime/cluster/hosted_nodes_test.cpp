@@ -140,11 +140,45 @@ BOOST_AUTO_TEST_CASE(whoever_may_not_join_is_told_why) {
   BOOST_REQUIRE(!refused.ok());
   BOOST_TEST(refused.failure().message.find(":i16") != std::string::npos,
              refused.failure().message);
+  // It has gone then, and makes room.
+  auto again = [&](const node_order& o) {
+    for (auto i = 0; i < 100'000; ++i)
+      if (auto n = order_node(*h.system, *h.transport, h.at, o))
+        return joined(*h.system, *n);
+    return result<node_joined>{fail(errc::timeout, "there is no room")};
+  };
+  refused = again(f.order("blue", node_role::mixed));
+  BOOST_TEST((refused.failure().code == errc::unsupported));
+  // Orders that make no sense start nothing.
+  auto bad = f.order("green", node_role::mixed);
+  bad.threads = ~0u;
+  BOOST_TEST(!order_node(*h.system, *h.transport, h.at, bad).ok());
+  bad = f.order("", node_role::mixed);
+  BOOST_TEST(!order_node(*h.system, *h.transport, h.at, bad).ok());
   // One that takes no orders.
   auto nobody = order_node(*h.system, *h.transport,
                            {"127.0.0.1", f.front->cluster_port()},
                            f.order("blue", node_role::mixed));
   BOOST_TEST(!nobody.ok());
+}
+
+// It may have ended before anybody asks, or while it is being ordered.
+BOOST_AUTO_TEST_CASE(a_node_without_its_model_says_so) {
+  auto f = fixture{};
+  auto o = hosted_nodes_options{};
+  o.runtime = f.options();
+  o.runtime.model = f.dir.file("none.gguf");
+  o.most = 20;
+  auto h = host{f, std::move(o)};
+  for (auto i = 0; i < 20; ++i) {
+    auto node = order_node(*h.system, *h.transport, h.at,
+                           f.order("red", node_role::mixed));
+    require_ok(node);
+    auto why = joined(*h.system, *node);
+    BOOST_REQUIRE(!why.ok());
+    BOOST_TEST(why.failure().message.find("none.gguf") != std::string::npos,
+               why.failure().message);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(actors_of_a_host_talk_to_the_gateway) {

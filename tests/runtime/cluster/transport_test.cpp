@@ -12,6 +12,7 @@
 #include <future>
 #include <random>
 
+#include "runtime/cluster/transport_socket.hpp"
 #include "tests/runtime/cluster/transport_fixture.hpp"
 
 using namespace troupe;
@@ -164,6 +165,16 @@ BOOST_AUTO_TEST_CASE(a_port_that_was_closed_takes_nobody) {
   BOOST_TEST(c.ask(a.port, 1) == 0u);
   // What is connected stays so.
   BOOST_TEST(b.ask(*to, 1) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_was_closed_at_once_is_free) {
+  auto a = cluster_node{};
+  for (auto i = 0; i < 100; ++i) {
+    auto port = a.transport->publish(a.actor, 0);
+    BOOST_REQUIRE(port.ok());
+    a.transport->close(*port);
+    BOOST_TEST(!dial("127.0.0.1", *port, true, 1s).ok());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(who_died_and_came_back_is_found_again) {

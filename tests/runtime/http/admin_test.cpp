@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(nodes_are_shown_and_drained, fixture) {
   auto s = get("/admin/nodes");
   BOOST_REQUIRE(s["nodes"].size() == 1u);
   BOOST_TEST(s["nodes"][0]["role"] == "mixed");
-  BOOST_TEST(s["nodes"][0]["blocks"].get<int>() > 0);
+  BOOST_TEST(s["nodes"][0]["blocks_total"].get<int>() > 0);
   BOOST_TEST(s["nodes"][0]["blocks_in_use"] == 0);
   post("/admin/nodes/17/drain", json::object(), 503);
   post("/admin/nodes/nobody/drain", json::object(), 503);

@@ -1,0 +1,26 @@
+#include "runtime/status_json.hpp"
+
+namespace troupe {
+
+nlohmann::ordered_json to_json(const cluster_status& s) {
+  using json = nlohmann::ordered_json;
+  auto nodes = json::array();
+  for (auto& n : s.nodes)
+    nodes.push_back({{"node", n.node},
+                     {"name", n.name},
+                     {"role", to_string(n.role)},
+                     {"version", n.version},
+                     {"sequences", n.sequences},
+                     {"waiting", n.waiting},
+                     {"blocks_in_use", n.blocks_in_use},
+                     {"blocks_total", n.blocks_total},
+                     {"cached_blocks", n.cached_blocks},
+                     {"steps", n.steps},
+                     {"largest_batch", n.largest_batch},
+                     {"hit_tokens", n.hit_tokens},
+                     {"swaps", n.swaps},
+                     {"recomputes", n.recomputes}});
+  return {{"requests", s.requests}, {"nodes", nodes}, {"silent", s.silent}};
+}
+
+} // namespace troupe
