@@ -206,6 +206,12 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [=](const versions_query& m) {
         return to_manager<versions_status>(self, m);
       },
+      [=](const cache_query& q) -> caf::result<cache_status> {
+        auto& cache = self->state.options().session.cache;
+        if (!cache)
+          return to_caf({errc::unsupported, "there is no response cache"});
+        return self->delegate(cache, q);
+      },
       [=](const migrate_request& m) {
         return self->delegate(self->state.options().registry, m);
       },

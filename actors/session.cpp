@@ -29,7 +29,7 @@ public:
   }
 
   void place() {
-    if (state().finished() || state().where() || placing_ || choosing_)
+    if (state().finished() || state().where() || placing_ || asking_)
       return;
     auto spec = state().next_placement();
     if (!spec)
@@ -54,8 +54,9 @@ public:
             });
   }
 
-  void take(const sequence_output& o) {
-    auto r = state().take(o, now());
+  void take(const sequence_output& o) { react(state().take(o, now())); }
+
+  void react(session_state::reaction r) {
     if (r.tokens)
       self_->send(client_, std::move(*r.tokens));
     if (r.finish)
@@ -105,19 +106,41 @@ private:
   void choose_version() {
     auto wanted = state().wanted_version();
     if (!wanted)
-      return place();
-    choosing_ = true;
+      return ask_cache();
+    asking_ = true;
     self_
         ->request(state().options().versions, state().options().patience,
                   std::move(*wanted))
         .then(
             [this](const routed_version& v) {
-              choosing_ = false;
+              asking_ = false;
               state().on(v);
-              place();
+              ask_cache();
             },
             [this](const caf::error& e) {
               end(finish_reason::error, from_caf(e));
+            });
+  }
+
+  // For as long as another session takes to compute the same answer, which the
+  // cache limits.
+  void ask_cache() {
+    auto question = state().cached_question();
+    if (!question || state().finished())
+      return place();
+    asking_ = true;
+    self_->request(state().options().cache, caf::infinite, std::move(*question))
+        .then(
+            [this](cache_reply& r) {
+              asking_ = false;
+              auto hit = r.use == cache_use::hit;
+              react(state().on(std::move(r), now()));
+              if (!hit)
+                place();
+            },
+            [this](const caf::error&) {
+              asking_ = false;
+              place();
             });
   }
 
@@ -169,6 +192,8 @@ private:
   void end(finish_event e) {
     leave();
     self_->send(client_, std::move(e));
+    if (auto fill = state().take_fill())
+      self_->send(state().options().cache, std::move(*fill));
     if (auto verdict = state().take_verdict())
       self_->send(state().options().versions, *verdict);
     self_->send(gateway_, session_done{state().request()});
@@ -183,7 +208,7 @@ private:
   gateway_actor gateway_;
   registry_actor registry_;
   client_actor client_;
-  bool choosing_ = false; ///< a version
+  bool asking_ = false; ///< for a version, or an answer
   bool placing_ = false;
 };
 

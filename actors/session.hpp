@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "actors/cache_turn.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/tenant_budget.hpp"
 #include "actors/version_choice.hpp"
@@ -40,6 +41,8 @@ struct session_options {
   bool prefix_cache = false;
   /// Which version of the model a request is on; null: there is one, 1.
   model_manager_actor versions;
+  /// Where answers are kept; null: nowhere.
+  response_cache_actor cache;
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -48,6 +51,13 @@ public:
   static constexpr const char* name = "session";
 
   session_state() = default;
+
+  struct reaction {
+    std::optional<token_event> tokens;
+    std::optional<finish_event> finish;
+    /// The node failed the sequence in a way that another might not.
+    bool place_again = false;
+  };
 
   /// `spec` is complete but for its epoch; `text` may be null, then events
   /// carry tokens alone.
@@ -70,6 +80,17 @@ public:
   /// Once, after the end.
   std::optional<version_done> take_verdict() {
     return version_.end(end_reason_, end_code_);
+  }
+
+  // -- cache ------------------------------------------------------------------
+
+  /// What the response cache has to be asked; nothing if it can't help.
+  std::optional<cache_lookup> cached_question() const;
+  /// What it says; a hit is taken as if a node had said it.
+  reaction on(cache_reply r, time_point now);
+  /// Once, after the end: what others who ask the same may have.
+  std::optional<cache_fill> take_fill() {
+    return cache_.fill(end_reason_, budget_.exhausted());
   }
 
   // -- placement --------------------------------------------------------------
@@ -115,13 +136,6 @@ public:
 
   // -- tokens -----------------------------------------------------------------
 
-  struct reaction {
-    std::optional<token_event> tokens;
-    std::optional<finish_event> finish;
-    /// The node failed the sequence in a way that another might not.
-    bool place_again = false;
-  };
-
   /// Takes what a node produced, of whatever epoch.
   reaction take(const sequence_output& o, time_point now);
 
@@ -145,6 +159,7 @@ private:
   session_options opts_;
   tenant_budget budget_;
   version_choice version_;
+  cache_turn cache_;
   std::shared_ptr<const tokenizer> text_;
   std::optional<stream_decoder> decoder_;
   std::optional<stop_matcher> stops_;

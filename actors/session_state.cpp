@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/response_cache.hpp"
 #include "actors/session.hpp"
 #include "core/kv/layout.hpp"
 #include "core/serving/route.hpp"
@@ -83,6 +84,31 @@ std::optional<route_version> session_state::wanted_version() const {
 
 void session_state::on(const routed_version& v) {
   version_.chosen(v);
+}
+
+// -- cache --------------------------------------------------------------------
+
+std::optional<cache_lookup> session_state::cached_question() const {
+  if (!opts_.cache)
+    return std::nullopt;
+  return cache_question(request_, version_.version(), spec_.max_tokens);
+}
+
+session_state::reaction session_state::on(cache_reply r, time_point now) {
+  cache_.on(r);
+  if (r.use != cache_use::hit)
+    return {};
+  // Nothing was computed by that version for it.
+  version_.answered_elsewhere();
+  auto o = sequence_output{};
+  o.request = request_.request;
+  o.seq = spec_.seq;
+  o.epoch = spec_.epoch;
+  o.tokens = std::move(r.answer.tokens);
+  o.details = std::move(r.answer.details);
+  o.reason = r.answer.reason;
+  o.cached_tokens = static_cast<uint32_t>(spec_.prompt.size());
+  return take(o, now);
 }
 
 // -- placement ----------------------------------------------------------------
@@ -236,6 +262,8 @@ std::optional<token_event> session_state::advance(time_point now) {
   }
   if (e.tokens.empty())
     return std::nullopt;
+  e.cache = cache_.use();
+  cache_.delivered(e.tokens, e.details);
   version_.delivered(static_cast<uint32_t>(e.tokens.size()), now);
   return e;
 }
@@ -256,6 +284,7 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   e.completion_tokens = delivered_;
   e.cached_tokens = cached_;
   e.version = version_.version();
+  e.cache = cache_.use();
   if (decoder_ && !stops_->stopped()) {
     e.text = stops_->push(decoder_->finish());
     if (!stops_->stopped())

@@ -45,7 +45,7 @@ std::optional<version_done> version_choice::end(finish_reason reason,
   auto d = version_done{};
   d.ticket = ticket_.ticket;
   d.version = ticket_.version;
-  d.counts = says_something(reason, code);
+  d.counts = counts_ && says_something(reason, code);
   d.failed = reason == finish_reason::error;
   d.cut_off = reason == finish_reason::length;
   if (tokens_ > 0)

@@ -27,6 +27,9 @@ public:
   /// Tokens went out.
   void delivered(uint32_t count, time_point now);
 
+  /// What comes says nothing about the version.
+  void answered_elsewhere() { counts_ = false; }
+
   /// What the manager is told; nothing if it was not asked. Once.
   std::optional<version_done> end(finish_reason reason, errc code);
 
@@ -36,6 +39,7 @@ private:
   time_point first_ = {};
   time_point last_ = {};
   uint32_t tokens_ = 0;
+  bool counts_ = true;
 };
 
 } // namespace troupe

@@ -63,6 +63,17 @@ void read_versions(section& s, versions_options& o) {
     o.rules.memory_budget = mb << 20;
 }
 
+void read_cache(section& s, response_cache_options& o) {
+  auto mb = uint64_t{o.budget >> 20};
+  s.number("mb", 1, uint64_t{1} << 30, mb);
+  o.budget = mb << 20;
+  mb = std::max<uint64_t>(mb / 4, 1);
+  s.number("tenant_mb", 1, uint64_t{1} << 30, mb);
+  o.tenant_budget = mb << 20;
+  s.milliseconds("ttl_ms", o.ttl);
+  o.enabled = true;
+}
+
 result<runtime_options> parse_config(const std::string& text,
                                      const std::string& name) {
   auto j = json::parse(text, nullptr, false);
@@ -101,6 +112,8 @@ result<runtime_options> parse_config(const std::string& text,
         [&](section& t) { config::read_tenants(t, o.tenants.emplace()); });
   inner(s, "versions", "versions",
         [&](section& v) { read_versions(v, o.versions); });
+  inner(s, "cache", "cache",
+        [&](section& c) { read_cache(c, o.cache.emplace()); });
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());
   if (auto why = s.finish(); !why.empty())

@@ -12,6 +12,7 @@
 #include "actors/gateway.hpp"
 #include "actors/model_manager.hpp"
 #include "actors/registry.hpp"
+#include "actors/response_cache.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/connector.hpp"
 #include "runtime/cluster/transport.hpp"
@@ -62,6 +63,8 @@ struct runtime::impl {
     // The gateway ends its sessions, and with them their clients.
     caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
+    if (cache)
+      caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
     // It may be about to start nodes.
@@ -72,6 +75,7 @@ struct runtime::impl {
     }
     gateway = nullptr;
     manager = nullptr;
+    cache = nullptr;
     registry = nullptr;
     door = nullptr;
     host = nullptr;
@@ -122,6 +126,7 @@ struct runtime::impl {
   registry_actor registry;
   gateway_actor gateway;
   model_manager_actor manager;
+  response_cache_actor cache; ///< null: there is none
   version_host_actor host;
   door_actor door;
   std::shared_ptr<front_door> front = std::make_shared<front_door>();
@@ -169,6 +174,8 @@ result<void> runtime::impl::start() {
                                           options.cluster.has_value());
   if (auto ok = nodes->start(first.active, weights, registry); !ok)
     return ok.failure();
+  if (options.cache)
+    cache = system->spawn(response_cache_service, *options.cache);
   manage_versions();
   auto g = gateway_options{};
   g.registry = registry;
@@ -183,6 +190,7 @@ result<void> runtime::impl::start() {
     limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
   g.session.limits = limits;
   g.session.versions = manager;
+  g.session.cache = cache;
   g.session.prefix_cache = options.prefix_cache;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->open(gateway);
@@ -201,6 +209,7 @@ void runtime::impl::manage_versions() {
   auto h = version_host_options{};
   h.nodes = nodes;
   h.registry = registry;
+  h.cache = cache;
   h.front = front;
   h.first = weights;
   h.state_file = options.versions.state_file;
@@ -348,6 +357,10 @@ result<version_id> runtime::load_version(std::string name, std::string path) {
 
 result<versions_status> runtime::command(version_command c) {
   return impl_->ask<versions_status>(std::move(c), patience);
+}
+
+result<cache_status> runtime::cache() {
+  return impl_->ask<cache_status>(cache_query{}, patience);
 }
 
 result<versions_status> runtime::versions() {

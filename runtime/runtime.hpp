@@ -14,6 +14,7 @@
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/model_versions.hpp"
 #include "core/serving/rate_limiter_limits.hpp"
+#include "core/serving/response_cache.hpp"
 #include "core/text/tokenizer.hpp"
 #include "runtime/api_key.hpp"
 #include "runtime/cluster/options.hpp"
@@ -73,6 +74,9 @@ struct runtime_options {
   /// logits of float32.
   activation_type activations = activation_type::i8;
   versions_options versions;
+  /// Keeps answers for those of the same organisation who ask the same; see
+  /// `generate_request::cache`. Without it each is computed.
+  std::optional<response_cache_options> cache;
   /// Nodes of other processes may join, and do some or, without `nodes`, all
   /// of the work.
   std::optional<cluster_options> cluster;
@@ -196,6 +200,9 @@ public:
   /// See `model_versions`. Errors: invalid_argument.
   result<versions_status> command(version_command c);
   result<versions_status> versions();
+
+  /// What the response cache holds and did. Errors: unsupported, without one.
+  result<cache_status> cache();
 
   /// What `who` has left; nothing where there are no limits, and in a cluster's
   /// client.

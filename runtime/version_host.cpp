@@ -66,6 +66,8 @@ void carry_out(pointer self, const version_host_options& o,
   }
   case version_action::unload:
     self->send(o.registry, dismiss_version{order.version});
+    if (o.cache)
+      self->send(o.cache, dismiss_version{order.version});
     o.nodes->end(order.version);
     break;
   }

@@ -14,6 +14,7 @@ namespace troupe {
 struct version_host_options {
   std::shared_ptr<version_nodes> nodes;
   registry_actor registry;
+  response_cache_actor cache; ///< null: there is none
   /// Where warming requests go; the runtime's, which opens it.
   std::shared_ptr<front_door> front;
   /// Of the version that was there first: others must have the same text, since

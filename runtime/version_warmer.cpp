@@ -74,6 +74,7 @@ private:
           static_cast<token_id>((n + 1) * (i + 1) % what_.vocab));
     r.unlimited = true;
     r.cache_salt = "warming";
+    r.cache = cache_wish::never;
     return r;
   }
 

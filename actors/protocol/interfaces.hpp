@@ -371,6 +371,17 @@ using model_manager_actor = caf::typed_actor<
 using version_host_actor = caf::typed_actor<caf::reacts_to<version_order>,
                                             caf::reacts_to<keep_versions>>;
 
+/// Keeps answers for those who ask the same.
+using response_cache_actor = caf::typed_actor<
+    // Answered at once, or when another session has the answer or has failed.
+    caf::replies_to<cache_lookup>::with<cache_reply>,
+    caf::reacts_to<cache_fill>,
+    // What that version has said is of no use any more.
+    caf::reacts_to<dismiss_version>,
+    caf::replies_to<cache_query>::with<cache_status>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
     // Tokens from a node, by way of the gateway.
@@ -399,6 +410,8 @@ using gateway_actor = stream_actor::extend<
     caf::replies_to<load_version>::with<version_started>,
     caf::replies_to<version_command>::with<versions_status>,
     caf::replies_to<versions_query>::with<versions_status>,
+    // Passed on to the response cache. Errors: unsupported, without one.
+    caf::replies_to<cache_query>::with<cache_status>,
     // Passed on to the registry.
     caf::replies_to<migrate_request>::with<migrated>,
     caf::replies_to<drain_request>::with<drained>,

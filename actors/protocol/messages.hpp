@@ -43,6 +43,20 @@ inline constexpr size_t max_salt_bytes = 256;
 /// Bytes of the name of an organisation, a key or a model at most.
 inline constexpr size_t max_name_bytes = 256;
 
+/// Whether an answer that others have got will do.
+enum class cache_wish : uint8_t {
+  usual,  ///< if it is the only one that there is: at temperature 0
+  always, ///< also one that it could have been
+  never,
+};
+
+/// Where an answer comes from.
+enum class cache_use : uint8_t {
+  none, ///< computed; the cache was not asked
+  miss, ///< computed, and kept for others
+  hit,
+};
+
 /// What a client asks for.
 struct generate_request {
   /// 0: the gateway picks one.
@@ -74,10 +88,12 @@ struct generate_request {
   version_id version = 0;
   /// Counts against nobody's limits: the operator's own.
   bool unlimited = false;
+  /// Where there is a response cache.
+  cache_wish cache = cache_wish::usual;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
-                    version, unlimited);
+                    version, unlimited, cache);
   }
 };
 
@@ -92,7 +108,10 @@ struct token_event {
   std::string text;
   /// One a token if log-probabilities were asked for.
   std::vector<sampled> details;
-  auto fields() { return std::tie(request, index, tokens, text, details); }
+  cache_use cache = cache_use::none;
+  auto fields() {
+    return std::tie(request, index, tokens, text, details, cache);
+  }
 };
 
 /// The one end of every request.
@@ -112,9 +131,11 @@ struct finish_event {
   /// that is not known.
   int64_t retry_after_ns = 0;
   version_id version = 0; ///< of the model; 0: it came to none
+  cache_use cache = cache_use::none;
   auto fields() {
     return std::tie(request, reason, code, message, text, prompt_tokens,
-                    completion_tokens, cached_tokens, retry_after_ns, version);
+                    completion_tokens, cached_tokens, retry_after_ns, version,
+                    cache);
   }
 };
 
@@ -322,6 +343,62 @@ struct placement_moved {
   request_id request = 0;
   node_id node = 0;
   auto fields() { return std::tie(request, node); }
+};
+
+// -- response cache -----------------------------------------------------------
+
+/// All that a client gets follows from it and the request.
+struct kept_answer {
+  std::vector<token_id> tokens;
+  std::vector<sampled> details;
+  finish_reason reason = finish_reason::none;
+  auto fields() { return std::tie(tokens, details, reason); }
+};
+
+/// Is there an answer to this? The sender is a session, for which it is the
+/// first and the last question.
+struct cache_lookup {
+  std::string tenant;
+  version_id version = 0;
+  /// What the answer depends on beside the prompt, each request in one way.
+  std::string parameters;
+  std::vector<token_id> prompt;
+  auto fields() { return std::tie(tenant, version, parameters, prompt); }
+};
+
+struct cache_reply {
+  /// none: compute it. miss: compute it, and tell by `cache_fill`; who ends
+  /// without that has failed.
+  cache_use use = cache_use::none;
+  uint64_t flight = 0; ///< of a miss
+  uint32_t turn = 0;
+  kept_answer answer; ///< of a hit
+  auto fields() { return std::tie(use, flight, turn, answer); }
+};
+
+struct cache_fill {
+  uint64_t flight = 0;
+  uint32_t turn = 0;
+  kept_answer answer;
+  auto fields() { return std::tie(flight, turn, answer); }
+};
+
+struct cache_query {
+  uint8_t detail = 0;
+  auto fields() { return std::tie(detail); }
+};
+
+struct cache_status {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t waited = 0; ///< for another's answer
+  uint64_t expired = 0;
+  uint64_t evicted = 0;
+  auto fields() {
+    return std::tie(entries, bytes, hits, misses, waited, expired, evicted);
+  }
 };
 
 // -- versions -----------------------------------------------------------------

@@ -136,6 +136,8 @@ void read_common(object_reader& r, const request_limits& limits,
   read_stop(r, limits, to.stop);
   read_stream(r, to);
   r.flag("ignore_eos", to.ignore_end);
+  if (r.take("cache"))
+    r.flag("cache", to.cache.emplace(false));
 }
 
 // What changes the answer must not be ignored.

@@ -42,6 +42,9 @@ struct common_request {
   bool stream = false;
   bool include_usage = false; ///< of a stream
   bool ignore_end = false;
+  /// Whether others' answers to the same request will do, where answers are
+  /// kept; by default only if there is one that it can have.
+  std::optional<bool> cache;
 };
 
 /// POST /v1/completions

@@ -114,7 +114,7 @@ void answer::drain() {
   if (events_.empty())
     return;
   if (!std::exchange(streaming_, true)) {
-    add_limits(*to);
+    add_headers(*to);
     to->begin_stream();
   }
   to->stream(events_, false);
@@ -122,6 +122,7 @@ void answer::drain() {
 
 void answer::on_tokens(uint32_t i, const token_event& e) {
   auto& c = choices_[i];
+  note(e.cache);
   if (!std::exchange(has_token_, true))
     server_.counts.time_to_first_token.record(now() - started_);
   server_.counts.generated_tokens.add(e.tokens.size());
@@ -152,6 +153,7 @@ void answer::on_finish(uint32_t i, const finish_event& e) {
     return;
   }
   auto& c = choices_[i];
+  note(e.cache);
   auto reason = e.reason == finish_reason::stop ? std::string_view{"stop"}
                                                 : std::string_view{"length"};
   --left_;
@@ -183,7 +185,7 @@ void answer::fail(connection& to, const error& why) {
   requests_.clear();
   left_ = 0;
   if (!streaming_) {
-    add_limits(to);
+    add_headers(to);
     to.retry_after(retry_after_);
     return to.respond(to_response(e));
   }
@@ -191,9 +193,19 @@ void answer::fail(connection& to, const error& why) {
   to.stream(events_, true);
 }
 
-// As they are when the head goes out.
-void answer::add_limits(connection& to) {
+// As things are when the head goes out.
+void answer::add_headers(connection& to) {
   to.add_headers(limit_headers(server_.rt.limits(who_)));
+  if (cache_ == cache_use::hit)
+    to.add_headers("x-troupe-cache: hit\r\n");
+  else if (cache_ == cache_use::miss)
+    to.add_headers("x-troupe-cache: miss\r\n");
+}
+
+// Computed for this request alone counts more than computed for others as well,
+// and that more than not computed.
+void answer::note(cache_use u) {
+  cache_ = cache_ ? std::min(*cache_, u) : u;
 }
 
 void answer::finish(connection& to) {
@@ -206,7 +218,7 @@ void answer::finish(connection& to) {
       writer_.usage(events_, usage_);
     api::append_done(events_);
     if (!std::exchange(streaming_, true)) {
-      add_limits(to);
+      add_headers(to);
       to.begin_stream();
     }
     return to.stream(events_, true);
@@ -214,7 +226,7 @@ void answer::finish(connection& to) {
   auto choices = std::vector<api::answer_choice>{};
   for (auto& c : choices_)
     choices.push_back(std::move(c.whole));
-  add_limits(to);
+  add_headers(to);
   to.respond({200, api::whole_answer(head_, choices, usage_)});
 }
 

@@ -63,8 +63,9 @@ private:
 
   void on_tokens(uint32_t i, const token_event& e);
   void on_finish(uint32_t i, const finish_event& e);
+  void note(cache_use u);
   void fail(connection& to, const error& why);
-  void add_limits(connection& to);
+  void add_headers(connection& to);
   void finish(connection& to);
 
   server_state& server_;
@@ -85,6 +86,8 @@ private:
   std::vector<inbox::item> items_;
   std::string events_; ///< of this turn
   api::token_usage usage_;
+  /// Of all choices the one that took most.
+  std::optional<cache_use> cache_;
   size_t left_ = 0; ///< choices without an end
   size_t held_ = 0; ///< of the server's answers
   bool has_token_ = false;

@@ -16,11 +16,13 @@ counter& count(metric_registry& all, const char* name, const char* help) {
   return (*all.counters(name, help))->with();
 }
 
-metric_snapshot gauge_of(const char* name, const char* help, uint64_t x) {
+metric_snapshot
+value_of(const char* name, const char* help, uint64_t x,
+         metric_snapshot::type kind = metric_snapshot::type::gauge) {
   auto m = metric_snapshot{};
   m.about.name = name;
   m.about.help = help;
-  m.kind = metric_snapshot::type::gauge;
+  m.kind = kind;
   m.all.push_back({{}, x});
   return m;
 }
@@ -45,7 +47,25 @@ void add_nodes(metrics_snapshot& to, const cluster_status& s) {
         {"troupe_kv_blocks_in_use", "KV blocks that sequences hold.", used},
         {"troupe_kv_blocks_cached", "KV blocks kept for prompts to come.",
          cached}})
-    to.push_back(gauge_of(name, help, x));
+    to.push_back(value_of(name, help, x));
+}
+
+void add_cache(metrics_snapshot& to, const cache_status& s) {
+  using enum metric_snapshot::type;
+  for (auto& [name, help, x, kind] :
+       {std::tuple{"troupe_cache_hits_total",
+                   "Answers that were there already.", s.hits, counter},
+        {"troupe_cache_misses_total", "Answers computed, to be kept.", s.misses,
+         counter},
+        {"troupe_cache_waited_total",
+         "Requests that waited for another's answer.", s.waited, counter},
+        {"troupe_cache_expired_total", "Answers that grew too old.", s.expired,
+         counter},
+        {"troupe_cache_evicted_total", "Answers that gave way to others.",
+         s.evicted, counter},
+        {"troupe_cache_entries", "Answers that are kept.", s.entries, gauge},
+        {"troupe_cache_bytes", "Bytes of them.", s.bytes, gauge}})
+    to.push_back(value_of(name, help, x, kind));
 }
 
 nlohmann::json percentiles(const histogram_counts& h) {
@@ -96,17 +116,20 @@ metrics::metrics(time_point now)
                   "From a request's first byte to its answer's end.", now) {}
 
 std::string to_prometheus(const metrics& m, const gauges& now,
-                          const cluster_status* nodes) {
+                          const cluster_status* nodes,
+                          const cache_status* cache) {
   auto all = m.all.snapshot();
   all.push_back(
-      gauge_of("troupe_http_connections", "Connections.", now.connections));
-  all.push_back(gauge_of("troupe_http_body_bytes",
+      value_of("troupe_http_connections", "Connections.", now.connections));
+  all.push_back(value_of("troupe_http_body_bytes",
                          "Bytes of bodies that are held in memory.",
                          now.body_bytes));
   all.push_back(
-      gauge_of("troupe_answers_in_flight", "Answers under way.", now.answers));
+      value_of("troupe_answers_in_flight", "Answers under way.", now.answers));
   if (nodes)
     add_nodes(all, *nodes);
+  if (cache)
+    add_cache(all, *cache);
   return troupe::to_prometheus(all);
 }
 

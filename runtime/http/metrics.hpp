@@ -52,9 +52,11 @@ struct gauges {
   uint64_t body_bytes = 0;
 };
 
-/// In Prometheus' text format. `nodes` may be null: nobody could be asked.
+/// In Prometheus' text format. `nodes` may be null: nobody could be asked; so
+/// may `cache`: there is none.
 std::string to_prometheus(const metrics& m, const gauges& now,
-                          const cluster_status* nodes);
+                          const cluster_status* nodes,
+                          const cache_status* cache);
 
 /// Percentiles of the last minute, in milliseconds.
 nlohmann::json recent_latencies(metrics& m, time_point now);

@@ -74,12 +74,21 @@ add_choices(const server_state& server, const api::common_request& r,
   g.max_tokens = r.max_tokens;
   g.stop = r.stop;
   g.ignore_end = r.ignore_end;
+  if (r.cache)
+    g.cache = *r.cache ? cache_wish::always : cache_wish::never;
   g.session = r.user.substr(0, longest_tenant_name);
   for (uint32_t i = 0; i < r.n; ++i) {
     g.sampling.seed = seed + i;
     to.choices.push_back(g);
   }
   return {};
+}
+
+// Who takes another's answer draws none of its own.
+uint64_t seed_of(server_state& server, const api::common_request& r) {
+  if (r.seed)
+    return *r.seed;
+  return r.cache.value_or(false) ? 0 : server.random();
 }
 
 answer_plan plan_of(api::answer_kind kind, const api::common_request& r) {
@@ -101,7 +110,7 @@ plan plan_completion(server_state& server, const std::string& body) {
     return to_response(*bad);
   auto p = plan_of(api::answer_kind::completion, r);
   p.param = "prompt";
-  auto seed = r.seed ? *r.seed : server.random();
+  auto seed = seed_of(server, r);
   for (auto& prompt : r.prompts) {
     auto* text = std::get_if<std::string>(&prompt);
     auto ids = text ? encode(server, *text, {true, r.parse_special})
@@ -120,7 +129,7 @@ plan plan_chat(server_state& server, const std::string& body) {
     return to_response(*bad);
   auto p = plan_of(api::answer_kind::chat, r);
   p.param = "messages";
-  auto seed = r.seed ? *r.seed : server.random();
+  auto seed = seed_of(server, r);
   if (auto bad = add_choices(server, r, seed, encode(server, r.messages), p))
     return to_response(*bad);
   return p;

@@ -61,11 +61,17 @@ void plan_and_do(server_state& server, connection_ptr to, request r,
 void send_metrics(server_state& server, connection_ptr to) {
   elsewhere(
       server, server.worker, std::move(to),
-      [&server] { return server.rt.status(); },
-      [&server](connection& c, result<cluster_status> s) {
+      [&server] {
+        return std::pair{server.rt.status(), server.rt.cache()};
+      },
+      [&server](connection& c,
+                std::pair<result<cluster_status>, result<cache_status>> s) {
+        auto& [nodes, cache] = s;
         auto now = gauges{server.connections.size(), server.answers,
                           server.body_bytes};
-        c.respond({200, to_prometheus(server.counts, now, s ? &*s : nullptr),
+        c.respond({200,
+                   to_prometheus(server.counts, now, nodes ? &*nodes : nullptr,
+                                 cache ? &*cache : nullptr),
                    "text/plain; version=0.0.4"});
       });
 }

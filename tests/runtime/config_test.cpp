@@ -48,6 +48,17 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(v->versions.rules.keep_previous);
   BOOST_TEST((v->versions.rules.least_time == std::chrono::seconds{5}));
   BOOST_TEST(v->versions.rules.memory_budget == uint64_t{3} << 20);
+  BOOST_TEST(!v->cache.has_value());
+  auto c = parse_config(
+      R"({"cache": {"mb": 8, "tenant_mb": 3, "ttl_ms": 5000}})", "c.json");
+  BOOST_REQUIRE(c.ok());
+  BOOST_TEST(c->cache->enabled);
+  BOOST_TEST(c->cache->budget == uint64_t{8} << 20);
+  BOOST_TEST(c->cache->tenant_budget == uint64_t{3} << 20);
+  BOOST_TEST((c->cache->ttl == std::chrono::seconds{5}));
+  BOOST_TEST(
+      parse_config(R"({"cache": {"mb": 8}})", "c.json")->cache->tenant_budget
+      == uint64_t{2} << 20);
   BOOST_TEST(complaint(R"({"versions": {"sate": "s"}})").find("state")
              != std::string::npos);
   BOOST_TEST(o->nodes.mixed[0].sequence_ranks == 3u);

@@ -16,7 +16,8 @@ inline constexpr auto chats = "/v1/chat/completions";
 /// A server of a tiny model, at a port of its own.
 struct http_fixture {
   explicit http_fixture(http_options o = {}, uint32_t context = 256,
-                        std::optional<limits_table> tenants = {}) {
+                        std::optional<limits_table> tenants = {},
+                        std::optional<response_cache_options> cache = {}) {
     auto m = tiny_model_options{};
     m.context = context;
     write_tiny_model(dir.file("tiny.gguf"), m);
@@ -24,6 +25,7 @@ struct http_fixture {
     r.model = dir.file("tiny.gguf");
     r.threads = 1;
     r.tenants = std::move(tenants);
+    r.cache = cache;
     auto opened = runtime::open(r);
     BOOST_REQUIRE_MESSAGE(opened.ok(),
                           (opened.ok() ? "" : opened.failure().message));

@@ -1,0 +1,204 @@
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "core/base/random.hpp"
+#include "core/engine/engine.hpp"
+#include "core/kv/block_pool.hpp"
+#include "core/kv/page_table.hpp"
+#include "core/model/model.hpp"
+#include "core/sampling/fused_sampler.hpp"
+#include "runtime/http/server.hpp"
+
+using namespace troupe;
+
+namespace {
+
+constexpr auto model_path = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
+constexpr auto prompt_tokens = uint32_t{64};
+constexpr auto short_answer = uint32_t{1};
+constexpr auto long_answer = uint32_t{129};
+
+using clock_type = std::chrono::steady_clock;
+using microseconds = std::chrono::duration<double, std::micro>;
+
+template <class T>
+T need(result<T> r) {
+  if (!r)
+    throw std::runtime_error{r.failure().message};
+  return std::move(*r);
+}
+
+// Never the same one twice, so that nothing is there already.
+std::vector<token_id> prompt_of(uint64_t n) {
+  auto ids = std::vector<token_id>(prompt_tokens);
+  for (uint32_t i = 0; i < prompt_tokens; ++i)
+    ids[i] = static_cast<token_id>(300 + random_bits(n, i) % 3000);
+  return ids;
+}
+
+sampling_params greedy() {
+  auto p = sampling_params{};
+  p.temperature = 0;
+  return p;
+}
+
+// What a request costs without anything around the engine.
+class bare_engine {
+public:
+  explicit bare_engine(std::shared_ptr<const model> m)
+      : vocab_(m->params.vocab), engine_(std::move(m), {1, 256, nullptr, {}}),
+        pool_(make_block_arena(engine_.layout(kv_dtype::f16)), 64) {}
+
+  void run(uint64_t n, uint32_t answer) {
+    auto prompt = prompt_of(n);
+    auto generated = std::vector<token_id>{};
+    auto table = page_table{};
+    if (!table.grow(pool_, prompt_tokens + answer))
+      throw std::runtime_error{"no memory"};
+    for (auto i = 0u; i < answer; ++i) {
+      auto row = batch_row{};
+      row.table = &table;
+      row.tokens = i == 0 ? std::span{prompt} : std::span{generated}.last(1);
+      row.want_logits = true;
+      auto logits = need(engine_.forward({&row, 1}));
+      generated.push_back(
+          need(sampler_.sample(logits, prompt, generated, i, greedy_)).id);
+    }
+  }
+
+private:
+  size_t vocab_;
+  engine engine_;
+  block_pool pool_;
+  fused_sampler sampler_;
+  sampling_params greedy_ = greedy();
+};
+
+// A client on one connection.
+class http_stream {
+public:
+  explicit http_stream(uint16_t port)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    auto at = sockaddr_in{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(port);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto on = 1;
+    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0)
+      throw std::runtime_error{"cannot connect"};
+  }
+  ~http_stream() { ::close(socket_); }
+
+  void run(uint64_t n, uint32_t answer) {
+    auto body = std::string{"{\"prompt\":["};
+    for (auto id : prompt_of(n))
+      body += std::to_string(id) + ",";
+    body.back() = ']';
+    body += ",\"temperature\":0,\"ignore_eos\":true,\"stream\":true,"
+            "\"max_tokens\":"
+            + std::to_string(answer) + "}";
+    auto text = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\n"
+                "content-type: application/json\r\ncontent-length: "
+                + std::to_string(body.size()) + "\r\n\r\n" + body;
+    if (::write(socket_, text.data(), text.size())
+        != static_cast<ssize_t>(text.size()))
+      throw std::runtime_error{"cannot write"};
+    read_to_end();
+  }
+
+private:
+  void read_to_end() {
+    auto in = std::string{};
+    char piece[16384];
+    while (!in.ends_with("\r\n0\r\n\r\n")) {
+      auto n = ::read(socket_, piece, sizeof piece);
+      if (n <= 0)
+        throw std::runtime_error{"the stream ended"};
+      in.append(piece, static_cast<size_t>(n));
+    }
+    if (!in.starts_with("HTTP/1.1 200")
+        || in.find("data: [DONE]") == std::string::npos)
+      throw std::runtime_error{"no answer: " + in.substr(0, 200)};
+  }
+
+  int socket_;
+};
+
+double median(std::vector<double>& v) {
+  std::ranges::nth_element(v, v.begin() + static_cast<ptrdiff_t>(v.size() / 2));
+  return v[v.size() / 2];
+}
+
+// The same requests by the bare engine, by a runtime in the process, and over
+// HTTP, in turns, alone on the machine but for each other's idle threads. What
+// the last two take longer is what actors, and actors and HTTP, cost.
+void overhead(benchmark::State& state) {
+  auto o = runtime_options{};
+  o.model = model_path;
+  o.threads = 1;
+  o.kv = kv_dtype::f16;
+  o.prefix_cache = false;
+  auto rt = need(runtime::open(o));
+  auto h = http_options{};
+  h.port = 0;
+  auto server = need(http_server::start(rt, h));
+  auto client = http_stream{server.port()};
+  auto engine = bare_engine{need(load_model(model_path))};
+  auto by_runtime = [&](uint64_t n, uint32_t answer) {
+    auto r = generate_request{};
+    r.prompt = prompt_of(n);
+    r.sampling = greedy();
+    r.max_tokens = answer;
+    r.ignore_end = true;
+    auto g = need(rt.submit(std::move(r)));
+    if (collect(g).tokens.size() != answer)
+      throw std::runtime_error{"an answer is too short"};
+  };
+  auto n = uint64_t{0};
+  std::vector<double> took[3][2];
+  auto time = [&](int who, int which, auto run) {
+    auto begin = clock_type::now();
+    run(++n, which == 0 ? short_answer : long_answer);
+    took[who][which].push_back(microseconds{clock_type::now() - begin}.count());
+  };
+  for (auto _ : state)
+    for (auto which : {0, 1}) {
+      time(0, which, [&](auto i, auto a) { engine.run(i, a); });
+      time(1, which, by_runtime);
+      time(2, which, [&](auto i, auto a) { client.run(i, a); });
+    }
+  double mid[3][2];
+  for (auto who : {0, 1, 2})
+    for (auto which : {0, 1})
+      mid[who][which] = median(took[who][which]);
+  auto counters = [&](int who, const std::string& name) {
+    auto request = mid[who][0] - mid[0][0];
+    auto tokens = mid[who][1] - mid[0][1] - request;
+    state.counters[name + "_request_us"] = request;
+    state.counters[name + "_token_us"] = tokens / (long_answer - short_answer);
+  };
+  counters(1, "actors");
+  counters(2, "http");
+  state.counters["engine_request_us"] = mid[0][0];
+  state.counters["engine_token_us"] =
+      (mid[0][1] - mid[0][0]) / (long_answer - short_answer);
+}
+
+BENCHMARK(overhead)
+    ->Name("overhead/http")
+    ->Iterations(200)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+} // namespace
