@@ -156,12 +156,18 @@ void moved(gateway_pointer self, const sequence_moved& m) {
     self->send(m.holder, cancel_sequence{m.seq, m.epoch});
 }
 
+template <class Answer, class Handle, class Question>
+caf::result<Answer> pass_on(gateway_pointer self, const Handle& to,
+                            const Question& q, const char* missing) {
+  if (!to)
+    return to_caf({errc::unsupported, missing});
+  return self->delegate(to, q);
+}
+
 template <class Answer, class Question>
 caf::result<Answer> to_manager(gateway_pointer self, const Question& q) {
-  auto& manager = self->state.options().session.versions;
-  if (!manager)
-    return to_caf({errc::unsupported, "there are no versions of the model"});
-  return self->delegate(manager, q);
+  return pass_on<Answer>(self, self->state.options().session.versions, q,
+                         "there are no versions of the model");
 }
 
 void down(gateway_pointer self, const caf::actor_addr& peer) {
@@ -206,11 +212,9 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [=](const versions_query& m) {
         return to_manager<versions_status>(self, m);
       },
-      [=](const cache_query& q) -> caf::result<cache_status> {
-        auto& cache = self->state.options().session.cache;
-        if (!cache)
-          return to_caf({errc::unsupported, "there is no response cache"});
-        return self->delegate(cache, q);
+      [=](const cache_query& q) {
+        return pass_on<cache_status>(self, self->state.options().session.cache,
+                                     q, "there is no response cache");
       },
       [=](const migrate_request& m) {
         return self->delegate(self->state.options().registry, m);

@@ -12,9 +12,7 @@
 #include "actors/tenant_budget.hpp"
 #include "actors/version_choice.hpp"
 #include "core/base/time.hpp"
-#include "core/serving/token_stream.hpp"
-#include "core/text/stop_matcher.hpp"
-#include "core/text/stream_decoder.hpp"
+#include "core/serving/answer_stream.hpp"
 #include "core/text/tokenizer.hpp"
 
 namespace troupe {
@@ -152,6 +150,7 @@ public:
   }
 
 private:
+  reaction failed(const sequence_output& o, time_point now);
   std::optional<token_event> advance(time_point now);
 
   generate_request request_;
@@ -160,14 +159,7 @@ private:
   tenant_budget budget_;
   version_choice version_;
   cache_turn cache_;
-  std::shared_ptr<const tokenizer> text_;
-  std::optional<stream_decoder> decoder_;
-  std::optional<stop_matcher> stops_;
-  token_stream stream_;
-  uint32_t delivered_ = 0;              ///< tokens the client has
-  std::map<uint32_t, sampled> details_; ///< by position, until delivered
-  /// The end that a node announced; it counts once all tokens are here.
-  std::optional<std::pair<uint32_t, finish_reason>> end_;
+  answer_stream answer_;
   std::optional<placement> where_;
   sequence_holder holder_;
   node_id holder_id_ = 0;

@@ -7,52 +7,20 @@
 
 namespace troupe {
 
-namespace {
-
-// Whether another node, or the same one later, may succeed where one failed.
-bool may_pass(errc code) {
-  switch (code) {
-  case errc::none:
-  case errc::invalid_argument:
-  case errc::io_error:
-  case errc::bad_file:
-  case errc::unsupported:
-  case errc::context_exceeded:
-    return false;
-  case errc::no_free_blocks:
-  case errc::unknown_sequence:
-  case errc::abandoned:
-  case errc::cancelled:
-  case errc::no_node:
-  case errc::stale_epoch:
-  case errc::digest_mismatch:
-  case errc::layout_mismatch:
-  case errc::timeout:
-  case errc::overloaded:
-    return true;
-  }
-  return false;
-}
-
-} // namespace
-
 void session_state::init(generate_request request, sequence_spec spec,
                          std::shared_ptr<const tokenizer> text,
                          session_options opts, time_point now) {
   request_ = std::move(request);
   spec_ = std::move(spec);
   opts_ = std::move(opts);
-  text_ = std::move(text);
   version_.begin(now);
   if (request_.version != 0)
     version_.fixed(request_.version);
   else if (!opts_.versions)
     version_.fixed(1);
-  if (text_) {
-    // The answer goes on after the prompt: its first space is its own.
-    decoder_.emplace(text_, true);
-    stops_.emplace(request_.stop);
-  }
+  answer_ = answer_stream{
+      std::move(text),
+      {spec_.max_tokens, request_.stop, spec_.sampling.want_logprob}};
 }
 
 // -- limits -------------------------------------------------------------------
@@ -118,7 +86,7 @@ std::optional<sequence_spec> session_state::next_placement() {
     return std::nullopt;
   ++placements_;
   spec_.epoch = troupe::next_placement(spec_.epoch);
-  spec_.emitted = stream_.ready();
+  spec_.emitted = answer_.ready();
   decoding_ = false;
   held_since_ = spec_.epoch;
   return spec_;
@@ -179,7 +147,7 @@ bool session_state::lost(const caf::actor_addr& peer) {
     avoid_.push_back(where_->prefill_id);
     // Once the decode node generates it needs nobody else, unless the first
     // token died with the prefill node.
-    if (where_->decode && decoding_ && !stream_.has_gap())
+    if (where_->decode && decoding_ && !answer_.has_gap())
       return false;
     last_error_ = {errc::abandoned, where_->decode ? "the prefill node is gone"
                                                    : "the node is gone"};
@@ -193,86 +161,58 @@ bool session_state::lost(const caf::actor_addr& peer) {
 session_state::reaction session_state::take(const sequence_output& o,
                                             time_point now) {
   auto r = reaction{};
-  auto count = o.tokens.size();
-  if (finished_ || o.seq != spec_.seq || o.index > spec_.max_tokens
-      || count > spec_.max_tokens - o.index)
+  if (finished_ || o.seq != spec_.seq)
     return r;
+  // How an older life ended is of no interest, but its tokens count.
   auto current = same_placement(o.epoch, spec_.epoch);
-  if (o.reason == finish_reason::error
-      || o.reason == finish_reason::cancelled) {
-    // How an older life ended is of no interest.
-    if (!current || !where_)
-      return r;
-    last_error_ = o.code == errc::none
-                      ? error{errc::abandoned, "a node gave the request up"}
-                      : error{o.code, o.message};
-    r.place_again = may_pass(last_error_.code);
-    if (r.place_again)
-      avoid_.insert(avoid_.end(), {where_->prefill_id,
-                                   holder_ ? holder_id_ : where_->decode_id});
-    else
-      r.finish = finish(finish_reason::error, now, last_error_);
+  if (o.reason == finish_reason::error || o.reason == finish_reason::cancelled)
+    return current && where_ ? failed(o, now) : r;
+  if (!answer_.accept(o.index, o.tokens, o.details, o.reason))
     return r;
-  }
   if (o.index == 0)
     cached_ = o.cached_tokens;
-  // A token is a function of its position, so those of older epochs count.
   if (current && o.index > spec_.emitted.size())
     decoding_ = true;
-  if (spec_.sampling.want_logprob && o.details.size() == count)
-    for (size_t i = 0; i < count; ++i)
-      if (o.index + i >= delivered_)
-        details_.emplace(o.index + static_cast<uint32_t>(i), o.details[i]);
-  stream_.accept(o.index, o.tokens);
-  if (o.reason != finish_reason::none)
-    end_.emplace(o.index + static_cast<uint32_t>(count), o.reason);
   r.tokens = advance(now);
-  if (stops_ && stops_->stopped())
-    r.finish = finish(finish_reason::stop, now);
-  else if (end_ && delivered_ >= end_->first)
-    r.finish = finish(end_->second, now);
-  else if (delivered_ >= spec_.max_tokens || budget_.exhausted())
+  if (auto end = answer_.end(); end != finish_reason::none)
+    r.finish = finish(end, now);
+  else if (budget_.exhausted())
     r.finish = finish(finish_reason::length, now);
   return r;
 }
 
-// Delivers what is in order, up to the token that completes a stop string:
-// how tokens were grouped into messages must not show. None goes out that the
-// tenant's budget does not have.
+session_state::reaction session_state::failed(const sequence_output& o,
+                                              time_point now) {
+  auto r = reaction{};
+  last_error_ = o.code == errc::none
+                    ? error{errc::abandoned, "a node gave the request up"}
+                    : error{o.code, o.message};
+  r.place_again = may_pass(last_error_.code);
+  if (r.place_again)
+    avoid_.insert(avoid_.end(), {where_->prefill_id,
+                                 holder_ ? holder_id_ : where_->decode_id});
+  else
+    r.finish = finish(finish_reason::error, now, last_error_);
+  return r;
+}
+
+// None goes out that the tenant's budget does not have.
 std::optional<token_event> session_state::advance(time_point now) {
-  auto& ready = stream_.ready();
-  if (delivered_ >= ready.size())
+  auto piece = answer_.take([&] { return budget_.take_token(now); });
+  if (!piece)
     return std::nullopt;
-  auto e = token_event{};
-  e.request = request_.request;
-  e.index = delivered_;
-  while (delivered_ < ready.size() && !(stops_ && stops_->stopped())
-         && budget_.take_token(now)) {
-    auto token = ready[delivered_];
-    e.tokens.push_back(token);
-    if (spec_.sampling.want_logprob) {
-      auto i = details_.find(delivered_);
-      e.details.push_back(i != details_.end() ? std::move(i->second)
-                                              : sampled{token, 0.f, {}});
-      details_.erase(delivered_);
-    }
-    if (decoder_)
-      e.text += stops_->push(decoder_->push(token));
-    ++delivered_;
-  }
-  if (e.tokens.empty())
-    return std::nullopt;
-  e.cache = cache_.use();
-  cache_.delivered(e.tokens, e.details);
-  version_.delivered(static_cast<uint32_t>(e.tokens.size()), now);
-  return e;
+  cache_.delivered(piece->tokens, piece->details);
+  version_.delivered(static_cast<uint32_t>(piece->tokens.size()), now);
+  return token_event{request_.request,          piece->index,
+                     std::move(piece->tokens),  std::move(piece->text),
+                     std::move(piece->details), cache_.use()};
 }
 
 std::optional<finish_event> session_state::finish(finish_reason reason,
                                                   time_point now, error why) {
   if (std::exchange(finished_, true))
     return std::nullopt;
-  budget_.end(reason, now, delivered_);
+  budget_.end(reason, now, answer_.delivered());
   end_reason_ = reason;
   end_code_ = why.code;
   auto e = finish_event{};
@@ -281,15 +221,11 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   e.code = why.code;
   e.message = std::move(why.message);
   e.prompt_tokens = static_cast<uint32_t>(spec_.prompt.size());
-  e.completion_tokens = delivered_;
+  e.completion_tokens = answer_.delivered();
   e.cached_tokens = cached_;
   e.version = version_.version();
   e.cache = cache_.use();
-  if (decoder_ && !stops_->stopped()) {
-    e.text = stops_->push(decoder_->finish());
-    if (!stops_->stopped())
-      e.text += stops_->finish();
-  }
+  e.text = answer_.finish();
   return e;
 }
 

@@ -47,4 +47,28 @@ std::string to_string(const error& e) {
   return s;
 }
 
+bool may_pass(errc code) {
+  switch (code) {
+  case errc::none:
+  case errc::invalid_argument:
+  case errc::io_error:
+  case errc::bad_file:
+  case errc::unsupported:
+  case errc::context_exceeded:
+    return false;
+  case errc::no_free_blocks:
+  case errc::unknown_sequence:
+  case errc::abandoned:
+  case errc::cancelled:
+  case errc::no_node:
+  case errc::stale_epoch:
+  case errc::digest_mismatch:
+  case errc::layout_mismatch:
+  case errc::timeout:
+  case errc::overloaded:
+    return true;
+  }
+  return false;
+}
+
 } // namespace troupe

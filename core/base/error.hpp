@@ -44,6 +44,9 @@ enum class errc : uint8_t {
   overloaded,
 };
 
+/// Whether another node, or the same one later, may succeed where one failed.
+bool may_pass(errc code);
+
 /// A short stable name, such as "bad_file".
 std::string_view to_string(errc code);
 

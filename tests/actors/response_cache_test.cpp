@@ -4,11 +4,8 @@
 
 #include <caf/all.hpp>
 
-#include "actors/gateway.hpp"
 #include "core/base/random.hpp"
-#include "tests/support/actors/fakes.hpp"
-#include "tests/support/actors/sim_system.hpp"
-#include "tests/support/core/tiny_model.hpp"
+#include "tests/support/actors/faked_front.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -24,38 +21,13 @@ response_cache_options enabled() {
   return o;
 }
 
-std::shared_ptr<const tokenizer> tiny_tokenizer() {
-  auto file = tiny_model();
-  return *tokenizer::make(file->vocab);
-}
-
-// The real gateway, sessions and cache between fakes.
-struct fixture {
-  sim_system sim;
-  std::shared_ptr<client_log> heard = std::make_shared<client_log>();
-  std::shared_ptr<node_log> prefills = std::make_shared<node_log>();
-  std::shared_ptr<node_log> decodes = std::make_shared<node_log>();
-  std::shared_ptr<registry_script> script = std::make_shared<registry_script>();
-  client_actor client = sim.spawn(fake_client, heard);
-  prefill_actor prefill = sim.spawn(fake_prefill, prefills);
-  decode_actor decode = sim.spawn(fake_decode, decodes);
-  registry_actor reg = sim.spawn(fake_registry, script);
+struct fixture : faked_front {
   response_cache_actor cache;
-  gateway_actor gate;
 
   explicit fixture(uint64_t seed = 0, session_options session = {})
-      : sim(seed), cache(sim.spawn(response_cache_service, enabled())) {
-    script->place = [this](const place_request&) {
-      return placement{1, prefill, 2, decode};
-    };
-    auto o = gateway_options{};
-    o.registry = reg;
-    o.vocab = tiny_vocab_size;
-    o.context = 64;
-    o.text = tiny_tokenizer();
-    o.session = std::move(session);
-    o.session.cache = cache;
-    gate = sim.spawn(gateway, o);
+      : faked_front(seed), cache(sim.spawn(response_cache_service, enabled())) {
+    session.cache = cache;
+    open(std::move(session));
   }
 
   static generate_request request() {
@@ -68,20 +40,16 @@ struct fixture {
   }
 
   request_id start(generate_request r = request()) {
-    return sim.ask<admitted>(gate, submit{std::move(r), client}).request;
+    return faked_front::start(std::move(r));
   }
 
   // A node answers the newest job.
-  void answer(std::vector<token_id> tokens,
-              finish_reason reason = finish_reason::stop,
-              errc code = errc::none) {
-    auto& job = prefills->jobs.back();
-    emit(job, output_for(job, 0, std::move(tokens), reason, code));
-    sim.run();
+  void compute(std::vector<token_id> tokens,
+               finish_reason reason = finish_reason::stop,
+               errc code = errc::none) {
+    say(0, std::move(tokens), reason, code);
   }
 
-  const client_log::answer& of(request_id id) { return heard->answers[id]; }
-  size_t jobs() const { return prefills->jobs.size(); }
   cache_status status() { return sim.ask<cache_status>(gate, cache_query{}); }
 
   // Computed, though an answer to `request()` is kept.
@@ -89,8 +57,8 @@ struct fixture {
     auto before = jobs();
     auto id = start(std::move(r));
     BOOST_TEST(jobs() == before + 1, what);
-    answer({60});
-    BOOST_TEST((of(id).tokens == std::vector<token_id>{60}), what);
+    compute({60});
+    BOOST_TEST((answer(id).tokens == std::vector<token_id>{60}), what);
   }
 };
 
@@ -102,11 +70,11 @@ BOOST_AUTO_TEST_SUITE(response_cache_service_suite)
 
 BOOST_FIXTURE_TEST_CASE(the_same_is_computed_once, fixture) {
   auto first = start();
-  answer({50, 51, 52});
+  compute({50, 51, 52});
   auto second = start();
   BOOST_TEST(jobs() == 1u);
-  BOOST_TEST((of(second).tokens == tokens{50, 51, 52}));
-  BOOST_TEST(of(second).text == of(first).text);
+  BOOST_TEST((answer(second).tokens == tokens{50, 51, 52}));
+  BOOST_TEST(answer(second).text == answer(first).text);
   auto& a = heard->end(first);
   auto& b = heard->end(second);
   BOOST_TEST((a.cache == cache_use::miss));
@@ -126,12 +94,10 @@ BOOST_FIXTURE_TEST_CASE(probabilities_are_kept_with_it, fixture) {
   r.sampling.want_logprob = true;
   r.sampling.logprobs = 1;
   start(r);
-  auto& job = prefills->jobs.back();
-  auto o = output_for(job, 0, {50}, finish_reason::length);
+  auto o = output_for(job(), 0, {50}, finish_reason::length);
   o.details = {{50, -0.25f, {{50, -0.25f}}}};
-  emit(job, o);
-  sim.run();
-  auto& again = of(start(r));
+  say(o);
+  auto& again = answer(start(r));
   BOOST_REQUIRE(again.details.size() == 1u);
   BOOST_TEST(again.details[0].logprob == -0.25f);
   BOOST_TEST(again.details[0].top.size() == 1u);
@@ -140,10 +106,10 @@ BOOST_FIXTURE_TEST_CASE(probabilities_are_kept_with_it, fixture) {
 BOOST_FIXTURE_TEST_CASE(whoever_asks_meanwhile_waits, fixture) {
   auto ids = std::vector<request_id>{start(), start(), start()};
   BOOST_TEST(jobs() == 1u);
-  BOOST_TEST(of(ids[1]).events == 0u);
-  answer({50, 51}, finish_reason::length);
+  BOOST_TEST(answer(ids[1]).events == 0u);
+  compute({50, 51}, finish_reason::length);
   for (auto id : ids) {
-    BOOST_TEST((of(id).tokens == tokens{50, 51}));
+    BOOST_TEST((answer(id).tokens == tokens{50, 51}));
     BOOST_TEST((heard->end(id).reason == finish_reason::length));
   }
   BOOST_TEST(status().waited == 2u);
@@ -156,8 +122,8 @@ BOOST_FIXTURE_TEST_CASE(the_next_one_computes_if_the_first_gives_up, fixture) {
   sim.run();
   BOOST_TEST(jobs() == 2u);
   BOOST_TEST((heard->end(a).reason == finish_reason::cancelled));
-  answer({50});
-  BOOST_TEST((of(b).tokens == tokens{50}));
+  compute({50});
+  BOOST_TEST((answer(b).tokens == tokens{50}));
   BOOST_TEST((heard->end(b).cache == cache_use::miss));
   BOOST_TEST((heard->end(c).cache == cache_use::hit));
 }
@@ -170,22 +136,22 @@ BOOST_FIXTURE_TEST_CASE(who_waits_may_give_up, fixture) {
   caf::anon_send(gate, cancel_request{a});
   sim.run();
   BOOST_TEST(jobs() == 2u); // for c
-  answer({50});
-  BOOST_TEST((of(c).tokens == tokens{50}));
+  compute({50});
+  BOOST_TEST((answer(c).tokens == tokens{50}));
 }
 
 BOOST_FIXTURE_TEST_CASE(failures_are_not_kept, fixture) {
   auto a = start(), b = start();
-  answer({}, finish_reason::error, errc::bad_file);
+  compute({}, finish_reason::error, errc::bad_file);
   BOOST_TEST((heard->end(a).reason == finish_reason::error));
   BOOST_TEST(jobs() == 2u);
-  answer({50});
-  BOOST_TEST((of(b).tokens == tokens{50}));
+  compute({50});
+  BOOST_TEST((answer(b).tokens == tokens{50}));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_differs_is_another_request, fixture) {
   start();
-  answer({50});
+  compute({50});
   auto changed = [&](auto change, const char* what) {
     auto r = request();
     change(r);
@@ -209,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(what_changes_nothing_does_not_count, fixture) {
   auto r = request();
   r.sampling.logit_bias = {{1, 1.f}, {2, 2.f}};
   start(r);
-  answer({50});
+  compute({50});
   r.sampling.logit_bias = {{2, 2.f}, {1, 1.f}};
   r.sampling.seed = 7;
   r.sampling.top_p = 0.5f;
@@ -224,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_drawn_is_kept_only_if_asked, fixture) {
   auto r = request();
   r.sampling.temperature = 1;
   auto id = start(r);
-  answer({50});
+  compute({50});
   BOOST_TEST((heard->end(id).cache == cache_use::none));
   is_another(r, "drawn again");
   r.cache = cache_wish::always;
@@ -237,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_drawn_is_kept_only_if_asked, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(answers_grow_old, fixture) {
   start();
-  answer({50});
+  compute({50});
   sim.advance(9min);
   start();
   BOOST_TEST(jobs() == 1u);
@@ -249,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(answers_grow_old, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(a_version_that_goes_takes_its_answers_along, fixture) {
   start();
-  answer({50});
+  compute({50});
   caf::anon_send(cache, dismiss_version{1});
   is_another(request(), "dismissed");
 }
@@ -259,10 +225,10 @@ BOOST_FIXTURE_TEST_CASE(without_its_cache_a_gateway_computes, fixture) {
   sim.kill(cache);
   sim.run();
   BOOST_TEST(jobs() == 2u); // the one that waited
-  answer({50});
-  BOOST_TEST((of(other).tokens == tokens{50}));
+  compute({50});
+  BOOST_TEST((answer(other).tokens == tokens{50}));
   is_another(request(), "no cache");
-  BOOST_TEST(of(waiting).finishes.empty());
+  BOOST_TEST(answer(waiting).finishes.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_budget_that_ran_out_is_not_others_answer) {
@@ -275,8 +241,8 @@ BOOST_AUTO_TEST_CASE(a_budget_that_ran_out_is_not_others_answer) {
   auto r = fixture::request();
   r.max_tokens = 0; // as many as there are
   auto id = f.start(r);
-  f.answer({50, 51, 52, 53}, finish_reason::stop);
-  BOOST_TEST((f.of(id).tokens == tokens{50, 51, 52}));
+  f.compute({50, 51, 52, 53}, finish_reason::stop);
+  BOOST_TEST((f.answer(id).tokens == tokens{50, 51, 52}));
   BOOST_TEST((f.heard->end(id).reason == finish_reason::length));
   BOOST_TEST(f.status().entries == 0u);
 }
@@ -288,13 +254,13 @@ BOOST_AUTO_TEST_CASE(a_hit_costs_the_tenant_its_tokens) {
   o.limits = std::make_shared<rate_limiter>(limits, time_point{});
   auto f = fixture{0, o};
   f.start();
-  f.answer({50, 51, 52, 53, 54, 55});
+  f.compute({50, 51, 52, 53, 54, 55});
   auto r = fixture::request();
   auto id = f.start(r); // 8 are not there
   BOOST_TEST((f.heard->end(id).code == errc::overloaded));
 }
 
-// Sessions come, wait, are cancelled and killed in any order: each ends once,
+// Requests come, wait, are cancelled and fail in any order: each ends once,
 // with the one answer, and the cache forgets them all.
 BOOST_AUTO_TEST_CASE(any_order_ends_well) {
   for (auto seed = uint64_t{1}; seed <= 200; ++seed) {
@@ -335,7 +301,7 @@ BOOST_AUTO_TEST_CASE(any_order_ends_well) {
     for (auto& [id, last] : question) {
       auto& e = f.heard->end(id);
       if (e.reason == finish_reason::stop)
-        BOOST_TEST((f.of(id).tokens == tokens{last, 50}), "seed " << seed);
+        BOOST_TEST((f.answer(id).tokens == tokens{last, 50}), "seed " << seed);
     }
     BOOST_TEST(f.sim.alive() == 6u, "seed " << seed);
   }

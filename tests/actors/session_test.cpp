@@ -3,10 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/error.hpp"
-#include "actors/gateway.hpp"
-#include "tests/support/actors/fakes.hpp"
-#include "tests/support/actors/sim_system.hpp"
-#include "tests/support/core/tiny_model.hpp"
+#include "tests/support/actors/faked_front.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -14,39 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::shared_ptr<const tokenizer> tiny_tokenizer() {
-  auto file = tiny_model();
-  return *tokenizer::make(file->vocab);
-}
-
-// The real gateway and sessions between fakes.
-struct fixture {
-  sim_system sim;
-  std::shared_ptr<client_log> heard = std::make_shared<client_log>();
-  std::shared_ptr<node_log> prefills = std::make_shared<node_log>();
-  std::shared_ptr<node_log> decodes = std::make_shared<node_log>();
-  std::shared_ptr<registry_script> script = std::make_shared<registry_script>();
-  client_actor client = sim.spawn(fake_client, heard);
-  prefill_actor prefill = sim.spawn(fake_prefill, prefills);
-  decode_actor decode = sim.spawn(fake_decode, decodes);
-  registry_actor reg = sim.spawn(fake_registry, script);
-  std::shared_ptr<const tokenizer> text = tiny_tokenizer();
-  gateway_actor gate;
-
-  explicit fixture(session_options session = {}) {
-    script->place = [this](const place_request&) {
-      return placement{1, prefill, 2, decode};
-    };
-    auto o = gateway_options{};
-    o.registry = reg;
-    o.vocab = tiny_vocab_size;
-    o.context = 64;
-    o.end_tokens = {tiny_im_end};
-    o.text = text;
-    o.max_sessions = 3;
-    o.session = session;
-    gate = sim.spawn(gateway, o);
-  }
+struct fixture : faked_front {
+  explicit fixture(session_options session = {}) { open(session, 3); }
 
   generate_request request(uint32_t max_tokens = 8) {
     auto r = generate_request{};
@@ -55,30 +21,12 @@ struct fixture {
     return r;
   }
 
-  request_id start(generate_request r) {
-    return sim.ask<admitted>(gate, submit{std::move(r), client}).request;
-  }
-
   error refusal(generate_request r) {
     return from_caf(
         sim.ask_error<admitted>(gate, submit{std::move(r), client}));
   }
 
-  const prefill_job& job() const { return prefills->jobs.back(); }
-
-  void say(sequence_output o) {
-    emit(job(), std::move(o));
-    sim.run();
-  }
-
-  void say(uint32_t index, std::vector<token_id> tokens,
-           finish_reason reason = finish_reason::none, errc code = errc::none) {
-    say(output_for(job(), index, std::move(tokens), reason, code));
-  }
-
   void fail(errc code) { say(0, {}, finish_reason::error, code); }
-
-  const client_log::answer& answer(request_id id) { return heard->answers[id]; }
 
   // One end of this kind, all nodes told, everything released, nobody left.
   const finish_event& ended(request_id id, finish_reason reason) {

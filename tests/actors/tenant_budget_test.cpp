@@ -2,10 +2,7 @@
 
 #include <caf/all.hpp>
 
-#include "actors/gateway.hpp"
-#include "tests/support/actors/fakes.hpp"
-#include "tests/support/actors/sim_system.hpp"
-#include "tests/support/core/tiny_model.hpp"
+#include "tests/support/actors/faked_front.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -26,34 +23,15 @@ limits_table table() {
   return t;
 }
 
-// The real gateway and sessions between fakes, and limits.
-struct fixture {
-  sim_system sim;
-  std::shared_ptr<client_log> heard = std::make_shared<client_log>();
-  std::shared_ptr<node_log> prefills = std::make_shared<node_log>();
-  std::shared_ptr<node_log> decodes = std::make_shared<node_log>();
-  std::shared_ptr<registry_script> script = std::make_shared<registry_script>();
-  client_actor client = sim.spawn(fake_client, heard);
-  prefill_actor prefill = sim.spawn(fake_prefill, prefills);
-  decode_actor decode = sim.spawn(fake_decode, decodes);
-  registry_actor reg = sim.spawn(fake_registry, script);
+struct fixture : faked_front {
   std::shared_ptr<rate_limiter> limits =
       std::make_shared<rate_limiter>(table(), now());
-  gateway_actor gate;
 
   fixture() {
-    script->place = [this](const place_request&) {
-      return placement{1, prefill, 2, decode};
-    };
-    auto o = gateway_options{};
-    o.registry = reg;
-    o.vocab = tiny_vocab_size;
-    o.context = 64;
-    o.session.limits = limits;
-    gate = sim.spawn(gateway, o);
+    auto o = session_options{};
+    o.limits = limits;
+    open(std::move(o));
   }
-
-  time_point now() { return time_point{sim.scheduler().clock().now()}; }
 
   request_id start(uint32_t max_tokens, std::string organisation = "acme",
                    size_t prompt = 3) {
@@ -63,14 +41,7 @@ struct fixture {
     r.organisation = std::move(organisation);
     r.key = "laptop";
     r.model = "tiny";
-    return sim.ask<admitted>(gate, submit{std::move(r), client}).request;
-  }
-
-  void say(uint32_t index, std::vector<token_id> tokens,
-           finish_reason reason = finish_reason::none, errc code = errc::none) {
-    auto& job = prefills->jobs.back();
-    emit(job, output_for(job, index, std::move(tokens), reason, code));
-    sim.run();
+    return faked_front::start(std::move(r));
   }
 
   void cancel(request_id id) {

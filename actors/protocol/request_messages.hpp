@@ -1,0 +1,200 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "core/base/error.hpp"
+#include "core/base/ids.hpp"
+#include "core/sampling/fused_sampler.hpp"
+#include "core/sampling/params.hpp"
+#include "core/serving/finish_reason.hpp"
+
+namespace troupe {
+
+// Requests, and the tokens that become of them.
+
+/// Bytes of a request's cache salt at most.
+inline constexpr size_t max_salt_bytes = 256;
+
+/// Bytes of the name of an organisation, a key or a model at most.
+inline constexpr size_t max_name_bytes = 256;
+
+/// Whether an answer that others have got will do.
+enum class cache_wish : uint8_t {
+  usual,  ///< if it is the only one that there is: at temperature 0
+  always, ///< also one that it could have been
+  never,
+};
+
+/// Where an answer comes from.
+enum class cache_use : uint8_t {
+  none, ///< computed; the cache was not asked
+  miss, ///< computed, and kept for others
+  hit,
+};
+
+/// What a client asks for.
+struct generate_request {
+  /// 0: the gateway picks one.
+  request_id request = 0;
+  std::vector<token_id> prompt;
+  sampling_params sampling;
+  /// Tokens to generate at most; 0: as many as the context holds.
+  uint32_t max_tokens = 0;
+  /// Generation ends before any of these would appear in the text.
+  std::vector<std::string> stop;
+  /// Go on past end tokens (for tests and benchmarks).
+  bool ignore_end = false;
+  /// Classes for the preempt scheduler: 0 is the most urgent.
+  uint8_t priority = 1;
+  /// Prompts share KV with those of the same salt alone: hosts that serve
+  /// several tenants give each its own, so that none learns from response
+  /// times what others have asked.
+  std::string cache_salt;
+  /// Whose limits the request counts against: names that the host, or whoever
+  /// has checked the client's key, vouches for.
+  std::string organisation;
+  std::string key;
+  /// As the client calls it; for limits alone.
+  std::string model;
+  /// Requests of one session stay on one version of the model; empty: of none.
+  std::string session;
+  /// That it has to run on; 0: what the session gets. Such requests are no part
+  /// of a comparison.
+  version_id version = 0;
+  /// Counts against nobody's limits: the operator's own.
+  bool unlimited = false;
+  /// Where there is a response cache.
+  cache_wish cache = cache_wish::usual;
+  auto fields() {
+    return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
+                    priority, cache_salt, organisation, key, model, session,
+                    version, unlimited, cache);
+  }
+};
+
+/// Tokens as a client sees them.
+struct token_event {
+  request_id request = 0;
+  /// Position of tokens[0] in the answer.
+  uint32_t index = 0;
+  std::vector<token_id> tokens;
+  /// Whole UTF-8; may lag behind the tokens by an unfinished character or a
+  /// possible stop string.
+  std::string text;
+  /// One a token if log-probabilities were asked for.
+  std::vector<sampled> details;
+  cache_use cache = cache_use::none;
+  auto fields() {
+    return std::tie(request, index, tokens, text, details, cache);
+  }
+};
+
+/// The one end of every request.
+struct finish_event {
+  request_id request = 0;
+  finish_reason reason = finish_reason::none;
+  /// For finish_reason::error.
+  errc code = errc::none;
+  std::string message;
+  /// Text held back until now.
+  std::string text;
+  uint32_t prompt_tokens = 0;
+  uint32_t completion_tokens = 0;
+  /// Tokens of the prompt whose KV an earlier request left behind.
+  uint32_t cached_tokens = 0;
+  /// With errc::overloaded: nanoseconds until it is worth another try; 0 if
+  /// that is not known.
+  int64_t retry_after_ns = 0;
+  version_id version = 0; ///< of the model; 0: it came to none
+  cache_use cache = cache_use::none;
+  auto fields() {
+    return std::tie(request, reason, code, message, text, prompt_tokens,
+                    completion_tokens, cached_tokens, retry_after_ns, version,
+                    cache);
+  }
+};
+
+/// The gateway took the request; its events follow.
+struct admitted {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+struct cancel_request {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+/// Everything a node needs to run one sequence, from nothing but tokens: the
+/// sampler's state is a function of (seed, position, tokens).
+struct sequence_spec {
+  request_id request = 0;
+  seq_id seq = 0;
+  epoch_t epoch = 0;
+  std::vector<token_id> prompt;
+  /// Tokens that an earlier placement already generated.
+  std::vector<token_id> emitted;
+  sampling_params sampling;
+  /// Over the whole answer, `emitted` included.
+  uint32_t max_tokens = 0;
+  std::vector<token_id> end_tokens;
+  /// See generate_request.
+  uint8_t priority = 1;
+  std::string cache_salt;
+
+  /// Tokens that the sequence can ever hold KV for.
+  uint32_t max_length() const {
+    return static_cast<uint32_t>(prompt.size()) + max_tokens;
+  }
+  auto fields() {
+    return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
+                    end_tokens, priority, cache_salt);
+  }
+};
+
+/// New tokens of one sequence, from whichever node made them.
+struct sequence_output {
+  request_id request = 0;
+  seq_id seq = 0;
+  epoch_t epoch = 0;
+  /// Position of tokens[0] in the answer: lets the receiver drop repeats.
+  uint32_t index = 0;
+  std::vector<token_id> tokens;
+  std::vector<sampled> details;
+  /// Other than none: nothing follows in this epoch.
+  finish_reason reason = finish_reason::none;
+  errc code = errc::none;
+  std::string message;
+  /// Beside the first token of an epoch: how many of the tokens before it were
+  /// not computed, but found.
+  uint32_t cached_tokens = 0;
+  auto fields() {
+    return std::tie(request, seq, epoch, index, tokens, details, reason, code,
+                    message, cached_tokens);
+  }
+};
+
+/// All that one step of a node has for one destination.
+struct step_output {
+  std::vector<sequence_output> sequences;
+  auto fields() { return std::tie(sequences); }
+};
+
+/// Forget a sequence, whatever it is doing. Idempotent, no answer.
+struct cancel_sequence {
+  seq_id seq = 0;
+  /// This life of it and all before.
+  epoch_t epoch = 0;
+  auto fields() { return std::tie(seq, epoch); }
+};
+
+/// A session's last word to its gateway.
+struct session_done {
+  request_id request = 0;
+  auto fields() { return std::tie(request); }
+};
+
+} // namespace troupe
