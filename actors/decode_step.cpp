@@ -140,8 +140,8 @@ void decode_state::ended(decoding s) {
   if (auto i = outgoing_.find(seq); i != outgoing_.end())
     drop_outgoing(i, {errc::unknown_sequence, "it ended before it had moved"});
   over_.add(seq, s.spec.epoch, true);
-  measured_.finished.push_back({static_cast<uint32_t>(s.spec.prompt.size()),
-                                static_cast<uint32_t>(s.generated.size())});
+  measured_.add_finished({static_cast<uint32_t>(s.spec.prompt.size()),
+                          static_cast<uint32_t>(s.generated.size())});
   auto tokens = std::move(s.spec.prompt);
   tokens.insert(tokens.end(), s.generated.begin(), s.generated.end());
   index_->insert(s.spec.cache_salt, tokens, s.table);

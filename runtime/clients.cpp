@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/error.hpp"
+#include "actors/monitor_for_life.hpp"
 
 namespace troupe {
 
@@ -80,7 +81,7 @@ client_actor::behavior_type
 queue_client(client_actor::stateful_pointer<queue_client_state> self,
              gateway_actor gateway, request_id request,
              std::shared_ptr<event_queue> queue) {
-  self->monitor(gateway);
+  monitor_for_life(self, gateway);
   self->set_down_handler([=](const caf::down_msg&) {
     queue->push(failed(request, gateway_gone()), stamp());
     self->quit();
@@ -103,7 +104,7 @@ callback_client(client_actor::stateful_pointer<callback_client_state> self,
     on_event(failed(id, std::move(why)));
     self->quit();
   };
-  self->monitor(gateway);
+  monitor_for_life(self, gateway);
   self->set_down_handler([=](const caf::down_msg&) { fail(gateway_gone()); });
   self->request(gateway, patience,
                 submit{std::move(request), client_actor{self}})

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "actors/error.hpp"
+#include "actors/monitor_for_life.hpp"
 
 namespace troupe {
 
@@ -25,7 +26,7 @@ public:
          warming what)
       : self_(self), gateway_(std::move(gateway)), manager_(std::move(manager)),
         what_(what) {
-    self_->monitor(gateway_);
+    monitor_for_life(self_, gateway_);
   }
 
   void begin() {

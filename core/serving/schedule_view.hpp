@@ -101,6 +101,7 @@ struct schedule_view {
 
   // Since the view before; 0 if there was nothing.
 
+  /// The last ones, `max_finished` at most.
   std::vector<finished_length> finished;
   uint64_t swapped_bytes = 0;
   int64_t swap_ns = 0;
@@ -114,6 +115,14 @@ struct schedule_view {
   }
 
   static constexpr size_t max_steps = 64;
+  static constexpr size_t max_finished = 256;
+
+  /// One more has finished. Views may be far between.
+  void add_finished(finished_length f) {
+    if (finished.size() == max_finished)
+      finished.erase(finished.begin());
+    finished.push_back(f);
+  }
 };
 
 struct preemption {
