@@ -22,11 +22,13 @@ class stream {
 public:
   explicit stream(clock::time_point begun) : begun_(begun) {}
 
-  // `body` is all that has come.
-  void take(const std::string& body) {
-    for (size_t end; (end = body.find("\n\n", at_)) != std::string::npos;
-         at_ = end + 2)
-      event(std::string_view{body}.substr(at_, end - at_));
+  void take(std::string_view more) {
+    unread_ += more;
+    auto at = size_t{0};
+    for (size_t end; (end = unread_.find("\n\n", at)) != std::string::npos;
+         at = end + 2)
+      event(std::string_view{unread_}.substr(at, end - at));
+    unread_.erase(0, at);
   }
 
   outcome end(uint32_t wanted) {
@@ -69,7 +71,7 @@ private:
   clock::time_point begun_;
   outcome o_;
   std::string complaint_;
-  size_t at_ = 0; ///< of the body, read
+  std::string unread_; ///< the beginning of an event
   bool done_ = false;
 };
 
@@ -104,15 +106,16 @@ asio::awaitable<outcome> client::ask(const std::string& body, uint32_t tokens) {
   co_await asio::async_write(socket_, asio::buffer(text), asio::use_awaitable);
   auto buffer = boost::beast::flat_buffer{};
   auto parser = http::response_parser<http::string_body>{};
-  parser.eager(true);
   parser.body_limit(uint64_t{1} << 30);
   auto events = stream{begun};
-  while (!parser.is_done()) {
-    co_await http::async_read_some(socket_, buffer, parser,
-                                   asio::use_awaitable);
-    if (parser.is_header_done() && parser.get().result() == http::status::ok)
-      events.take(parser.get().body());
-  }
+  // Heard of while it reads: it comes back only once a chunk ends where what
+  // has arrived ends.
+  auto on_chunk = [&](uint64_t, boost::beast::string_view more, auto&) {
+    events.take({more.data(), more.size()});
+    return more.size();
+  };
+  parser.on_chunk_body(on_chunk);
+  co_await http::async_read(socket_, buffer, parser, asio::use_awaitable);
   if (!parser.keep_alive())
     socket_.close();
   if (parser.get().result() != http::status::ok)

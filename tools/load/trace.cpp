@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/base/random.hpp"
+#include "core/kv/layout.hpp"
 
 namespace troupe::load {
 
@@ -104,13 +105,18 @@ trace scaled(trace t, uint32_t context) {
     x = std::max<uint32_t>(1,
                            static_cast<uint32_t>(uint64_t{x} * to / longest));
   };
-  auto room = context - context / 4;
+  auto room = context - context / 4 - 1;
   for (auto& r : t.rows) {
-    scale(r.prompt, longest.prompt, room - 1);
+    // What is shared has to stay as long as a block of KV to be of use.
+    if (t.block > kv_block_tokens)
+      r.prompt = std::clamp<uint32_t>(
+          static_cast<uint32_t>(uint64_t{r.prompt} * kv_block_tokens / t.block),
+          1, room);
+    else
+      scale(r.prompt, longest.prompt, room);
     scale(r.answer, longest.answer, context / 4);
   }
-  if (t.block > 0)
-    scale(t.block, longest.prompt, room - 1);
+  t.block = std::min(t.block, kv_block_tokens);
   return t;
 }
 

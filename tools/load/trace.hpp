@@ -31,7 +31,8 @@ result<trace> read_trace(const std::string& path);
 
 /// The same with lengths so much shorter that the longest prompt takes three
 /// quarters of `context` tokens, and the longest answer the rest; no length
-/// becomes 0.
+/// becomes 0. Blocks that are shared become blocks of KV; prompts that are too
+/// long then lose their ends.
 trace scaled(trace t, uint32_t context);
 
 /// The prompt of row `i`: tokens from `first` on, `count` different ones.
