@@ -1,5 +1,0 @@
-#pragma once
-
-#include <nlohmann/json.hpp>
-
-#include "cmake/actors_pch.hpp"
