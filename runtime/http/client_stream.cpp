@@ -2,10 +2,25 @@
 
 #include <boost/asio/ssl/stream.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 namespace troupe::http {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+
+namespace {
+
+// A client's last word of a handshake has no answer, and its request may wait
+// until it knows that it came (Nagle): 40 ms, left to the kernel.
+void acknowledge(int socket) {
+  auto at_once = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof(at_once));
+}
+
+} // namespace
 
 struct client_stream::secret {
   secret(tcp::socket& socket, asio::ssl::context& tls) : stream(socket, tls) {}
@@ -29,9 +44,11 @@ void client_stream::tune(int send_buffer_bytes) {
 }
 
 void client_stream::shake_hands(done then) {
-  tls_->stream.async_handshake(
-      asio::ssl::stream_base::server,
-      [then = std::move(then)](error_code ec) { then(ec, 0); });
+  tls_->stream.async_handshake(asio::ssl::stream_base::server,
+                               [this, then = std::move(then)](error_code ec) {
+                                 acknowledge(socket_.native_handle());
+                                 then(ec, 0);
+                               });
 }
 
 std::string client_stream::failure(error_code ec) const {
@@ -51,7 +68,9 @@ void client_stream::give_up_tls() {
 
 void client_stream::read_secret(asio::mutable_buffer to, done then) {
   tls_->stream.async_read_some(
-      to, [then = std::move(then)](error_code ec, size_t n) {
+      to, [this, to, then = std::move(then)](error_code ec, size_t n) {
+        if (ec && finished_)
+          return socket_.async_read_some(to, then);
         // Requests say where they end, so that a client that leaves without a
         // last word of TLS hides nothing.
         if (ec == asio::ssl::error::stream_truncated)
@@ -71,7 +90,10 @@ void client_stream::finish(std::shared_ptr<void> owner) {
   };
   if (!tls_)
     return end();
-  // Sends this side's last word, then waits for the client's.
+  finished_ = true;
+  // As if the client's last word had come: this side's is sent, and nothing is
+  // waited for.
+  SSL_set_shutdown(tls_->stream.native_handle(), SSL_RECEIVED_SHUTDOWN);
   tls_->stream.async_shutdown(
       [owner = std::move(owner), end](error_code) { end(); });
 }

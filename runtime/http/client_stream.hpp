@@ -51,7 +51,7 @@ public:
   /// sends no more.
   template <class Then>
   void read_some(boost::asio::mutable_buffer to, Then then) {
-    if (tls_)
+    if (tls_ && !finished_)
       read_secret(to, std::move(then));
     else
       socket_.async_read_some(to, std::move(then));
@@ -67,8 +67,9 @@ public:
                                std::move(then));
   }
 
-  /// Says that nothing more will be written. Reads go on. REQUIRES: no write is
-  /// under way.
+  /// Says that nothing more will be written. Reads go on, so that the client
+  /// may send until it hears that, but of bytes that are for nobody to use.
+  /// REQUIRES: no write is under way.
   void finish(std::shared_ptr<void> owner);
   /// At once, whatever is under way.
   void close();
@@ -82,6 +83,7 @@ private:
 
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<secret> tls_;
+  bool finished_ = false; ///< TLS is
 };
 
 } // namespace troupe::http
