@@ -35,11 +35,21 @@ void read_cluster(section& s, cluster_options& o) {
   });
 }
 
+void read_http_tls(section& s, http_tls& t) {
+  s.text("certificate", t.certificate);
+  s.text("key", t.key);
+  s.text("client_ca", t.client_ca);
+  if (t.certificate.empty() || t.key.empty())
+    s.complain("\"http.tls\" takes \"certificate\" and \"key\"");
+}
+
 void read_http(section& s, http_options& o) {
   s.text("host", o.host);
   s.number("port", 0, 65535, o.port);
   if (s.has("admin_port"))
     s.number("admin_port", 0, 65535, o.admin_port.emplace());
+  inner(s, "tls", "http.tls",
+        [&](section& t) { read_http_tls(t, o.tls.emplace()); });
   s.text("model_name", o.model_name);
   s.number("max_connections", 1, 1u << 20, o.max_connections);
   s.number("max_requests", 1, 1u << 16, o.max_requests);

@@ -25,14 +25,30 @@ struct serve_flags {
   std::string host;
   int port = -1;       ///< of HTTP; -1: not given
   int admin_port = -1; ///< the same
+  http_tls https;      ///< certificate and key alone
   tls_flags tls;
   unsigned threads = 0;
   uint32_t tensor_ranks = 1;
 };
 
-void add_http(const serve_flags& f, runtime_options& o) {
-  if (f.host.empty() && f.port < 0 && f.admin_port < 0)
-    return;
+// Whose certificates clients need is the configuration's to say.
+result<void> add_https(const http_tls& given, http_options& o) {
+  if (given.certificate.empty() && given.key.empty())
+    return {};
+  if (given.certificate.empty() || given.key.empty())
+    return fail(errc::invalid_argument,
+                "HTTPS takes both --http-tls-certificate and --http-tls-key");
+  if (!o.tls)
+    o.tls.emplace();
+  o.tls->certificate = given.certificate;
+  o.tls->key = given.key;
+  return {};
+}
+
+result<void> add_http(const serve_flags& f, runtime_options& o) {
+  if (f.host.empty() && f.port < 0 && f.admin_port < 0
+      && f.https.certificate.empty() && f.https.key.empty())
+    return {};
   if (!o.http)
     o.http.emplace();
   if (!f.host.empty())
@@ -41,6 +57,7 @@ void add_http(const serve_flags& f, runtime_options& o) {
     o.http->port = static_cast<uint16_t>(f.port);
   if (f.admin_port >= 0)
     o.http->admin_port = static_cast<uint16_t>(f.admin_port);
+  return add_https(f.https, *o.http);
 }
 
 result<runtime_options> options_of(const serve_flags& f) {
@@ -60,7 +77,8 @@ result<runtime_options> options_of(const serve_flags& f) {
     o.threads = f.threads;
   if (f.tensor_ranks > 1)
     o.tensor_ranks = f.tensor_ranks;
-  add_http(f, o);
+  if (auto ok = add_http(f, o); !ok)
+    return ok.failure();
   auto tls = files_of(f.tls);
   if (!tls)
     return tls.failure();
@@ -104,6 +122,7 @@ int serve(const serve_flags& f) {
         + ", " + std::to_string(own) + " nodes of its own");
   auto gateway = std::optional<http_server>{};
   if (http) {
+    auto scheme = std::string{http->tls ? "https" : "http"};
     auto host = http->host;
     http->log = say;
     http->keys = std::move(keys);
@@ -111,7 +130,7 @@ int serve(const serve_flags& f) {
     if (!started)
       return report(started.failure());
     gateway.emplace(std::move(*started));
-    say("serving " + gateway->model_name() + " at http://"
+    say("serving " + gateway->model_name() + " at " + scheme + "://"
         + to_string(node_address{host, gateway->port()}));
     if (gateway->admin_port() != 0)
       say("operators at http://127.0.0.1:"
@@ -133,8 +152,8 @@ void add_serve(CLI::App& app, action& chosen) {
   auto* sub = app.add_subcommand(
       "serve", "serve a model over HTTP, or be the front of a cluster");
   sub->footer(R"(
-With --port, --host or --admin-port, or "http" in the configuration: answers requests of
-OpenAI's API over HTTP, from nodes of its own.
+With --port, --host or another flag of HTTP, or "http" in the configuration:
+answers requests of OpenAI's API over HTTP, from nodes of its own.
 
 Otherwise, and also with --listen or "cluster" in the configuration: takes
 requests and passes them to nodes that join from other processes (troupe node),
@@ -146,6 +165,7 @@ Ends with Ctrl-C or SIGTERM.
 
 Examples:
   troupe serve --port 8080
+  troupe serve --port 8443 --http-tls-certificate web.pem --http-tls-key web.key
   troupe serve --port 8080 --listen 127.0.0.1:7070
   troupe serve
   troupe serve --config troupe.json
@@ -163,6 +183,11 @@ Examples:
                   "where operators come, from this machine alone "
                   "(docs/http.md); 0: any; default: nowhere")
       ->check(CLI::Range(0, 65535));
+  sub->add_option("--http-tls-certificate", f->https.certificate,
+                  "HTTP over TLS, with this certificate and its chain, PEM")
+      ->type_name("FILE");
+  sub->add_option("--http-tls-key", f->https.key, "its private key")
+      ->type_name("FILE");
   sub->add_option("--listen", f->listen,
                   "where nodes and clients come; default: 127.0.0.1:"
                       + std::to_string(default_cluster_port))

@@ -5,36 +5,15 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
-#include <cstring>
+
+#include "runtime/tls_setup.hpp"
 
 namespace troupe {
 
 namespace {
 
-// The oldest error is the cause; the queue is the thread's, so it is emptied.
-std::string last_reason() {
-  auto first = ERR_get_error();
-  ERR_clear_error();
-  // A missing file, say: OpenSSL has no text for the system's errors.
-  if (ERR_SYSTEM_ERROR(first))
-    return std::strerror(ERR_GET_REASON(first));
-  auto* text = first == 0 ? nullptr : ERR_reason_error_string(first);
-  return text == nullptr ? "unknown reason" : text;
-}
-
-error bad(const std::string& path) {
-  return fail(errc::bad_file, path + ": " + last_reason());
-}
-
-// A terminal must never be asked for a passphrase.
-int no_passphrase(char*, int, int, void*) {
-  return -1;
-}
-
-// Signed by the cluster's CA and valid now is all that a peer must be: nodes
-// move between hosts, so names are not compared.
-constexpr auto deepest_chain = 3; // CAs between the cluster's and a node
-constexpr auto verify_mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+// Those of TLS 1.2 that are no weaker than 1.3's.
+constexpr auto ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 } // namespace
 
@@ -43,41 +22,16 @@ result<tls_context> tls_context::load(const tls_files& files) {
     if (path->empty())
       return fail(errc::invalid_argument,
                   "TLS needs a certificate, a key and a CA");
-  ERR_clear_error();
-  auto context = std::shared_ptr<SSL_CTX>{SSL_CTX_new(TLS_method()),
-                                          [](auto* c) { SSL_CTX_free(c); }};
-  auto* c = context.get();
-  if (c == nullptr)
-    return fail(errc::io_error, "TLS: " + last_reason());
-  SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
-  // Those of TLS 1.2 that are no weaker than 1.3's.
-  if (SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)
-    return fail(errc::io_error, "TLS: " + last_reason());
-  SSL_CTX_set_verify(c, verify_mode, nullptr);
-  SSL_CTX_set_verify_depth(c, deepest_chain);
-  SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION
-                             | SSL_OP_NO_TICKET);
-  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(c, 0);
-  // Idle connections give their buffers back.
-  SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE
-                          | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
-                          | SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_default_passwd_cb(c, no_passphrase);
-  if (SSL_CTX_use_certificate_chain_file(c, files.certificate.c_str()) != 1)
-    return bad(files.certificate);
-  if (SSL_CTX_use_PrivateKey_file(c, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return bad(files.key);
-  if (SSL_CTX_check_private_key(c) != 1)
-    return bad(files.key);
-  if (SSL_CTX_load_verify_locations(c, files.ca.c_str(), nullptr) != 1)
-    return bad(files.ca);
-  // The peers would refuse it, but their logs are elsewhere.
-  auto* own = SSL_CTX_get0_certificate(c);
-  if (X509_cmp_current_time(X509_get0_notAfter(own)) <= 0)
-    return fail(errc::bad_file,
-                files.certificate + ": the certificate has expired");
-  return tls_context{std::move(context)};
+  auto made = new_tls_setup(files.certificate, files.key);
+  if (!made)
+    return made.failure();
+  if (SSL_CTX_set_cipher_list(made->get(), ciphers) != 1)
+    return fail(errc::io_error, "TLS: " + last_tls_reason());
+  // Signed by the cluster's CA and valid now is all that a peer must be: nodes
+  // move between hosts, so names are not compared.
+  if (auto ok = demand_certificates(**made, files.ca); !ok)
+    return ok.failure();
+  return tls_context{std::move(*made)};
 }
 
 tls_session::tls_session(const tls_context& context, int socket, role as)
@@ -85,7 +39,7 @@ tls_session::tls_session(const tls_context& context, int socket, role as)
   auto* s = session_.get();
   if (s == nullptr || SSL_set_fd(s, socket) != 1) {
     session_.reset();
-    failure_ = last_reason();
+    failure_ = last_tls_reason();
     return;
   }
   if (as == role::server)
@@ -110,7 +64,7 @@ io_step tls_session::step(int returned) {
       return io_step::closed;
     [[fallthrough]];
   default:
-    failure_ = last_reason();
+    failure_ = last_tls_reason();
     // What is wrong with the peer's certificate says more.
     if (auto v = SSL_get_verify_result(s); v != X509_V_OK)
       failure_ = X509_verify_cert_error_string(v);

@@ -64,7 +64,8 @@ void deadline::stop() {
 
 connection::connection(server_state& server,
                        boost::asio::ip::tcp::socket socket, plane at)
-    : server_(server), plane_(at), socket_(std::move(socket)),
+    : server_(server), plane_(at),
+      stream_(std::move(socket), at == plane::api ? server.tls.get() : nullptr),
       read_by_(server.io), write_by_(server.io) {
   server_.connections.insert(this);
 }
@@ -74,14 +75,27 @@ connection::~connection() {
 }
 
 void connection::start() {
-  auto ignored = error_code{};
-  socket_.set_option(boost::asio::ip::tcp::no_delay{true}, ignored);
-  socket_.set_option(
-      boost::asio::socket_base::send_buffer_size{
-          server_.options.send_buffer_bytes},
-      ignored);
+  stream_.tune(server_.options.send_buffer_bytes);
+  // One deadline for the handshake and the first head.
   enter(phase::head, server_.options.header_deadline);
-  read();
+  stream_.open(
+      [self = shared_from_this()](error_code ec) { self->on_open(ec); });
+}
+
+void connection::on_open(error_code ec) {
+  if (ec)
+    server_.counts.handshakes_failed.add();
+  if (closed())
+    return;
+  if (!ec)
+    return read();
+  auto why = stream_.failure(ec);
+  if (why.empty())
+    return close();
+  if (server_.options.log)
+    server_.options.log("TLS: " + why);
+  stream_.give_up_tls();
+  linger();
 }
 
 void connection::close() {
@@ -93,8 +107,7 @@ void connection::close() {
   read_by_.stop();
   write_by_.stop();
   release();
-  auto ignored = error_code{};
-  socket_.close(ignored);
+  stream_.close();
   server_.connections.erase(this);
   // May be what calls this.
   if (auto w = std::exchange(work_, nullptr))
@@ -111,6 +124,8 @@ void connection::enter(phase p, duration most) {
 void connection::on_read_late() {
   if (phase_ == phase::body || (phase_ == phase::head && !in_.empty()))
     refuse(408, "the request did not come in time");
+  else if (phase_ == phase::idle)
+    linger();
   else
     close();
 }
@@ -119,18 +134,18 @@ void connection::read() {
   if (reading_ || closed())
     return;
   reading_ = true;
-  socket_.async_read_some(
-      boost::asio::buffer(chunk_),
-      [self = shared_from_this()](error_code ec, size_t bytes) {
-        self->reading_ = false;
-        // A client that sends no more may still take its answer.
-        if (ec == boost::asio::error::eof && self->phase_ == phase::answered)
-          self->keep_alive_ = false;
-        else if (ec)
-          self->close();
-        else
-          self->on_read(bytes);
-      });
+  stream_.read_some(boost::asio::buffer(chunk_),
+                    [self = shared_from_this()](error_code ec, size_t bytes) {
+                      self->reading_ = false;
+                      // A client that sends no more may still take its answer.
+                      if (ec == boost::asio::error::eof
+                          && self->phase_ == phase::answered)
+                        self->keep_alive_ = false;
+                      else if (ec)
+                        self->close();
+                      else
+                        self->on_read(bytes);
+                    });
 }
 
 void connection::on_read(size_t bytes) {
@@ -144,14 +159,14 @@ void connection::on_read(size_t bytes) {
   if (phase_ == phase::head || phase_ == phase::body)
     advance();
   // To hear of a client that leaves.
-  else if (in_.size() < most_ahead)
+  else if (phase_ != phase::asking && in_.size() < most_ahead)
     read();
 }
 
 void connection::advance() {
   if (phase_ == phase::head)
     read_head();
-  if (phase_ == phase::body)
+  else
     read_body();
 }
 
@@ -170,6 +185,12 @@ void connection::read_head() {
   auto head = std::string_view{in_}.substr(0, scanner_.size());
   if (auto bad = api::check_head(head, limits))
     return refuse(bad->status, bad->reason);
+  take_head(head);
+}
+
+// `head` is what `in_` begins with.
+void connection::take_head(std::string_view head) {
+  auto limits = limits_of(server_.options);
   parser_.emplace();
   parser_->eager(true);
   parser_->header_limit(static_cast<uint32_t>(limits.bytes + 1));
@@ -190,7 +211,6 @@ void connection::read_head() {
   method_ = view(m.method_string());
   path_ = target.substr(0, target.find('?'));
   endpoint_ = endpoint_of(path_);
-  enter(phase::body, server_.options.body_deadline);
   auto host = view(m["host"]);
   at_home_ =
       api::is_local_host(host) && api::is_own_origin(view(m["origin"]), host);
@@ -198,8 +218,7 @@ void connection::read_head() {
   // get there through an operator's browser.
   if (plane_ == plane::admin && !at_home_)
     return refuse(403, "this is for pages and programs of this machine alone");
-  if (!expects())
-    refuse(417, "the only expectation here is 100-continue");
+  admit();
 }
 
 // Whether what the client expects can be met.
@@ -255,10 +274,10 @@ void connection::take_request() {
                    std::move(parser_->get().body()),
                    id_,
                    started_,
-                   std::exchange(authorization_, {}),
                    std::exchange(content_type_, {}),
                    plane_,
-                   at_home_};
+                   at_home_,
+                   who_};
   parser_.reset();
   read();
   dispatch(server_, shared_from_this(), std::move(r));
@@ -285,6 +304,7 @@ void connection::next() {
   method_.clear();
   path_.clear();
   authorization_.clear();
+  who_ = nullptr;
   content_type_.clear();
   headers_.clear();
   retry_after_ = {};
@@ -304,8 +324,7 @@ void connection::next() {
 void connection::linger() {
   if (server_.stopping)
     return close();
-  auto ignored = error_code{};
-  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  stream_.finish(shared_from_this());
   in_.clear();
   enter(phase::lingering, server_.options.linger);
   read();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "core/api/http_check.hpp"
+#include "runtime/http/client_stream.hpp"
 #include "runtime/http/message.hpp"
 #include "runtime/http/state.hpp"
 
@@ -40,6 +40,7 @@ private:
 };
 
 /// One client's connection: reads a request, has it answered, reads the next.
+/// That of operators is never over TLS.
 /// Owned by its pending operations. Of the server's thread.
 class connection : public std::enable_shared_from_this<connection> {
 public:
@@ -74,8 +75,9 @@ public:
 private:
   enum class phase : uint8_t {
     idle,      ///< between requests
-    head,      ///< reads one
-    body,      ///< the same
+    head,      ///< reads one, after the handshake if there is one
+    asking,    ///< its key is looked at; reads nothing
+    body,      ///< reads one
     busy,      ///< it is being answered
     answered,  ///< all of the answer is on its way
     lingering, ///< reads what nobody wants, so that the answer arrives
@@ -84,6 +86,7 @@ private:
   using parser =
       boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  void on_open(boost::system::error_code ec);
   void read();
   void on_read(size_t bytes);
   void enter(phase p, duration most);
@@ -91,6 +94,11 @@ private:
   void on_write_late() { close(); }
   void advance();
   void read_head();
+  void take_head(std::string_view head);
+  void admit();
+  void ask_for(std::string key);
+  void let_in(const api_key* who);
+  void turn_away(bool has_key);
   bool expects();
   void read_body();
   void hold(size_t bytes);
@@ -108,7 +116,7 @@ private:
 
   server_state& server_;
   plane plane_;
-  boost::asio::ip::tcp::socket socket_;
+  client_stream stream_;
   deadline read_by_;
   deadline write_by_;
   phase phase_ = phase::idle;
@@ -124,7 +132,8 @@ private:
   std::string id_;
   std::string method_;
   std::string path_;
-  std::string authorization_;
+  std::string authorization_; ///< until it has been looked at
+  const api_key* who_ = nullptr;
   std::string content_type_;
   std::string headers_; ///< of the answer
   duration retry_after_ = {};

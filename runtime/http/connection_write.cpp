@@ -1,5 +1,3 @@
-#include <boost/asio/write.hpp>
-
 #include <charconv>
 #include <ctime>
 
@@ -140,14 +138,13 @@ void connection::write_piece() {
   write_by_.set(now() + server_.options.write_deadline, weak_from_this(),
                 &connection::on_write_late);
   auto left = std::min(sending_.size() - sent_, piece_bytes);
-  boost::asio::async_write(
-      socket_, boost::asio::buffer(sending_.data() + sent_, left),
-      [self = shared_from_this()](error_code ec, size_t bytes) {
-        if (ec)
-          return self->close();
-        self->sent_ += bytes;
-        self->sent();
-      });
+  stream_.write(boost::asio::buffer(sending_.data() + sent_, left),
+                [self = shared_from_this()](error_code ec, size_t bytes) {
+                  if (ec)
+                    return self->close();
+                  self->sent_ += bytes;
+                  self->sent();
+                });
 }
 
 void connection::sent() {

@@ -19,12 +19,11 @@ struct request {
   std::string body;
   std::string id; ///< the client's x-request-id, or the server's
   time_point started;
-  std::string authorization; ///< that header, as it came
-  std::string content_type;  ///< the same
+  std::string content_type; ///< that header, as it came
   plane from = plane::api;
   /// Comes by this machine's own name, from no other site's page.
   bool at_home = false;
-  /// Who asks, once that is known; null: anybody.
+  /// Who asks; null: anybody.
   const api_key* who = nullptr;
 };
 

@@ -99,6 +99,8 @@ metrics::metrics(time_point now)
           count(all, "troupe_http_connections_total", "Connections so far.")),
       connections_refused(count(all, "troupe_http_connections_refused_total",
                                 "Connections beyond the most allowed.")),
+      handshakes_failed(count(all, "troupe_http_handshakes_failed_total",
+                              "Connections that ended before TLS began.")),
       prompt_tokens(
           count(all, "troupe_prompt_tokens_total", "Tokens of prompts.")),
       cached_tokens(count(all, "troupe_prompt_tokens_cached_total",

@@ -35,6 +35,7 @@ struct metrics {
   metric_family<counter>& requests; ///< by endpoint and status
   counter& connections;
   counter& connections_refused;
+  counter& handshakes_failed; ///< of TLS
   counter& prompt_tokens;
   counter& cached_tokens;
   counter& generated_tokens;

@@ -12,6 +12,14 @@
 
 namespace troupe {
 
+/// PEM files of a gateway that encrypts.
+struct http_tls {
+  std::string certificate; ///< the server's, with its chain if it has one
+  std::string key;         ///< its private key, without a passphrase
+  /// Who must have signed the certificates of clients; empty: they need none.
+  std::string client_ca;
+};
+
 /// How the HTTP gateway listens, and what one client can cost.
 struct http_options {
   std::string host = "127.0.0.1";
@@ -19,6 +27,8 @@ struct http_options {
   /// Where operators come (docs/http.md), at 127.0.0.1 alone; 0: any. Without
   /// it, nowhere.
   std::optional<uint16_t> admin_port;
+  /// Without it, clients' bytes are in the clear. That of operators always are.
+  std::optional<http_tls> tls;
   /// What clients call the model; empty: as its file.
   std::string model_name;
   /// Who may ask; without it, anybody.
@@ -34,6 +44,7 @@ struct http_options {
   size_t max_unsent_bytes = size_t{256} << 10;
   /// The kernel's buffer of each connection.
   int send_buffer_bytes = 128 << 10;
+  /// Of a connection's first head, its handshake included.
   duration header_deadline = std::chrono::seconds{10};
   duration body_deadline = std::chrono::seconds{30};
   duration idle_deadline = std::chrono::seconds{60};

@@ -1,7 +1,5 @@
 #include "runtime/http/routes.hpp"
 
-#include <algorithm>
-
 #include "runtime/http/admin.hpp"
 #include "runtime/http/answer.hpp"
 #include "runtime/http/elsewhere.hpp"
@@ -150,54 +148,6 @@ void wrong_method(connection& to, std::string_view allowed) {
   to.respond(std::move(x));
 }
 
-// The key of "Bearer KEY"; empty if there is none.
-std::string_view key_of(std::string_view authorization) {
-  constexpr auto scheme = std::string_view{"bearer "};
-  // Schemes are words in any case.
-  auto same = [](char b, char a) {
-    return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
-  };
-  if (authorization.size() <= scheme.size()
-      || !std::equal(scheme.begin(), scheme.end(), authorization.begin(), same))
-    return {};
-  authorization.remove_prefix(scheme.size());
-  return authorization.substr(
-      std::min(authorization.find_first_not_of(' '), authorization.size()));
-}
-
-void unauthorized(connection& to, bool has_key) {
-  to.add_headers("www-authenticate: Bearer\r\n");
-  to.respond(to_response({401,
-                          has_key ? "the API key is not one of those known here"
-                                  : "an API key is needed, as in "
-                                    "Authorization: Bearer KEY",
-                          {},
-                          "invalid_api_key"}));
-}
-
-// What says nothing of tenants, and what whoever watches over the server asks.
-bool is_open(std::string_view path) {
-  return path == "/healthz" || path == "/readyz" || path == "/metrics";
-}
-
-void dispatch_known(server_state& server, connection_ptr to, request r);
-
-// Has a key that nobody had before looked at on the worker.
-void ask_for(server_state& server, connection_ptr to, request r) {
-  auto shared = std::make_shared<request>(std::move(r));
-  elsewhere(
-      server, server.worker, std::move(to),
-      [&server, shared] {
-        return server.keys->verify(key_of(shared->authorization));
-      },
-      [&server, shared](connection& c, const api_key* who) {
-        if (!who)
-          return unauthorized(c, true);
-        shared->who = who;
-        dispatch_known(server, c.shared_from_this(), std::move(*shared));
-      });
-}
-
 } // namespace
 
 std::string_view endpoint_of(std::string_view path) {
@@ -217,27 +167,8 @@ std::string_view endpoint_of(std::string_view path) {
 void dispatch(server_state& server, std::shared_ptr<connection> to, request r) {
   if (dispatch_page(server, to, r))
     return;
-  // Whoever reaches it operates the server.
-  if (r.from == plane::admin) {
-    if (!dispatch_admin(server, to, r))
-      dispatch_known(server, std::move(to), std::move(r));
+  if (r.from == plane::admin && dispatch_admin(server, to, r))
     return;
-  }
-  if (!server.keys || is_open(r.path))
-    return dispatch_known(server, std::move(to), std::move(r));
-  auto key = key_of(r.authorization);
-  auto a = server.keys->find(key);
-  if (a.is == key_ring::verdict::ask)
-    return ask_for(server, std::move(to), std::move(r));
-  if (a.is == key_ring::verdict::unknown)
-    return unauthorized(*to, !key.empty());
-  r.who = a.who;
-  dispatch_known(server, std::move(to), std::move(r));
-}
-
-namespace {
-
-void dispatch_known(server_state& server, connection_ptr to, request r) {
   for (auto& p : post_routes)
     if (p.path == r.path) {
       if (r.method != "POST")
@@ -251,7 +182,5 @@ void dispatch_known(server_state& server, connection_ptr to, request r) {
     return wrong_method(*to, "GET, HEAD");
   get(server, std::move(to), r);
 }
-
-} // namespace
 
 } // namespace troupe::http

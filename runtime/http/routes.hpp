@@ -11,7 +11,8 @@ namespace troupe::http {
 /// What metrics call a path: a literal.
 std::string_view endpoint_of(std::string_view path);
 
-/// Has a request answered: at once, or later, by what `to` is given to hold.
+/// Has a request whose sender was let in answered: at once, or later, by what
+/// `to` is given to hold.
 void dispatch(server_state& server, std::shared_ptr<connection> to, request r);
 
 } // namespace troupe::http

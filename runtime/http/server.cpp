@@ -8,6 +8,7 @@
 
 #include "runtime/http/connection.hpp"
 #include "runtime/http/state.hpp"
+#include "runtime/http/tls.hpp"
 #include "runtime/model_path.hpp"
 
 namespace troupe {
@@ -103,6 +104,9 @@ void listener::take(tcp::socket socket) {
                                               plane_)
         ->start();
   server_.counts.connections_refused.add();
+  // A handshake only to say no is not worth it.
+  if (server_.tls && plane_ == http::plane::api)
+    return;
   constexpr auto full =
       std::string_view{"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n"
                        "connection: close\r\ncontent-length: 0\r\n\r\n"};
@@ -182,6 +186,12 @@ result<http_server> http_server::start(runtime& rt, http_options options) {
   s.longest_token = longest_token(rt.text());
   auto device = std::random_device{};
   s.random_key = (uint64_t{device()} << 32) | device();
+  if (s.options.tls) {
+    auto tls = http::load_tls(*s.options.tls);
+    if (!tls)
+      return tls.failure();
+    s.tls = std::move(*tls);
+  }
   if (auto ok = p->listen(); !ok)
     return ok.failure();
   p->thread = std::thread{[p = p.get()] { p->state.io.run(); }};

@@ -14,7 +14,7 @@ namespace troupe {
 class http_server {
 public:
   /// Listens. `rt` must outlive the server. Errors: invalid_argument for a host
-  /// that is no address, io_error.
+  /// that is no address, io_error, bad_file for TLS (`PATH: reason; remedy`).
   static result<http_server> start(runtime& rt, http_options options);
 
   http_server(http_server&&) noexcept;

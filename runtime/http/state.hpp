@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <memory>
 #include <unordered_set>
 
 #include "core/api/openai_answer.hpp"
@@ -11,6 +12,10 @@
 #include "runtime/http/metrics.hpp"
 #include "runtime/http/options.hpp"
 #include "runtime/runtime.hpp"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace troupe::http {
 
@@ -32,9 +37,11 @@ struct server_state {
   runtime& rt;                  ///< of any thread
   const http_options options;   ///< of any thread
   std::optional<key_ring> keys; ///< of any thread; empty: anybody may ask
-  api::model_card card;         ///< of any thread, once the server runs
-  size_t longest_token = 0;     ///< bytes; the same
-  uint64_t random_key = 0;      ///< the same
+  /// Of clients; null: in the clear.
+  std::shared_ptr<boost::asio::ssl::context> tls;
+  api::model_card card;     ///< of any thread, once the server runs
+  size_t longest_token = 0; ///< bytes; the same
+  uint64_t random_key = 0;  ///< the same
   std::atomic<uint64_t> draws = 0;
 
   std::unordered_set<connection*> connections;

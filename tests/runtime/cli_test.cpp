@@ -101,6 +101,13 @@ BOOST_AUTO_TEST_CASE(bad_model_files_are_one_line_that_names_them) {
   fails_with(call({"run", "--model", "/tmp", "--prompt", "x"}), "/tmp: ");
 }
 
+BOOST_AUTO_TEST_CASE(https_needs_both_its_files) {
+  fails_with(call({"serve", "--http-tls-key", "k"}), "--http-tls-certificate");
+  fails_with(call({"serve", "--port", "0", "--http-tls-certificate", "no.pem",
+                   "--http-tls-key", "k"}),
+             "no.pem: No such file");
+}
+
 BOOST_AUTO_TEST_CASE(bad_prompts_and_ids_are_refused) {
   fails_with(call({"run", "--prompt", ""}), "the prompt is empty");
   fails_with(call({"run", "--chat", ""}), "the prompt is empty");

@@ -36,12 +36,17 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(o->threads == 3u);
   BOOST_TEST(o->prefill_chunk == 64u);
   BOOST_TEST(o->tensor_ranks == 2u);
-  auto v = parse_config(R"({"http": {"admin_port": 8081},
+  auto v = parse_config(R"({"http": {"admin_port": 8081,
+    "tls": {"certificate": "c", "key": "k", "client_ca": "a"}},
     "versions": {"name": "a", "state": "s", "automatic": false,
                  "least_ms": 5000, "keep_previous": true, "memory_mb": 3}})",
                         "c.json");
   BOOST_REQUIRE(v.ok());
   BOOST_TEST(*v->http->admin_port == 8081);
+  BOOST_REQUIRE(v->http->tls.has_value());
+  BOOST_TEST(v->http->tls->certificate == "c");
+  BOOST_TEST(v->http->tls->key == "k");
+  BOOST_TEST(v->http->tls->client_ca == "a");
   BOOST_TEST(v->versions.name == "a");
   BOOST_TEST(v->versions.state_file == "s");
   BOOST_TEST(!v->versions.rules.automatic);
@@ -90,15 +95,27 @@ BOOST_AUTO_TEST_CASE(an_unknown_key_names_the_nearest_one) {
 
 BOOST_AUTO_TEST_CASE(a_wrong_value_names_what_was_expected) {
   for (auto* text :
-       {"", "[]", "7", R"({"model": 1})", R"({"model": ""})",
-        R"({"threads": 0})", R"({"threads": -1})", R"({"threads": 1.5})",
-        R"({"threads": 100000})", R"({"kv": "f64"})", R"({"preempt": 1})",
-        R"({"nodes": 3})", R"({"nodes": {"mixed": 0}})", R"({"cluster": []})",
+       {"",
+        "[]",
+        "7",
+        R"({"model": 1})",
+        R"({"model": ""})",
+        R"({"threads": 0})",
+        R"({"threads": -1})",
+        R"({"threads": 1.5})",
+        R"({"threads": 100000})",
+        R"({"kv": "f64"})",
+        R"({"preempt": 1})",
+        R"({"nodes": 3})",
+        R"({"nodes": {"mixed": 0}})",
+        R"({"cluster": []})",
         R"({"cluster": {"listen": "a:b"}})",
         R"({"cluster": {"listen": "::1"}})",
         R"({"cluster": {"timeout_ms": 0}})",
         R"({"cluster": {"tls": {"key": "b"}}})",
-        R"({"cluster": {"tls": {"certifcate": "b"}}})"}) {
+        R"({"cluster": {"tls": {"certifcate": "b"}}})",
+        R"({"http": {"tls": {"key": "b"}}})",
+        R"({"http": {"tls": {"certificate": "a", "key": "b", "ca": "c"}}})"}) {
     auto why = complaint(text);
     BOOST_TEST_CONTEXT(text) {
       BOOST_TEST(why.starts_with("c.json: "));

@@ -101,15 +101,80 @@ BOOST_FIXTURE_TEST_CASE(who_has_no_key_is_told_so, fixture) {
   }
   for (auto& s : {wrong, "x" + acme.secret, acme.secret + "0"}) {
     auto c = http_client{port()};
-    refused(ask(s, body(1), c));
+    auto without_body = [&](const std::string& secret) {
+      c.send(with_key("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n",
+                      "Authorization: Bearer " + secret));
+      return c.read();
+    };
+    refused(without_body(s));
     // The connection goes on, and knows the next key for itself.
+    BOOST_TEST(without_body(acme.secret).status == 200);
     BOOST_TEST(ask(acme.secret, body(1), c).status == 200);
+    refused(without_body(s));
     refused(ask(s, body(1), c));
+    BOOST_TEST(c.read_to_end());
   }
   BOOST_TEST(left("acme", limited::requests) == 7u);
 }
 
+// -- before the body ---------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(who_has_no_key_has_no_body_read, fixture) {
+  auto wrong = acme.secret.substr(0, 24) + other.secret.substr(24);
+  auto body_to_come = std::vector<std::string>{
+      "Content-Length: 1000000", "Transfer-Encoding: chunked",
+      "Expect: 100-continue\r\nContent-Length: 5"};
+  for (auto& announced : body_to_come)
+    for (auto& who :
+         {std::string{}, "Authorization: Bearer " + stranger.secret + "\r\n",
+          "Authorization: Bearer " + wrong + "\r\n"}) {
+      auto c = http_client{port()};
+      c.send("POST /v1/completions HTTP/1.1\r\nHost: a\r\n" + who + announced
+             + "\r\n\r\n");
+      auto a = c.read();
+      BOOST_TEST(a.status == 401);
+      BOOST_TEST(has(a, "connection: close"));
+      BOOST_TEST(c.read_to_end());
+      BOOST_TEST(c.received() == "");
+    }
+  auto m = http_client{port()}.get("/metrics").body;
+  BOOST_TEST(m.find("troupe_http_body_bytes 0\n") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_body_that_comes_all_the_same_harms_nobody, fixture) {
+  auto c = http_client{port()};
+  c.send(
+      "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n");
+  BOOST_TEST(c.send(std::string(300'000, ' ')));
+  BOOST_TEST(c.read().status == 401);
+  BOOST_TEST(c.read_to_end());
+  BOOST_TEST(c.received() == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_key_is_looked_at_before_its_body, fixture) {
+  auto c = http_client{port()};
+  auto text = body(1).dump();
+  c.send("POST /v1/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+         + acme.secret + "\r\nExpect: 100-continue\r\nContent-Length: "
+         + std::to_string(text.size()) + "\r\n\r\n");
+  BOOST_REQUIRE(c.read_until("HTTP/1.1 100 Continue\r\n\r\n"));
+  c.send(text);
+  BOOST_REQUIRE(c.read_until("HTTP/1.1 200 OK"));
+  // Requests sent ahead wait for the first one's key.
+  auto ahead = http_client{port()};
+  auto one = with_key(http_client::post_text(completions, text),
+                      "Authorization: Bearer " + other.secret);
+  ahead.send(one + one);
+  BOOST_TEST(ahead.read().status == 200);
+  BOOST_TEST(ahead.read().status == 200);
+  BOOST_TEST(left("other", limited::requests) == 8u);
+}
+
 BOOST_FIXTURE_TEST_CASE(health_is_no_secret, fixture) {
+  auto c = http_client{port()};
+  // It has its body read, as everywhere.
+  BOOST_TEST(c.post("/healthz", "{}").status == 405);
+  BOOST_TEST(c.get("/healthz").status == 200);
   for (auto path : {"/healthz", "/readyz", "/metrics"})
     BOOST_TEST(http_client{port()}.get(path).status == 200);
 }
