@@ -47,7 +47,7 @@ void session_state::init(generate_request request, sequence_spec spec,
     version_.fixed(request_.version);
   else if (!opts_.versions)
     version_.fixed(1);
-  if (text_) {
+  if (text_ && !spec_.embed) {
     // The answer goes on after the prompt: its first space is its own.
     decoder_.emplace(text_, true);
     stops_.emplace(request_.stop);
@@ -62,7 +62,9 @@ std::optional<finish_event> session_state::reserve(time_point now) {
   auto who = tenant{request_.organisation, request_.key, request_.model};
   auto prompt = static_cast<uint32_t>(spec_.prompt.size());
   // What is left open is not held against the tenant before it is there.
-  auto answer = request_.max_tokens == 0 ? 1 : spec_.max_tokens;
+  auto answer = spec_.embed                ? 0
+                : request_.max_tokens == 0 ? 1
+                                           : spec_.max_tokens;
   auto refused =
       budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
   if (!refused)
@@ -105,9 +107,10 @@ place_request session_state::wish() const {
           avoid_,
           {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
           version_.version(),
-          opts_.prefix_cache
+          opts_.prefix_cache && !spec_.embed
               ? prefix_chain(spec_.cache_salt, spec_.prompt, kv_block_tokens)
-              : std::vector<uint64_t>{}};
+              : std::vector<uint64_t>{},
+          spec_.embed};
 }
 
 std::chrono::milliseconds session_state::backoff() const {
@@ -188,6 +191,8 @@ session_state::reaction session_state::take(const sequence_output& o,
       r.finish = finish(finish_reason::error, now, last_error_);
     return r;
   }
+  if (spec_.embed)
+    return take_state(o, now);
   if (o.index == 0)
     cached_ = o.cached_tokens;
   // A token is a function of its position, so those of older epochs count.
@@ -207,6 +212,17 @@ session_state::reaction session_state::take(const sequence_output& o,
     r.finish = finish(end_->second, now);
   else if (delivered_ >= spec_.max_tokens || budget_.exhausted())
     r.finish = finish(finish_reason::length, now);
+  return r;
+}
+
+// It is a function of the tokens, so that of an older epoch is as good.
+session_state::reaction session_state::take_state(const sequence_output& o,
+                                                  time_point now) {
+  auto r = reaction{};
+  if (o.reason != finish_reason::stop || o.state.empty())
+    return r;
+  r.finish = finish(finish_reason::stop, now);
+  r.finish->state = o.state;
   return r;
 }
 

@@ -27,6 +27,7 @@ struct join_node;
 struct node_ready;
 struct registry_found;
 struct join_ranks;
+struct submit_embed;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -120,4 +121,7 @@ CAF_ADD_TYPE_ID(troupe, (troupe::versions_status))
 CAF_ADD_TYPE_ID(troupe, (troupe::version_order))
 CAF_ADD_TYPE_ID(troupe, (troupe::version_report))
 CAF_ADD_TYPE_ID(troupe, (troupe::keep_versions))
+CAF_ADD_TYPE_ID(troupe, (troupe::embed_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::embedding_event))
+CAF_ADD_TYPE_ID(troupe, (troupe::submit_embed))
 CAF_END_TYPE_ID_BLOCK(troupe)
