@@ -25,7 +25,10 @@ result<void> check(const sequence_spec& spec, const hparams& model) {
                     + std::to_string(spec.max_tokens)
                     + " of the answer; the context holds "
                     + std::to_string(model.context));
-  if (spec.emitted.size() >= spec.max_tokens)
+  if (spec.embed && (spec.max_tokens > 0 || !spec.emitted.empty()))
+    return fail(errc::invalid_argument,
+                "a sequence that has an answer and is to be embedded");
+  if (!spec.embed && spec.emitted.size() >= spec.max_tokens)
     return fail(errc::invalid_argument,
                 std::to_string(spec.emitted.size())
                     + " tokens are generated already, of at most "
@@ -38,7 +41,8 @@ result<void> check(const sequence_spec& spec, const hparams& model) {
 result<void> check(const kv_offer& offer, const sequence_spec& spec) {
   // At most: it may be still growing, and the last token has no KV yet.
   auto tokens = static_cast<uint32_t>(spec.prompt.size() + spec.emitted.size());
-  if (offer.seq != spec.seq || offer.epoch != spec.epoch
+  // Who embeds hands nothing over.
+  if (spec.embed || offer.seq != spec.seq || offer.epoch != spec.epoch
       || offer.blocks > kv_layout::blocks_for(tokens)
       || offer.blocks + 1 < kv_layout::blocks_for(tokens)
       || offer.max_blocks != kv_layout::blocks_for(spec.max_length()))

@@ -80,10 +80,12 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
   ++steps_;
   largest_ = std::max(largest_, static_cast<uint32_t>(rows_.size()));
   auto vocab = size_t{engine_->weights().params.vocab};
-  if (logits)
+  if (logits) {
     done.of_chunks = logits->subspan(count * vocab);
-  else
+    done.states = engine_->states();
+  } else {
     done.of_chunks = logits.failure();
+  }
   for (size_t i = 0; i < count; ++i) {
     auto& s = turn_[i];
     auto position = s.generated.size();

@@ -41,6 +41,8 @@ public:
     uint64_t context = 0;
     /// Logits that the chunks wanted, until the next step; or why it failed.
     result<std::span<const float>> of_chunks = std::span<const float>{};
+    /// States that they wanted, the same.
+    std::span<const float> states = {};
   };
 
   /// Gives a table memory for one more token; false: there is none now.

@@ -20,6 +20,8 @@ void decode_state::join_line(seq_id seq) {
 // need, so that it never runs out of them on the way.
 uint32_t decode_state::room_for(const sequence_spec& spec,
                                 size_t tokens) const {
+  if (spec.embed)
+    return spec.max_length(); // nothing follows
   return opts_.preempt ? static_cast<uint32_t>(tokens) + 1 : spec.max_length();
 }
 
@@ -53,7 +55,7 @@ bool decode_state::may_enter() const {
 bool decode_state::enter(seq_id seq, time_point now) {
   if (auto i = prompts_.find(seq); i != prompts_.end()) {
     auto& p = i->second;
-    if (!index_->admit(p.spec.cache_salt, p.tokens,
+    if (!index_->admit(p.spec.cache_salt, p.shareable(),
                        room_for(p.spec, p.tokens.size()), *pool_, p.table))
       return false;
     p.cached = p.table.length();

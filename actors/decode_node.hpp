@@ -11,6 +11,7 @@
 #include "actors/decode_batch.hpp"
 #include "actors/node_options.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "core/engine/mean_pool.hpp"
 #include "core/kv/fences.hpp"
 #include "core/kv/kv_move.hpp"
 #include "core/kv/prefix_index.hpp"
@@ -161,11 +162,19 @@ private:
     uint32_t cached = 0; ///< tokens that were found, not computed
     bool over = false;   ///< computed, or failed
     int64_t arrival_ns = 0;
+    mean_pool pooled; ///< of its tokens so far, if it is embedded
+
+    /// What others may have computed of it. Of one that is embedded every state
+    /// is wanted, so all of it is computed.
+    std::span<const token_id> shareable() const {
+      return spec.embed ? std::span<const token_id>{} : std::span{tokens};
+    }
   };
   /// Tokens of a prompt that are being computed.
   struct chunk {
     seq_id seq = 0;
     uint32_t tokens = 0;
+    bool last = false;
   };
   struct offered {
     handoff_offer what;
@@ -256,6 +265,8 @@ private:
   // compute
   bool comes_anyway(const prompt& p) const;
   void plan(step_plan budget);
+  void finish_chunk(const chunk& c, std::span<const float>& logits,
+                    std::span<const float>& states);
   void first_token(prompt& p, std::span<const float> logits);
   void ended(decoding s);
   void tidy();

@@ -95,6 +95,7 @@ void decode_state::preempt(seq_id seq, preempt_way way, time_point now) {
     prefilling_.erase(p);
     ++recomputes_;
     prompts_.at(seq).table.clear();
+    prompts_.at(seq).pooled = {};
     join_line(seq);
     return;
   }

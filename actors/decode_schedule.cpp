@@ -74,7 +74,8 @@ schedule_entry decode_state::entry_of(const sequence_spec& spec,
   e.arrival_ns = arrival_ns;
   e.prompt = static_cast<uint32_t>(spec.prompt.size());
   e.generated = static_cast<uint32_t>(generated);
-  e.max_tokens = spec.max_tokens;
+  // One that is embedded leaves with its prompt.
+  e.max_tokens = std::max(spec.max_tokens, 1u);
   e.tokens_to_compute = e.prompt + e.generated;
   return e;
 }

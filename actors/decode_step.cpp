@@ -9,11 +9,12 @@ namespace troupe {
 // step: then it is worth waiting for.
 bool decode_state::comes_anyway(const prompt& p) const {
   auto end = p.table.length() + kv_block_tokens;
-  if (opts_.cached_blocks == 0 || end >= p.tokens.size())
+  if (opts_.cached_blocks == 0 || p.spec.embed || end >= p.tokens.size())
     return false;
   return std::any_of(chunks_.begin(), chunks_.end(), [&](const chunk& c) {
     auto& q = prompts_.at(c.seq);
-    return q.table.length() < end && end <= q.table.length() + c.tokens
+    return !q.spec.embed && q.table.length() < end
+           && end <= q.table.length() + c.tokens
            && q.spec.cache_salt == p.spec.cache_salt
            && std::equal(p.tokens.begin(), p.tokens.begin() + end,
                          q.tokens.begin());
@@ -30,7 +31,7 @@ void decode_state::plan(step_plan budget) {
       return;
     auto& p = prompts_.at(seq);
     // Others may have computed more of the same since.
-    auto found = index_->share(p.spec.cache_salt, p.tokens, p.table);
+    auto found = index_->share(p.spec.cache_salt, p.shareable(), p.table);
     p.cached += found;
     hit_tokens_ += found;
     if (comes_anyway(p))
@@ -42,9 +43,10 @@ void decode_state::plan(step_plan budget) {
     auto row = batch_row{};
     row.table = &p.table;
     row.tokens = std::span{p.tokens}.subspan(done, n);
-    row.want_logits = n == left;
+    row.want_logits = n == left && !p.spec.embed;
+    row.want_states = p.spec.embed;
     rows_.push_back(row);
-    chunks_.push_back({seq, n});
+    chunks_.push_back({seq, n, n == left});
     shape_.prefill_tokens += n;
     shape_.prefill_context += uint64_t{n} * done + uint64_t{n} * (n + 1) / 2;
   }
@@ -59,21 +61,15 @@ void decode_state::step(time_point now) {
   shape_.decode_context = done.context;
   for (auto& s : done.ended)
     ended(std::move(s));
-  auto left = done.of_chunks ? *done.of_chunks : std::span<const float>{};
-  for (size_t i = 0; i < chunks_.size(); ++i) {
-    auto& p = prompts_.at(chunks_[i].seq);
-    p.over = rows_[i].want_logits || !done.of_chunks;
-    if (!done.of_chunks) {
+  auto logits = done.of_chunks ? *done.of_chunks : std::span<const float>{};
+  for (auto& c : chunks_) {
+    auto& p = prompts_.at(c.seq);
+    p.over = c.last || !done.of_chunks;
+    if (done.of_chunks)
+      finish_chunk(c, logits, done.states);
+    else
       out_.outputs.emplace_back(
           p.stream, failed_output(p.spec, done.of_chunks.failure()));
-      continue;
-    }
-    index_->insert(p.spec.cache_salt, p.tokens, p.table);
-    if (rows_[i].want_logits) {
-      auto vocab = opts_.weights->params.vocab;
-      first_token(p, left.first(vocab));
-      left = left.subspan(vocab);
-    }
   }
   std::erase_if(prefilling_,
                 [this](seq_id seq) { return prompts_.at(seq).over; });
@@ -105,6 +101,29 @@ void decode_state::unstick(bool progress, time_point now) {
     }
   });
   preempt(youngest, preempt_way::swap, now);
+}
+
+// Takes what the chunk wanted off the front of what all of them wanted.
+void decode_state::finish_chunk(const chunk& c, std::span<const float>& logits,
+                                std::span<const float>& states) {
+  auto& p = prompts_.at(c.seq);
+  auto& shape = opts_.weights->params;
+  if (p.spec.embed) {
+    auto n = size_t{c.tokens} * shape.hidden;
+    p.pooled.add(states.first(n), shape.hidden);
+    states = states.subspan(n);
+    if (!c.last)
+      return;
+    over_.add(c.seq, p.spec.epoch, true);
+    out_.outputs.emplace_back(p.stream,
+                              embedded_output(p.spec, p.pooled.mean()));
+    return;
+  }
+  index_->insert(p.spec.cache_salt, p.tokens, p.table);
+  if (c.last) {
+    first_token(p, logits.first(shape.vocab));
+    logits = logits.subspan(shape.vocab);
+  }
 }
 
 // The prompt is computed: from here on it decodes.

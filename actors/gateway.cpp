@@ -9,6 +9,32 @@
 
 namespace troupe {
 
+namespace {
+
+result<void> check_tokens(const std::vector<token_id>& ids, uint32_t vocab,
+                          const std::string& where) {
+  for (size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || static_cast<uint32_t>(ids[i]) >= vocab)
+      return fail(errc::invalid_argument,
+                  "token " + std::to_string(i) + " of " + where + " is "
+                      + std::to_string(ids[i]) + "; the vocabulary has "
+                      + std::to_string(vocab) + " tokens");
+  return {};
+}
+
+template <class Request>
+result<void> check_names(const Request& r) {
+  for (auto* name : {&r.organisation, &r.key, &r.model, &r.session})
+    if (name->size() > max_name_bytes)
+      return fail(errc::invalid_argument,
+                  "an organisation, key, model or session whose name has "
+                      + std::to_string(name->size()) + " bytes; at most "
+                      + std::to_string(max_name_bytes) + " are allowed");
+  return {};
+}
+
+} // namespace
+
 // -- admission ----------------------------------------------------------------
 
 result<sequence_spec> gateway_state::admit(generate_request& r) {
@@ -16,17 +42,13 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   if (r.prompt.empty())
     return fail(errc::invalid_argument, "the prompt is empty");
   auto length = r.prompt.size();
-  if (length >= o.context)
+  if (length > o.context || (length == o.context && !r.embed))
     return fail(errc::context_exceeded,
                 "the prompt has " + std::to_string(length)
                     + " tokens; the context holds " + std::to_string(o.context)
-                    + ", the answer included");
-  for (size_t i = 0; i < length; ++i)
-    if (r.prompt[i] < 0 || static_cast<uint32_t>(r.prompt[i]) >= o.vocab)
-      return fail(errc::invalid_argument,
-                  "token " + std::to_string(i) + " of the prompt is "
-                      + std::to_string(r.prompt[i]) + "; the vocabulary has "
-                      + std::to_string(o.vocab) + " tokens");
+                    + (r.embed ? "" : ", the answer included"));
+  if (auto ok = check_tokens(r.prompt, o.vocab, "the prompt"); !ok)
+    return ok.failure();
   if (auto ok = validate(r.sampling, o.vocab); !ok)
     return ok.failure();
   if (r.stop.size() > o.max_stop_strings)
@@ -47,25 +69,13 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
                 "a cache salt of " + std::to_string(r.cache_salt.size())
                     + " bytes; at most " + std::to_string(max_salt_bytes)
                     + " are allowed");
-  for (auto* name : {&r.organisation, &r.key, &r.model, &r.session})
-    if (name->size() > max_name_bytes)
-      return fail(errc::invalid_argument,
-                  "an organisation, key, model or session whose name has "
-                      + std::to_string(name->size()) + " bytes; at most "
-                      + std::to_string(max_name_bytes) + " are allowed");
-  if (sessions_.size() >= o.max_sessions)
-    return fail(errc::overloaded, std::to_string(sessions_.size())
-                                      + " requests are under way, as many as "
-                                        "this gateway allows");
-  if (sessions_.contains(r.request))
-    return fail(errc::invalid_argument, "request " + std::to_string(r.request)
-                                            + " is under way already");
-  auto id = next_id_++;
-  if (r.request == 0) {
-    while (sessions_.contains(id))
-      id = next_id_++;
+  if (auto ok = check_names(r); !ok)
+    return ok.failure();
+  if (auto ok = check_room(r.request); !ok)
+    return ok.failure();
+  auto id = r.request == 0 ? unused_id() : next_id_++;
+  if (r.request == 0)
     r.request = id;
-  }
   auto spec = sequence_spec{};
   spec.request = r.request;
   spec.seq = id;
@@ -73,11 +83,66 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.sampling = r.sampling;
   spec.priority = r.priority;
   spec.cache_salt = r.cache_salt;
+  spec.embed = r.embed;
+  if (r.embed)
+    return spec;
   auto room = o.context - static_cast<uint32_t>(length);
   spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
   if (!r.ignore_end)
     spec.end_tokens = o.end_tokens;
   return spec;
+}
+
+result<request_id> gateway_state::admit(embed_request& r) {
+  auto& o = opts_;
+  if (r.inputs.empty() || r.inputs.size() > r.max_inputs)
+    return fail(errc::invalid_argument,
+                std::to_string(r.inputs.size()) + " inputs; 1 to "
+                    + std::to_string(r.max_inputs) + " are allowed");
+  if (auto n = r.tokens(); n > r.max_tokens)
+    return fail(errc::invalid_argument, "the inputs have " + std::to_string(n)
+                                            + " tokens together; at most "
+                                            + std::to_string(r.max_tokens)
+                                            + " are allowed");
+  for (size_t i = 0; i < r.inputs.size(); ++i) {
+    auto& input = r.inputs[i];
+    auto which = "input " + std::to_string(i);
+    if (input.empty())
+      return fail(errc::invalid_argument, which + " is empty");
+    if (input.size() > o.context)
+      return fail(errc::context_exceeded, which + " has "
+                                              + std::to_string(input.size())
+                                              + " tokens; the context holds "
+                                              + std::to_string(o.context));
+    if (auto ok = check_tokens(input, o.vocab, which); !ok)
+      return ok.failure();
+  }
+  if (auto ok = check_names(r); !ok)
+    return ok.failure();
+  if (auto ok = check_room(r.request); !ok)
+    return ok.failure();
+  if (r.request == 0)
+    r.request = unused_id();
+  return std::exchange(next_input_, next_input_ + r.inputs.size());
+}
+
+result<void> gateway_state::check_room(request_id wanted) const {
+  auto n = sessions_.size() + embedders_.size();
+  if (n >= opts_.max_sessions)
+    return fail(errc::overloaded, std::to_string(n)
+                                      + " requests are under way, as many as "
+                                        "this gateway allows");
+  if (knows(wanted))
+    return fail(errc::invalid_argument,
+                "request " + std::to_string(wanted) + " is under way already");
+  return {};
+}
+
+request_id gateway_state::unused_id() {
+  auto id = next_id_++;
+  while (knows(id))
+    id = next_id_++;
+  return id;
 }
 
 // -- sessions -----------------------------------------------------------------
@@ -88,27 +153,44 @@ void gateway_state::started(request_id id, session_actor session,
   sessions_.emplace(id, entry{std::move(session), std::move(client)});
 }
 
+void gateway_state::started(request_id id, embedder_actor embedder,
+                            embed_client_actor client) {
+  by_address_.emplace(embedder.address(), id);
+  embedders_.emplace(id, embed_entry{std::move(embedder), std::move(client)});
+}
+
 const session_actor* gateway_state::find(request_id id) const {
   auto i = sessions_.find(id);
   return i != sessions_.end() ? &i->second.session : nullptr;
+}
+
+const embedder_actor* gateway_state::find_embedder(request_id id) const {
+  auto i = embedders_.find(id);
+  return i != embedders_.end() ? &i->second.embedder : nullptr;
 }
 
 void gateway_state::done(request_id id) {
   if (auto i = sessions_.find(id); i != sessions_.end()) {
     by_address_.erase(i->second.session.address());
     sessions_.erase(i);
+  } else if (auto e = embedders_.find(id); e != embedders_.end()) {
+    by_address_.erase(e->second.embedder.address());
+    embedders_.erase(e);
   }
 }
 
-std::optional<std::pair<request_id, client_actor>>
-gateway_state::died(const caf::actor_addr& session) {
-  auto i = by_address_.find(session);
+std::optional<gateway_state::orphan>
+gateway_state::died(const caf::actor_addr& peer) {
+  auto i = by_address_.find(peer);
   if (i == by_address_.end())
     return std::nullopt;
-  auto id = i->second;
-  auto client = sessions_.at(id).client;
-  done(id);
-  return std::pair{id, std::move(client)};
+  auto o = orphan{i->second, {}, {}};
+  if (auto s = sessions_.find(o.request); s != sessions_.end())
+    o.client = s->second.client;
+  else
+    o.embed_client = embedders_.at(o.request).client;
+  done(o.request);
+  return o;
 }
 
 // -- behaviour ----------------------------------------------------------------
@@ -134,6 +216,24 @@ caf::result<admitted> accept(gateway_pointer self, const submit& m) {
                                        m.client, std::move(request),
                                        std::move(*spec), o.text, o.session);
   self->state.started(id, std::move(s), m.client);
+  return promise;
+}
+
+caf::result<admitted> accept_embed(gateway_pointer self,
+                                   const submit_embed& m) {
+  if (!m.client)
+    return to_caf({errc::invalid_argument, "a request without a client"});
+  auto request = m.request;
+  auto first = self->state.admit(request);
+  if (!first)
+    return to_caf(first.failure());
+  auto id = request.request;
+  auto promise = self->make_response_promise<admitted>();
+  promise.deliver(admitted{id});
+  auto e = self->spawn<caf::monitored>(embedder, gateway_actor{self}, m.client,
+                                       std::move(request), *first,
+                                       self->state.options().session);
+  self->state.started(id, std::move(e), m.client);
   return promise;
 }
 
@@ -173,13 +273,15 @@ caf::result<Answer> to_manager(gateway_pointer self, const Question& q) {
 void down(gateway_pointer self, const caf::actor_addr& peer) {
   if (auto orphan = self->state.died(peer)) {
     auto e = finish_event{};
-    e.request = orphan->first;
+    e.request = orphan->request;
     e.reason = finish_reason::error;
     e.code = errc::abandoned;
     e.message = "the session of the request died";
-    self->send(orphan->second, std::move(e));
+    if (orphan->embed_client)
+      return self->send(orphan->embed_client, std::move(e));
+    self->send(orphan->client, std::move(e));
     self->send(self->state.options().registry,
-               release_placement{orphan->first});
+               release_placement{orphan->request});
   }
 }
 
@@ -195,9 +297,12 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [=](const step_output& m) { route(self, m); },
       [=](const sequence_moved& m) { moved(self, m); },
       [=](const submit& m) { return accept(self, m); },
+      [=](const submit_embed& m) { return accept_embed(self, m); },
       [=](const cancel_request& m) {
         if (auto* s = self->state.find(m.request))
           self->send(*s, m);
+        else if (auto* e = self->state.find_embedder(m.request))
+          self->send(*e, m);
       },
       [=](const session_done& m) { self->state.done(m.request); },
       [=](const node_gone& m) {

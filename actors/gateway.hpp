@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "actors/embedder.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/session.hpp"
 #include "core/base/result.hpp"
@@ -45,21 +46,31 @@ public:
   void init(gateway_options opts) {
     opts_ = std::move(opts);
     next_id_ = std::max<uint64_t>(1, opts_.first_id);
+    next_input_ = first_input | next_id_;
   }
 
   /// Checks a request, numbers it where it has no number, and says what is to
   /// run. Errors: invalid_argument, context_exceeded, unsupported, overloaded.
   result<sequence_spec> admit(generate_request& r);
+  /// The same; its inputs are numbered from what this returns.
+  result<request_id> admit(embed_request& r);
 
   struct entry {
     session_actor session;
     client_actor client;
   };
+  struct embed_entry {
+    embedder_actor embedder;
+    embed_client_actor client;
+  };
 
   void started(request_id id, session_actor session, client_actor client);
+  void started(request_id id, embedder_actor embedder,
+               embed_client_actor client);
 
-  /// Null if the request is not under way.
+  /// Null if no such request is under way.
   const session_actor* find(request_id id) const;
+  const embedder_actor* find_embedder(request_id id) const;
 
   template <class Visit>
   void for_each(Visit visit) const {
@@ -67,19 +78,37 @@ public:
       visit(e.session);
   }
 
-  /// A session said goodbye.
+  /// A session or an embedder said goodbye.
   void done(request_id id);
 
-  /// A session died: whose request it was, if it had not said goodbye.
-  std::optional<std::pair<request_id, client_actor>>
-  died(const caf::actor_addr& session);
+  /// Whose request has lost its session or its embedder.
+  struct orphan {
+    request_id request = 0;
+    client_actor client;
+    embed_client_actor embed_client; ///< in place of `client`
+  };
+
+  /// One died: its request, if it had not said goodbye.
+  std::optional<orphan> died(const caf::actor_addr& peer);
 
   const gateway_options& options() const { return opts_; }
 
+  /// Inputs are numbered from here, so that nobody who numbers requests of his
+  /// own meets their numbers.
+  static constexpr auto first_input = request_id{1} << 63;
+
 private:
+  result<void> check_room(request_id wanted) const;
+  request_id unused_id();
+  bool knows(request_id id) const {
+    return sessions_.contains(id) || embedders_.contains(id);
+  }
+
   gateway_options opts_;
   uint64_t next_id_ = 1;
+  request_id next_input_ = first_input;
   std::map<request_id, entry> sessions_;
+  std::map<request_id, embed_entry> embedders_;
   std::map<caf::actor_addr, request_id> by_address_;
 };
 

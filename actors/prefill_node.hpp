@@ -11,6 +11,7 @@
 #include "actors/node_ranks.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/send_handoff.hpp"
+#include "core/engine/mean_pool.hpp"
 #include "core/kv/prefix_index.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/serving/node_load.hpp"
@@ -81,7 +82,8 @@ private:
     page_table table;
     uint32_t cached = 0; ///< tokens that were found, not computed
     uint32_t overtaken = 0;
-    std::optional<kv_sender> sender;
+    std::optional<kv_sender> sender; ///< none if it is embedded
+    mean_pool pooled;                ///< of its tokens so far, if it is
   };
   using job_map = std::map<seq_id, job>;
   /// The chunk under way. Its job is there as long as it is: whatever ends the
@@ -103,9 +105,11 @@ private:
   /// Whose chunk is next; null: nobody's, for now.
   const seq_id* next() const;
   void start(job& j, time_point now);
+  bool take_blocks(job& j, time_point now);
   void push(job& j, uint32_t first_block, uint32_t blocks, uint32_t first_layer,
             uint32_t layers, time_point now);
   uint32_t layers_at_once(uint32_t blocks) const;
+  void pool_chunk(job& j, const chunk& c);
   void finish_prefill(job& j, std::span<const float> logits, time_point now);
   void send(job& j, kv_outbox box);
   void drop(job_map::iterator i, errc code, const std::string& reason);

@@ -40,7 +40,7 @@ void prefill_state::submit(prefill_job what) {
     return;
   if (draining_)
     return fail(what, {errc::no_node, "the node is being drained"});
-  if (!what.decode)
+  if (!what.decode && !what.spec.embed)
     return fail(what, {errc::invalid_argument, "a job without a decode node"});
   auto seq = what.spec.seq;
   // A newer life of the sequence replaces an older one, never the reverse.

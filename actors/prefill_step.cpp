@@ -42,6 +42,8 @@ void prefill_state::start(job& j, time_point now) {
 void prefill_state::push(job& j, uint32_t first_block, uint32_t blocks,
                          uint32_t first_layer, uint32_t layers,
                          time_point now) {
+  if (!j.sender)
+    return;
   auto box = kv_outbox{};
   j.sender->push(j.table, first_block, blocks, first_layer, layers, now, box);
   send(j, std::move(box));
@@ -56,23 +58,34 @@ uint32_t prefill_state::layers_at_once(uint32_t blocks) const {
   return static_cast<uint32_t>((layout.layers + pushes - 1) / pushes);
 }
 
+// Blocks for all of the prompt, and what is known of it already. Of one that is
+// embedded every state is wanted, so all of it is computed.
+bool prefill_state::take_blocks(job& j, time_point now) {
+  auto& spec = j.what.spec;
+  auto known = spec.embed ? std::span<const token_id>{} : std::span{j.tokens};
+  if (j.table.blocks() > 0) {
+    // Others may have computed more of the same since.
+    index_->share(spec.cache_salt, known, j.table);
+    return true;
+  }
+  auto total = static_cast<uint32_t>(j.tokens.size());
+  if (!index_->admit(spec.cache_salt, known, total, *pool_, j.table))
+    return false;
+  if (!spec.embed)
+    start(j, now);
+  return true;
+}
+
 void prefill_state::begin_step(time_point now) {
   auto* who = next();
   if (chunk_ || who == nullptr)
     return;
   auto seq = *who;
   auto& j = jobs_.at(seq);
-  auto& salt = j.what.spec.cache_salt;
   auto total = static_cast<uint32_t>(j.tokens.size());
   auto computed = j.table.length();
-  if (j.sender) {
-    // Others may have computed more of the same since.
-    index_->share(salt, j.tokens, j.table);
-  } else {
-    if (!index_->admit(salt, j.tokens, total, *pool_, j.table))
-      return;
-    start(j, now);
-  }
+  if (!take_blocks(j, now))
+    return;
   auto found = j.table.length() - computed;
   push(j, computed / kv_block_tokens, found / kv_block_tokens, 0,
        pool_->layout().layers, now);
@@ -88,7 +101,8 @@ void prefill_state::begin_step(time_point now) {
   auto row = batch_row{};
   row.table = &j.table;
   row.tokens = std::span{j.tokens}.subspan(c.first, c.count);
-  row.want_logits = c.last;
+  row.want_logits = c.last && !j.what.spec.embed;
+  row.want_states = j.what.spec.embed;
   if (auto ok = (*engine_)->begin({&row, 1}); !ok)
     return fail_and_drop(seq, ok.failure());
   chunk_ = c;
@@ -123,11 +137,22 @@ void prefill_state::end_step(time_point began, time_point now) {
   auto context =
       uint64_t{c.count} * c.first + uint64_t{c.count} * (c.count + 1) / 2;
   predictor_.record({c.count, context, 0, 0}, c.took);
+  if (j.what.spec.embed)
+    return pool_chunk(j, c);
   index_->insert(j.what.spec.cache_salt, j.tokens, j.table);
   if (c.last) {
     std::erase(queue_, c.seq);
     finish_prefill(j, *c.logits, now);
   }
+}
+
+void prefill_state::pool_chunk(job& j, const chunk& c) {
+  j.pooled.add((*engine_)->states(), opts_.weights->params.hidden);
+  if (!c.last)
+    return;
+  out_.outputs.emplace_back(j.what.stream,
+                            embedded_output(j.what.spec, j.pooled.mean()));
+  erase(jobs_.find(c.seq));
 }
 
 void prefill_state::finish_prefill(job& j, std::span<const float> logits,

@@ -75,12 +75,16 @@ void registry_state::add(const add_mixed& m) {
 
 result<placement> registry_state::place(const place_request& m) {
   auto route = router_.place(m.request, m.size, m.avoid, m.version,
-                             {m.prefix, kv_block_tokens});
+                             {m.prefix, kv_block_tokens}, m.prompt_only);
   if (!route)
-    return fail(errc::no_node, "there is no node that generates");
+    return fail(errc::no_node, m.prompt_only
+                                   ? "there is no node that computes prompts"
+                                   : "there is no node that generates");
   auto& d = members_.at(route->decode);
-  if (route->prefill == route->decode)
-    return placement{d.node, d.decode, d.node, {}};
+  if (route->prefill == route->decode) {
+    auto all = d.decode ? job_actor{d.decode} : job_actor{d.prefill};
+    return placement{d.node, std::move(all), d.node, {}};
+  }
   auto& p = members_.at(route->prefill);
   return placement{p.node, p.prefill, d.node, d.decode};
 }
@@ -107,7 +111,8 @@ result<std::pair<decode_actor, migrate_sequence>>
 registry_state::find(const migrate_request& m) const {
   auto route = router_.find(m.request);
   auto from = route ? members_.find(route->decode) : members_.end();
-  if (from == members_.end())
+  // What a prefill node has alone does not generate.
+  if (from == members_.end() || !from->second.decode)
     return fail(errc::unknown_sequence,
                 "request " + std::to_string(m.request) + " is not under way");
   auto* to = generating(m.node);

@@ -32,6 +32,15 @@ inline sequence_output failed_output(const sequence_spec& spec,
   return o;
 }
 
+/// What ends a sequence that was to be embedded.
+inline sequence_output embedded_output(const sequence_spec& spec,
+                                       std::vector<float> state) {
+  auto o = output_of(spec, 0);
+  o.reason = finish_reason::stop;
+  o.state = std::move(state);
+  return o;
+}
+
 /// Appends a sampled token to an output unless it is an end token, and sets
 /// the reason if the answer ends here. `index` is the token's position.
 inline void append_token(sequence_output& o, const sequence_spec& spec,

@@ -148,6 +148,9 @@ private:
   time_point now() const { return time_point{self_->clock().now()}; }
 
   void run(placement where, sequence_spec spec) {
+    // Nothing is handed over.
+    if (state().embeds())
+      where.decode = nullptr;
     self_->monitor(where.prefill);
     if (where.decode)
       self_->monitor(where.decode);

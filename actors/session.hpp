@@ -142,6 +142,8 @@ public:
                                      error why = {});
 
   bool finished() const { return finished_; }
+  /// Its prompt is all that is computed.
+  bool embeds() const { return spec_.embed; }
   request_id request() const { return request_.request; }
   const session_options& options() const { return opts_; }
   /// Of this placement, wherever the sequence has moved since.
@@ -152,6 +154,7 @@ public:
 private:
   reaction failed(const sequence_output& o, time_point now);
   std::optional<token_event> advance(time_point now);
+  reaction take_state(const sequence_output& o, time_point now);
 
   generate_request request_;
   sequence_spec spec_;

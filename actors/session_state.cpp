@@ -31,7 +31,9 @@ std::optional<finish_event> session_state::reserve(time_point now) {
   auto who = tenant{request_.organisation, request_.key, request_.model};
   auto prompt = static_cast<uint32_t>(spec_.prompt.size());
   // What is left open is not held against the tenant before it is there.
-  auto answer = request_.max_tokens == 0 ? 1 : spec_.max_tokens;
+  auto answer = spec_.embed                ? 0
+                : request_.max_tokens == 0 ? 1
+                                           : spec_.max_tokens;
   auto refused =
       budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
   if (!refused)
@@ -57,7 +59,7 @@ void session_state::on(const routed_version& v) {
 // -- cache --------------------------------------------------------------------
 
 std::optional<cache_lookup> session_state::cached_question() const {
-  if (!opts_.cache)
+  if (!opts_.cache || spec_.embed)
     return std::nullopt;
   return cache_question(request_, version_.version(), spec_.max_tokens);
 }
@@ -99,9 +101,10 @@ place_request session_state::wish() const {
           avoid_,
           {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
           version_.version(),
-          opts_.prefix_cache
+          opts_.prefix_cache && !spec_.embed
               ? prefix_chain(spec_.cache_salt, spec_.prompt, kv_block_tokens)
-              : std::vector<uint64_t>{}};
+              : std::vector<uint64_t>{},
+          spec_.embed};
 }
 
 std::chrono::milliseconds session_state::backoff() const {
@@ -167,6 +170,8 @@ session_state::reaction session_state::take(const sequence_output& o,
   auto current = same_placement(o.epoch, spec_.epoch);
   if (o.reason == finish_reason::error || o.reason == finish_reason::cancelled)
     return current && where_ ? failed(o, now) : r;
+  if (spec_.embed)
+    return take_state(o, now);
   if (!answer_.accept(o.index, o.tokens, o.details, o.reason))
     return r;
   if (o.index == 0)
@@ -193,6 +198,17 @@ session_state::reaction session_state::failed(const sequence_output& o,
                                  holder_ ? holder_id_ : where_->decode_id});
   else
     r.finish = finish(finish_reason::error, now, last_error_);
+  return r;
+}
+
+// It is a function of the tokens, so that of an older epoch is as good.
+session_state::reaction session_state::take_state(const sequence_output& o,
+                                                  time_point now) {
+  auto r = reaction{};
+  if (o.reason != finish_reason::stop || o.state.empty())
+    return r;
+  r.finish = finish(finish_reason::stop, now);
+  r.finish->state = o.state;
   return r;
 }
 

@@ -95,23 +95,50 @@ queue_client(client_actor::stateful_pointer<queue_client_state> self,
   };
 }
 
-client_actor::behavior_type
-callback_client(client_actor::stateful_pointer<callback_client_state> self,
-                gateway_actor gateway, generate_request request,
-                std::function<void(event_queue::event)> on_event) {
-  auto id = request.request;
+namespace {
+
+// What comes of asking the gateway, but for the events.
+template <class Pointer, class Question, class OnEvent>
+void ask(Pointer self, const gateway_actor& gateway, request_id id, Question q,
+         OnEvent on_event) {
   auto fail = [=](error why) {
     on_event(failed(id, std::move(why)));
     self->quit();
   };
   monitor_for_life(self, gateway);
   self->set_down_handler([=](const caf::down_msg&) { fail(gateway_gone()); });
-  self->request(gateway, patience,
-                submit{std::move(request), client_actor{self}})
+  self->request(gateway, patience, std::move(q))
       .then([](const admitted&) {},
             [=](const caf::error& e) { fail(from_caf(e)); });
+}
+
+} // namespace
+
+client_actor::behavior_type
+callback_client(client_actor::stateful_pointer<callback_client_state> self,
+                gateway_actor gateway, generate_request request,
+                std::function<void(event_queue::event)> on_event) {
+  auto id = request.request;
+  ask(self, gateway, id, submit{std::move(request), client_actor{self}},
+      on_event);
   return {
       [=](const token_event& m) { on_event(m); },
+      [=](const finish_event& m) {
+        on_event(m);
+        self->quit();
+      },
+  };
+}
+
+embed_client_actor::behavior_type embed_client(
+    embed_client_actor::stateful_pointer<callback_client_state> self,
+    gateway_actor gateway, embed_request request,
+    std::function<void(std::variant<embedding_event, finish_event>)> on_event) {
+  auto id = request.request;
+  ask(self, gateway, id,
+      submit_embed{std::move(request), embed_client_actor{self}}, on_event);
+  return {
+      [=](const embedding_event& m) { on_event(m); },
       [=](const finish_event& m) {
         on_event(m);
         self->quit();

@@ -70,4 +70,10 @@ callback_client(client_actor::stateful_pointer<callback_client_state> self,
                 gateway_actor gateway, generate_request request,
                 std::function<void(event_queue::event)> on_event);
 
+/// The same, for a request to embed.
+embed_client_actor::behavior_type embed_client(
+    embed_client_actor::stateful_pointer<callback_client_state> self,
+    gateway_actor gateway, embed_request request,
+    std::function<void(std::variant<embedding_event, finish_event>)> on_event);
+
 } // namespace troupe

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -325,6 +326,40 @@ subscription runtime::submit(generate_request request,
   auto p = std::make_unique<subscription::impl>();
   p->client = client->address();
   return subscription{std::move(p)};
+}
+
+subscription runtime::embed(embed_request request,
+                            std::function<void(embed_event)> on_event) {
+  auto remote = impl_->options.client.has_value();
+  request.request = remote ? 0 : ++impl_->last_request;
+  auto client = impl_->system->spawn(embed_client, impl_->gateway,
+                                     std::move(request), std::move(on_event));
+  if (remote)
+    impl_->remember(client->address());
+  auto p = std::make_unique<subscription::impl>();
+  p->client = client->address();
+  return subscription{std::move(p)};
+}
+
+embeddings runtime::embed(embed_request request) {
+  struct waiting {
+    embeddings all;
+    std::promise<void> done;
+  };
+  auto w = std::make_shared<waiting>();
+  w->all.vectors.resize(request.inputs.size());
+  auto under_way = embed(std::move(request), [w](embed_event e) {
+    auto& all = w->all;
+    if (auto* v = std::get_if<embedding_event>(&e)) {
+      if (v->index < all.vectors.size())
+        all.vectors[v->index] = std::move(v->vector);
+    } else {
+      all.end = std::move(std::get<finish_event>(e));
+      w->done.set_value();
+    }
+  });
+  w->done.get_future().wait();
+  return std::move(w->all);
 }
 
 result<migrated> runtime::migrate(request_id request, node_id to) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "actors/protocol/messages.hpp"
 #include "core/base/result.hpp"
@@ -152,6 +153,16 @@ struct completion {
 /// Pulls `g` to its end.
 completion collect(generation& g);
 
+/// Vectors of texts, or why there are none.
+struct embeddings {
+  /// [inputs][dimensions], each of length 1; of no use if `end` is an error.
+  std::vector<std::vector<float>> vectors;
+  finish_event end; ///< its reason is `stop` if all is well
+};
+
+/// What a request to embed leads to.
+using embed_event = std::variant<embedding_event, finish_event>;
+
 /// The inference runtime of one process: a model and the actors that serve
 /// it. Safe to use from any thread. Nothing throws across this interface.
 class runtime {
@@ -176,6 +187,18 @@ public:
   /// the request is refused for comes as its finish_event.
   subscription submit(generate_request request,
                       std::function<void(generation::event)> on_event);
+
+  /// Embeds texts: for each, the mean of the states of its tokens behind the
+  /// model's last norm, cut to `request.dimensions` and brought to length 1.
+  /// The same text has the same vector, bit for bit, whatever it is embedded
+  /// with. Waits until all are there, or one cannot be; the calling thread is
+  /// not to be one of the runtime's. `request.request` is ignored. Errors, in
+  /// the `end`: those of `submit`, and of nodes.
+  embeddings embed(embed_request request);
+
+  /// The same without waiting, as `submit`. Vectors come in any order.
+  subscription embed(embed_request request,
+                     std::function<void(embed_event)> on_event);
 
   /// Moves a request that is generating to another node while it does. Waits
   /// until it is there. Errors: unknown_sequence (it does not generate, or has

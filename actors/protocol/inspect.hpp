@@ -30,6 +30,32 @@ concept on_the_wire =
     std::is_base_of_v<caf::serializer, Inspector> || std::is_base_of_v<
         caf::deserializer, Inspector>;
 
+/// Bounds a chunk that arrives over a wire, before anything is allocated.
+inline constexpr uint64_t max_wire_bytes = uint64_t{4} << 20;
+
+/// Lets numbers travel as they lie in memory. `most`: elements at most.
+template <class Inspector, class Vector>
+typename Inspector::result_type inspect_raw(Inspector& f, Vector& xs,
+                                            uint64_t most) {
+  constexpr auto size = sizeof(typename Vector::value_type);
+  if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
+    auto n = static_cast<uint64_t>(xs.size());
+    if (auto e = f(n))
+      return e;
+    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
+  } else if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
+    uint64_t n = 0;
+    if (auto e = f(n))
+      return e;
+    if (n > most)
+      return caf::sec::invalid_argument;
+    xs.resize(n);
+    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
+  } else {
+    return f(xs.size());
+  }
+}
+
 template <std::floating_point T>
 using bits_of = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
 
@@ -65,6 +91,13 @@ typename Inspector::result_type wire_field(Inspector& f,
       xs.emplace_back(key, std::bit_cast<U>(value));
   }
   return {};
+}
+
+/// The same, of a vector that is one of many values: as they lie in memory.
+template <class Inspector>
+typename Inspector::result_type wire_field(Inspector& f,
+                                           std::vector<float>& xs) {
+  return inspect_raw(f, xs, max_wire_bytes / sizeof(float));
 }
 
 /// All of them, in order.
@@ -105,9 +138,6 @@ typename Inspector::result_type inspect(Inspector& f, sampled& x) {
   return inspect_fields(f, x.id, x.logprob, x.top);
 }
 
-/// Bounds a chunk that arrives over a wire, before anything is allocated.
-inline constexpr uint64_t max_wire_bytes = uint64_t{4} << 20;
-
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, kv_chunk& x) {
   if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
@@ -137,29 +167,6 @@ typename Inspector::result_type inspect(Inspector& f, kv_chunk& x) {
   } else {
     return f(caf::meta::type_name("kv_chunk"), x.seq, x.epoch, x.index,
              x.first_block, x.blocks, x.first_layer, x.layers);
-  }
-}
-
-/// Lets numbers travel as they lie in memory. `most`: elements at most.
-template <class Inspector, class Vector>
-typename Inspector::result_type inspect_raw(Inspector& f, Vector& xs,
-                                            uint64_t most) {
-  constexpr auto size = sizeof(typename Vector::value_type);
-  if constexpr (std::is_base_of_v<caf::serializer, Inspector>) {
-    auto n = static_cast<uint64_t>(xs.size());
-    if (auto e = f(n))
-      return e;
-    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
-  } else if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
-    uint64_t n = 0;
-    if (auto e = f(n))
-      return e;
-    if (n > most)
-      return caf::sec::invalid_argument;
-    xs.resize(n);
-    return n > 0 ? f.apply_raw(n * size, xs.data()) : caf::error{};
-  } else {
-    return f(xs.size());
   }
 }
 

@@ -19,6 +19,13 @@ using client_actor = caf::typed_actor<
     // Exactly once per request, last.
     caf::reacts_to<finish_event>>;
 
+/// Whoever asked for vectors of texts.
+using embed_client_actor = caf::typed_actor<
+    // Once for each input, in any order.
+    caf::reacts_to<embedding_event>,
+    // Exactly once per request, last.
+    caf::reacts_to<finish_event>>;
+
 /// Whoever may hold a sequence.
 using sequence_holder = caf::typed_actor<
     // Forgets the sequence and frees its blocks.
@@ -398,13 +405,28 @@ struct submit {
   auto fields() { return std::tie(request, client); }
 };
 
+/// A request to embed with the one who wants its vectors.
+struct submit_embed {
+  embed_request request;
+  embed_client_actor client;
+  auto fields() { return std::tie(request, client); }
+};
+
+/// One request to embed, from admission to its end: the client of the sessions
+/// of its inputs.
+using embedder_actor = client_actor::extend<
+    // The client lost interest.
+    caf::reacts_to<cancel_request>>;
+
 /// The front door.
 using gateway_actor = stream_actor::extend<
     // Checks the request and starts a session for it.
     caf::replies_to<submit>::with<admitted>,
+    // The same, and an embedder.
+    caf::replies_to<submit_embed>::with<admitted>,
     // Idempotent; the request still ends in one finish_event.
     caf::reacts_to<cancel_request>,
-    // From a session.
+    // From a session, or an embedder.
     caf::reacts_to<session_done>,
     // Passed on to the model manager. Errors: unsupported, without one.
     caf::replies_to<load_version>::with<version_started>,

@@ -130,7 +130,11 @@ struct place_request {
   version_id version = 1;
   /// Digests of the prompt's blocks; empty: it does not matter who has them.
   std::vector<uint64_t> prefix = {};
-  auto fields() { return std::tie(request, avoid, size, version, prefix); }
+  /// Nothing follows its prompt: it needs no node that decodes.
+  bool prompt_only = false;
+  auto fields() {
+    return std::tie(request, avoid, size, version, prefix, prompt_only);
+  }
 };
 
 /// The request no longer loads the nodes it was placed on. Idempotent.

@@ -68,11 +68,58 @@ struct generate_request {
   bool unlimited = false;
   /// Where there is a response cache.
   cache_wish cache = cache_wish::usual;
+  /// In place of an answer: the mean of the states of the prompt's tokens
+  /// (finish_event::state). The prompt may fill the context.
+  bool embed = false;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
-                    version, unlimited, cache);
+                    version, unlimited, cache, embed);
   }
+};
+
+/// What a client asks for who wants vectors of texts.
+struct embed_request {
+  /// 0: the gateway picks one.
+  request_id request = 0;
+  /// At least one, and none of them empty.
+  std::vector<std::vector<token_id>> inputs;
+  /// Values of each vector: so many of the first ones; 0: as many as the model
+  /// has.
+  uint32_t dimensions = 0;
+  // As of a generate_request. It counts as one request, with all its tokens.
+  uint8_t priority = 1;
+  std::string organisation;
+  std::string key;
+  std::string model;
+  std::string session;
+  version_id version = 0; ///< of all inputs
+  bool unlimited = false;
+
+  static constexpr size_t max_inputs = 2048;
+  /// Tokens of all inputs at most.
+  static constexpr size_t max_tokens = 300'000;
+
+  size_t tokens() const {
+    auto n = size_t{0};
+    for (auto& input : inputs)
+      n += input.size();
+    return n;
+  }
+  auto fields() {
+    return std::tie(request, inputs, dimensions, priority, organisation, key,
+                    model, session, version, unlimited);
+  }
+};
+
+/// The vector of one input. They come in any order, each once, before the
+/// finish_event, whose reason is `stop` if all have come.
+struct embedding_event {
+  request_id request = 0;
+  uint32_t index = 0; ///< of the input
+  /// [dimensions]: of length 1.
+  std::vector<float> vector;
+  auto fields() { return std::tie(request, index, vector); }
 };
 
 /// Tokens as a client sees them.
@@ -110,10 +157,12 @@ struct finish_event {
   int64_t retry_after_ns = 0;
   version_id version = 0; ///< of the model; 0: it came to none
   cache_use cache = cache_use::none;
+  /// [n_embd]: what generate_request::embed asked for, with reason `stop`.
+  std::vector<float> state = {};
   auto fields() {
     return std::tie(request, reason, code, message, text, prompt_tokens,
                     completion_tokens, cached_tokens, retry_after_ns, version,
-                    cache);
+                    cache, state);
   }
 };
 
@@ -144,6 +193,8 @@ struct sequence_spec {
   /// See generate_request.
   uint8_t priority = 1;
   std::string cache_salt;
+  /// See generate_request; then max_tokens is 0.
+  bool embed = false;
 
   /// Tokens that the sequence can ever hold KV for.
   uint32_t max_length() const {
@@ -151,7 +202,7 @@ struct sequence_spec {
   }
   auto fields() {
     return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
-                    end_tokens, priority, cache_salt);
+                    end_tokens, priority, cache_salt, embed);
   }
 };
 
@@ -171,9 +222,11 @@ struct sequence_output {
   /// Beside the first token of an epoch: how many of the tokens before it were
   /// not computed, but found.
   uint32_t cached_tokens = 0;
+  /// [n_embd]: what a sequence with `embed` is for, with reason `stop`.
+  std::vector<float> state = {};
   auto fields() {
     return std::tie(request, seq, epoch, index, tokens, details, reason, code,
-                    message, cached_tokens);
+                    message, cached_tokens, state);
   }
 };
 

@@ -27,6 +27,7 @@ struct join_node;
 struct node_ready;
 struct registry_found;
 struct join_ranks;
+struct submit_embed;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -125,4 +126,7 @@ CAF_ADD_TYPE_ID(troupe, (troupe::cache_reply))
 CAF_ADD_TYPE_ID(troupe, (troupe::cache_fill))
 CAF_ADD_TYPE_ID(troupe, (troupe::cache_query))
 CAF_ADD_TYPE_ID(troupe, (troupe::cache_status))
+CAF_ADD_TYPE_ID(troupe, (troupe::embed_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::embedding_event))
+CAF_ADD_TYPE_ID(troupe, (troupe::submit_embed))
 CAF_END_TYPE_ID_BLOCK(troupe)

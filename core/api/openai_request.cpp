@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 
 constexpr auto most_tokens = int64_t{1} << 24;
+constexpr auto most_dimensions = int64_t{1} << 20;
 
 // -- what all share ----------------------------------------------------------
 
@@ -221,27 +222,26 @@ void read_messages(object_reader& r, std::optional<api_error>& why,
 // -- prompts -----------------------------------------------------------------
 
 // A string, its tokens, or an array of either.
-void read_prompts(object_reader& r, std::vector<prompt>& to) {
-  auto* j = r.take("prompt");
+void read_prompts(object_reader& r, const char* key, std::vector<prompt>& to) {
+  auto* j = r.take(key);
   if (!j)
-    return r.complain("prompt", "is missing");
+    return r.complain(key, "is missing");
   if (j->is_string()) {
     to.emplace_back(j->get<std::string>());
   } else if (!j->is_array() || j->empty()) {
-    r.complain("prompt", "must be a string, an array of token ids, or an array "
-                         "of such");
+    r.complain(key, "must be a string, an array of token ids, or an array of "
+                    "such");
   } else if (j->front().is_number()) {
-    read_ids(r, "prompt", *j,
-             std::get<1>(to.emplace_back(std::vector<token_id>{})));
+    read_ids(r, key, *j, std::get<1>(to.emplace_back(std::vector<token_id>{})));
   } else {
     for (auto& one : *j) {
       if (one.is_string())
         to.emplace_back(one.get<std::string>());
       else if (one.is_array())
-        read_ids(r, "prompt", one,
+        read_ids(r, key, one,
                  std::get<1>(to.emplace_back(std::vector<token_id>{})));
       else
-        return r.complain("prompt", "must hold strings or arrays of token ids");
+        return r.complain(key, "must hold strings or arrays of token ids");
     }
   }
 }
@@ -259,7 +259,7 @@ std::optional<api_error> read_request(std::string_view body,
   auto why = std::optional<api_error>{};
   auto r = object_reader{j, why};
   to.max_tokens = 16; // as OpenAI's
-  read_prompts(r, to.prompts);
+  read_prompts(r, "prompt", to.prompts);
   read_common(r, limits, to);
   r.flag("parse_special", to.parse_special);
   auto top = int64_t{0};
@@ -302,6 +302,29 @@ std::optional<api_error> read_request(std::string_view body,
     refuse_if_asked(r, {"tools", "functions"});
   refuse_if_asked(r, {"audio"});
   refuse_formats(r);
+  return why;
+}
+
+std::optional<api_error> read_request(std::string_view body,
+                                      const request_limits& limits,
+                                      embedding_request& to) {
+  auto j = json{};
+  if (auto bad = parse(body, limits, j))
+    return bad;
+  auto why = std::optional<api_error>{};
+  auto r = object_reader{j, why};
+  r.text("model", to.model);
+  r.text("user", to.user);
+  read_prompts(r, "input", to.inputs);
+  if (to.inputs.size() > limits.inputs)
+    r.complain("input",
+               "must hold at most " + std::to_string(limits.inputs) + " texts");
+  r.integer("dimensions", 1, most_dimensions, to.dimensions);
+  auto format = std::string{"float"};
+  r.text("encoding_format", format);
+  if (format != "float" && format != "base64")
+    r.complain("encoding_format", "must be float or base64");
+  to.base64 = format == "base64";
   return why;
 }
 

@@ -23,6 +23,7 @@ struct request_limits {
   size_t stops = 16;
   size_t stop_bytes = 256;
   size_t biases = 1024;
+  size_t inputs = 2048; ///< texts to embed
 };
 
 /// Text, or the tokens that it was before.
@@ -59,6 +60,15 @@ struct chat_request : common_request {
   std::vector<chat_message> messages; ///< at least one
 };
 
+/// POST /v1/embeddings
+struct embedding_request {
+  std::string model;          ///< empty: whichever is served
+  std::string user;           ///< whose request it is, if the client says so
+  std::vector<prompt> inputs; ///< at least one
+  uint32_t dimensions = 0;    ///< 0: as many as the model has
+  bool base64 = false;        ///< how vectors are written
+};
+
 /// POST /tokenize
 struct tokenize_request {
   std::string model;
@@ -85,6 +95,9 @@ std::optional<api_error> read_request(std::string_view body,
 std::optional<api_error> read_request(std::string_view body,
                                       const request_limits& limits,
                                       chat_request& to);
+std::optional<api_error> read_request(std::string_view body,
+                                      const request_limits& limits,
+                                      embedding_request& to);
 std::optional<api_error> read_request(std::string_view body,
                                       const request_limits& limits,
                                       tokenize_request& to);

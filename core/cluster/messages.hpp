@@ -19,7 +19,7 @@ namespace troupe {
 // than what the registry has of that life changes nothing.
 
 /// What the messages below, and those between nodes, mean.
-inline constexpr uint32_t cluster_protocol_version = 3;
+inline constexpr uint32_t cluster_protocol_version = 4;
 
 /// One stay of a node in a cluster, from its join until it leaves or is fenced.
 /// Never given twice, and greater in each life of the registry.

@@ -10,7 +10,7 @@ namespace troupe {
 
 /// What ranks of other processes and rank 0 say to each other; those of another
 /// version refuse. Goes up with the meaning of a message.
-inline constexpr uint32_t rank_protocol_version = 1;
+inline constexpr uint32_t rank_protocol_version = 2;
 
 /// Which ranks of a group are there: each takes a seat, shows that it lives,
 /// and loses the seat if it doesn't. Rank 0 has none.

@@ -20,6 +20,8 @@ struct batch_row {
   bool want_logits = true;
   /// Logits of every token (for likelihoods); includes the last.
   bool want_all_logits = false;
+  /// The state of every token behind the last norm (engine::states).
+  bool want_states = false;
 };
 
 /// Whether a model can compute these rows in a step of up to `max_tokens`.

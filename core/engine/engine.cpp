@@ -65,6 +65,8 @@ struct engine::impl {
   void embed();
   void run_layer(uint32_t layer);
   std::span<const float> logits();
+  /// Puts the states of pooled rows into `states`.
+  void keep_states();
   /// Of `n` rows of the residual stream, stream(i) each.
   template <class F>
   std::span<const float> logits_of(uint32_t n, F stream);
@@ -123,10 +125,13 @@ struct engine::impl {
   row_buffer normed; ///< hidden
   row_buffer branch; ///< hidden: what is normalised before it is added to x
   row_buffer out;    ///< vocab
+  row_buffer states; ///< hidden: of pooled rows, normalised
+  size_t state_values = 0; ///< of them, of the step that ended last
   // With other ranks.
   row_buffer mine;               ///< vocab: logits of this rank's tokens
   row_buffer gathered;           ///< vocab or hidden: what all ranks have
   std::vector<size_t> wanted_of; ///< [ranks]: values of wanted rows
+  std::vector<size_t> pooled_of; ///< [ranks]: values of pooled rows
 
   // The step under way.
   std::optional<uint32_t> next_layer; ///< none is, if nothing
@@ -147,6 +152,7 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
                     : attention_of(p).make(*m, max_tokens, gather.get())),
       ffn(p, max_tokens), x(max_tokens, p.hidden), normed(max_tokens, p.hidden),
       branch(max_tokens, p.hidden), out(max_tokens, p.vocab),
+      states(max_tokens, p.hidden),
       mine(tensor != nullptr ? max_tokens : 0, p.vocab),
       gathered(tensor != nullptr || scattered != nullptr ? max_tokens : 0,
                std::max(p.vocab, p.hidden)) {
@@ -159,6 +165,7 @@ engine::impl::impl(std::shared_ptr<const model> weights, engine_options options)
   rows.positions.reserve(max_tokens);
   rows.sequences.reserve(max_tokens);
   rows.wanted.reserve(max_tokens);
+  rows.pooled.reserve(max_tokens);
   ends.reserve(max_tokens);
 }
 
@@ -206,6 +213,8 @@ std::span<const float> engine::impl::finish() {
   if (failure() != nullptr)
     return {};
   auto got = logits();
+  if (failure() == nullptr)
+    keep_states();
   if (failure() != nullptr)
     return {};
   for (auto [table, length] : ends)
@@ -220,7 +229,9 @@ void engine::impl::plan(std::span<const batch_row> batch) {
   rows.positions.clear();
   rows.sequences.clear();
   rows.wanted.clear();
+  rows.pooled.clear();
   ends.clear();
+  state_values = 0;
   for (auto& row : batch) {
     auto first = rows.tokens();
     auto n = static_cast<uint32_t>(row.tokens.size());
@@ -232,10 +243,12 @@ void engine::impl::plan(std::span<const batch_row> batch) {
       rows.positions.push_back(position + i);
       if (row.want_all_logits || (row.want_logits && i + 1 == n))
         rows.wanted.push_back(first + i);
+      if (row.want_states)
+        rows.pooled.push_back(first + i);
     }
   }
   if (scattered != nullptr)
-    keep_own_rows(*scattered, p.hidden, rows, wanted_of);
+    keep_own_rows(*scattered, p.hidden, rows, wanted_of, pooled_of);
 }
 
 void engine::impl::embed() {
@@ -286,6 +299,24 @@ std::span<const float> engine::impl::logits() {
   return logits_of(static_cast<uint32_t>(all / p.hidden), [&](uint32_t i) {
     return gathered.row(0) + size_t{i} * p.hidden;
   });
+}
+
+void engine::impl::keep_states() {
+  auto n = static_cast<uint32_t>(rows.pooled.size());
+  auto& to = scattered == nullptr ? states : normed;
+  for_rows(c, n, [&](uint32_t i, unsigned) {
+    rms_norm(x.row(rows.pooled[i]), w->output_norm.data(), p.hidden, p.norm_eps,
+             to.row(i));
+  });
+  auto own = std::span<const float>{to.row(0), n * size_t{p.hidden}};
+  if (scattered == nullptr) {
+    state_values = own.size();
+    return;
+  }
+  auto all = std::accumulate(pooled_of.begin(), pooled_of.end(), size_t{0});
+  if (all > 0 && scattered->all_gather(own, pooled_of, {states.row(0), all})
+      && scattered->rank() == 0)
+    state_values = all;
 }
 
 template <class F>
@@ -380,6 +411,10 @@ std::span<const float> engine::finish() {
   if (e.led)
     e.leader->finish();
   return e.finish();
+}
+
+std::span<const float> engine::states() const {
+  return {impl_->states.row(0), impl_->state_values};
 }
 
 const error* engine::failure() const {

@@ -93,6 +93,12 @@ public:
   /// REQUIRES: a step is under way, and has no layers left or a failure().
   std::span<const float> finish();
 
+  /// Of the step that ended last: what its rows with `want_states` want, the
+  /// states that the output matrix would be given, [n, hidden] in the order of
+  /// rows and of their tokens; they stay valid until the next call. Where ranks
+  /// share rows, rank 0 gets them, the others nothing.
+  std::span<const float> states() const;
+
   /// The error that ended the group of ranks, naming the rank that was lost; or
   /// null. There is none without ranks.
   const error* failure() const;

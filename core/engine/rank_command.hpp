@@ -18,9 +18,11 @@ struct rank_row {
   std::vector<token_id> tokens;
   bool want_logits = true;
   bool want_all_logits = false;
+  bool want_states = false;
 
   auto fields() {
-    return std::tie(blocks, length, tokens, want_logits, want_all_logits);
+    return std::tie(blocks, length, tokens, want_logits, want_all_logits,
+                    want_states);
   }
 };
 

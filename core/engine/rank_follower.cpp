@@ -85,7 +85,8 @@ result<void> rank_follower::begin(const std::vector<rank_row>& rows) {
       tables_[i].append(blocks_[number].share());
     }
     tables_[i].set_length(r.length);
-    batch.push_back({&tables_[i], r.tokens, r.want_logits, r.want_all_logits});
+    batch.push_back({&tables_[i], r.tokens, r.want_logits, r.want_all_logits,
+                     r.want_states});
   }
   if (auto ok = engine_.begin(batch); !ok)
     return ok;

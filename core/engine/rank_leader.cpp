@@ -40,6 +40,7 @@ void rank_leader::begin(std::span<const batch_row> rows, uint32_t layers,
     r.tokens.assign(row.tokens.begin(), row.tokens.end());
     r.want_logits = row.want_logits;
     r.want_all_logits = row.want_all_logits;
+    r.want_states = row.want_states;
     auto end = r.length + static_cast<uint32_t>(row.tokens.size());
     for (auto i = uint32_t{0}; i < kv_layout::blocks_for(end); ++i) {
       auto& lease = table.lease(i);

@@ -17,6 +17,7 @@ struct step_rows {
   std::vector<uint32_t> positions;
   std::vector<attention_rows> sequences;
   std::vector<uint32_t> wanted; ///< rows whose logits are returned
+  std::vector<uint32_t> pooled; ///< rows whose states are
 
   uint32_t tokens() const { return static_cast<uint32_t>(ids.size()); }
 };

@@ -30,6 +30,7 @@ struct router::wish {
   std::span<const node_id> avoid;
   version_id version = 1;
   const prompt_prefix& prefix;
+  bool prompt_only = false;
   /// Whoever has some of the prefix, and how many tokens of it.
   std::array<std::pair<member, uint32_t>, 4> holders = {};
 
@@ -67,7 +68,7 @@ router::candidate router::best(node_role role, node_role work,
     c.how.requests = e.load.requests();
     if (work != node_role::decode)
       c.how.ns += e.load.prefill_ns(size, rows);
-    if (work != node_role::prefill)
+    if (work != node_role::prefill && !w.prompt_only)
       c.how.ns += e.load.decode_ns(w.size);
     if (!found || c < found)
       found = c;
@@ -75,34 +76,40 @@ router::candidate router::best(node_role role, node_role work,
   return found;
 }
 
-std::optional<router::route> router::place(request_id request,
-                                           const request_size& size,
-                                           std::span<const node_id> avoid,
-                                           version_id version,
-                                           const prompt_prefix& prefix) {
+// A pair is as good as the worse of the two, and takes as long as both. A
+// member that is 0 says that there is none.
+router::route router::route_of(const wish& w) const {
   using enum node_role;
-  release(request);
-  auto w = wish{size, avoid, version, prefix};
-  find_holders(w);
   auto p = best(prefill, prefill, w);
   auto d = best(decode, p ? decode : mixed, w);
   auto x = best(mixed, mixed, w);
-  auto where = route{x.who, x.who};
+  if (p && w.prompt_only)
+    return x && x.how < p.how ? route{x.who, x.who} : route{p.who, p.who};
   if (p && d) {
-    // A pair is as good as the worse of the two, and takes as long as both.
     auto pair = preference{p.how.avoided || d.how.avoided,
                            p.how.full || d.how.full, p.how.ns + d.how.ns,
                            std::max(p.how.requests, d.how.requests)};
     if (!x || pair < x.how)
-      where = {p.who, d.who};
+      return {p.who, d.who};
   } else if (!x) {
-    where = {d.who, d.who};
+    return {d.who, d.who};
   }
+  return {x.who, x.who};
+}
+
+std::optional<router::route>
+router::place(request_id request, const request_size& size,
+              std::span<const node_id> avoid, version_id version,
+              const prompt_prefix& prefix, bool prompt_only) {
+  release(request);
+  auto w = wish{size, avoid, version, prefix, prompt_only};
+  find_holders(w);
+  auto where = route_of(w);
   if (where.decode == 0)
     return std::nullopt;
   book(request, where, w.at(where.prefill), size);
   // What decodes only keeps no prompts.
-  if (members_.at(where.prefill).role != decode)
+  if (members_.at(where.prefill).role != node_role::decode)
     remember(prefix, where.prefill);
   return where;
 }

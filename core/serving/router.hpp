@@ -51,13 +51,17 @@ public:
   /// nodes prefill. Nothing if no node generates. A request has one route at a
   /// time: the next one replaces it.
   ///
+  /// With `prompt_only` nothing follows the prompt: a prefill node does all of
+  /// it, and is both, and there need be no node that generates.
+  ///
   /// A node that was given the first blocks of `prefix` before has so much less
   /// to compute, and gets the request unless it has that much more to do than
   /// others.
   std::optional<route> place(request_id request, const request_size& size,
                              std::span<const node_id> avoid,
                              version_id version = 1,
-                             const prompt_prefix& prefix = {});
+                             const prompt_prefix& prefix = {},
+                             bool prompt_only = false);
 
   /// Blocks of prompts whose nodes are remembered, hints of 64 bytes.
   static constexpr auto remembered_blocks = size_t{1} << 16;
@@ -87,6 +91,7 @@ private:
   /// Who was given a block, the last one first.
   using holders = std::array<member, 4>;
 
+  route route_of(const wish& w) const;
   candidate best(node_role role, node_role work, const wish& w) const;
   void find_holders(wish& w);
   void remember(const prompt_prefix& prefix, member m);

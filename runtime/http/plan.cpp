@@ -135,6 +135,44 @@ plan plan_chat(server_state& server, const std::string& body) {
   return p;
 }
 
+plan plan_embeddings(server_state& server, const std::string& body) {
+  auto r = api::embedding_request{};
+  if (auto bad = api::read_request(body, limits_of(server), r))
+    return to_response(*bad);
+  if (auto bad = check_model(server, r.model))
+    return to_response(*bad);
+  if (auto most = server.rt.weights().params.hidden; r.dimensions > most)
+    return to_response({400,
+                        "'dimensions' must be at most " + std::to_string(most)
+                            + " with this model",
+                        "dimensions", "invalid_value"});
+  auto p = embed_plan{};
+  p.base64 = r.base64;
+  p.request.dimensions = r.dimensions;
+  p.request.session = r.user.substr(0, longest_tenant_name);
+  auto tokens = size_t{0};
+  for (auto& input : r.inputs) {
+    auto* text = std::get_if<std::string>(&input);
+    // With a token that begins each text it would not be empty any more.
+    auto empty = error{errc::invalid_argument, "an input is empty"};
+    auto ids = !text ? std::move(std::get<std::vector<token_id>>(input))
+               : text->empty() ? result<std::vector<token_id>>{empty}
+                               : encode(server, *text, {true, false});
+    if (!ids)
+      return to_response(api_error_of(ids.failure(), "input"));
+    // No more is tokenized than will be taken.
+    tokens += ids->size();
+    p.request.inputs.push_back(std::move(*ids));
+    if (tokens > embed_request::max_tokens)
+      return to_response({400,
+                          "the inputs have over "
+                              + std::to_string(embed_request::max_tokens)
+                              + " tokens together, as many as are allowed",
+                          "input", "invalid_value"});
+  }
+  return p;
+}
+
 plan plan_tokenize(server_state& server, const std::string& body) {
   auto r = api::tokenize_request{};
   if (auto bad = api::read_request(body, limits_of(server), r))

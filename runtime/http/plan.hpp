@@ -20,13 +20,21 @@ struct answer_plan {
   std::string_view param; ///< that is to blame for what nodes refuse; a literal
 };
 
-using plan = std::variant<answer_plan, response>;
+/// What is to be embedded for one request.
+struct embed_plan {
+  embed_request request;
+  bool base64 = false;
+  tenant who;
+};
+
+using plan = std::variant<answer_plan, embed_plan, response>;
 
 // Each reads a body, and says what follows from it. They run on any thread, and
 // take as long as it takes to make tokens of it.
 
 plan plan_completion(server_state& server, const std::string& body);
 plan plan_chat(server_state& server, const std::string& body);
+plan plan_embeddings(server_state& server, const std::string& body);
 plan plan_tokenize(server_state& server, const std::string& body);
 plan plan_detokenize(server_state& server, const std::string& body);
 

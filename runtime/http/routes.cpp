@@ -3,6 +3,7 @@
 #include "runtime/http/admin.hpp"
 #include "runtime/http/answer.hpp"
 #include "runtime/http/elsewhere.hpp"
+#include "runtime/http/embedding.hpp"
 
 namespace troupe::http {
 
@@ -16,13 +17,18 @@ using connection_ptr = std::shared_ptr<connection>;
 
 // Who asks is what the key says, never the body. Organisations share no KV, so
 // that none learns from times what others have asked.
-answer_plan charged_to(const server_state& server, const request& r,
-                       answer_plan p) {
-  p.who.model = server.card.id;
+tenant tenant_of(const server_state& server, const request& r) {
+  auto who = tenant{};
+  who.model = server.card.id;
   if (r.who) {
-    p.who.organisation = r.who->organisation;
-    p.who.key = r.who->name;
+    who.organisation = r.who->organisation;
+    who.key = r.who->name;
   }
+  return who;
+}
+
+answer_plan charged_to(tenant who, answer_plan p) {
+  p.who = std::move(who);
   for (auto& c : p.choices) {
     c.organisation = c.cache_salt = p.who.organisation;
     c.key = p.who.key;
@@ -31,12 +37,25 @@ answer_plan charged_to(const server_state& server, const request& r,
   return p;
 }
 
+embed_plan charged_to(tenant who, embed_plan p) {
+  p.request.organisation = who.organisation;
+  p.request.key = who.key;
+  p.request.model = who.model;
+  p.who = std::move(who);
+  return p;
+}
+
 void carry_out(server_state& server, connection& to, const request& r, plan p) {
+  auto who = tenant_of(server, r);
   if (auto* now = std::get_if<response>(&p))
     to.respond(std::move(*now));
+  else if (auto* e = std::get_if<embed_plan>(&p))
+    embedding::start(server, to.shared_from_this(),
+                     charged_to(std::move(who), std::move(*e)));
   else
-    answer::start(server, to.shared_from_this(), r,
-                  charged_to(server, r, std::move(std::get<answer_plan>(p))));
+    answer::start(
+        server, to.shared_from_this(), r,
+        charged_to(std::move(who), std::move(std::get<answer_plan>(p))));
 }
 
 void plan_and_do(server_state& server, connection_ptr to, request r,
@@ -119,9 +138,8 @@ struct post_route {
 };
 
 constexpr post_route post_routes[] = {
-    {"/v1/completions", plan_completion},
-    {"/v1/chat/completions", plan_chat},
-    {"/tokenize", plan_tokenize},
+    {"/v1/completions", plan_completion}, {"/v1/chat/completions", plan_chat},
+    {"/v1/embeddings", plan_embeddings},  {"/tokenize", plan_tokenize},
     {"/detokenize", plan_detokenize},
 };
 

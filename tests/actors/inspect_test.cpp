@@ -130,6 +130,70 @@ BOOST_FIXTURE_TEST_CASE(requests_and_events, fixture) {
   trip(session_done{7});
 }
 
+BOOST_FIXTURE_TEST_CASE(requests_to_embed, fixture) {
+  auto r = embed_request{};
+  r.request = 7;
+  r.inputs = {{1, 2}, {}, {-3}};
+  r.dimensions = 5;
+  r.organisation = "acme";
+  r.session = "s";
+  r.version = 3;
+  r.unlimited = true;
+  auto back = trip(r);
+  BOOST_TEST((back.inputs == r.inputs));
+  BOOST_TEST(back.dimensions == 5u);
+  BOOST_TEST(back.session == "s");
+  BOOST_TEST(back.version == 3u);
+  BOOST_TEST(back.unlimited);
+  auto g = generate_request{};
+  g.embed = true;
+  BOOST_TEST(trip(g).embed);
+  auto s = some_spec();
+  s.embed = true;
+  BOOST_TEST(trip(s).embed);
+  auto p = place_request{};
+  p.prompt_only = true;
+  BOOST_TEST(trip(p).prompt_only);
+  round_trip(submit_embed{r, {}});
+}
+
+// To the last bit, whatever they are.
+BOOST_FIXTURE_TEST_CASE(vectors, fixture) {
+  using limits = std::numeric_limits<float>;
+  auto v = std::vector<float>{0.f,
+                              -0.f,
+                              1.f / 3,
+                              limits::denorm_min(),
+                              limits::max(),
+                              limits::infinity(),
+                              -limits::infinity(),
+                              std::bit_cast<float>(0x7fc12345u)};
+  auto same = [&](const std::vector<float>& x) {
+    return x.size() == v.size()
+           && std::memcmp(x.data(), v.data(), v.size() * sizeof(float)) == 0;
+  };
+  BOOST_TEST(same(trip(embedding_event{1, 2, v}).vector));
+  auto o = some_output();
+  o.state = v;
+  BOOST_TEST(same(trip(o).state));
+  auto f = finish_event{};
+  f.state = v;
+  BOOST_TEST(same(trip(f).state));
+  BOOST_TEST(trip(embedding_event{}).vector.empty());
+  // Four bytes each, and what says how many.
+  BOOST_TEST(save(embedding_event{1, 2, v}).size() == 12u + 8 + 4 * v.size());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_vector_that_is_too_long_takes_no_memory, fixture) {
+  auto buf = save(embedding_event{1, 2, {}});
+  auto n = max_wire_bytes / sizeof(float) + 1;
+  for (auto i = 0; i < 8; ++i) // the highest byte first
+    buf[buf.size() - 1 - i] = static_cast<char>(n >> (8 * i));
+  auto x = embedding_event{};
+  BOOST_TEST(load(buf, x));
+  BOOST_TEST(x.vector.capacity() == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(sequences_and_ticks, fixture) {
   auto s = trip(some_spec());
   BOOST_TEST(s.max_length() == 11u);

@@ -39,6 +39,27 @@ struct fixture {
     return j;
   }
 
+  prefill_job embed_job(seq_id seq, size_t prompt) {
+    auto j = job(seq, prompt);
+    for (size_t i = 0; i < prompt; ++i)
+      j.spec.prompt[i] = static_cast<token_id>(3 + (i * 7) % 290);
+    j.spec.max_tokens = 0;
+    j.spec.embed = true;
+    return j;
+  }
+
+  // The vector of a sequence, which has no other output.
+  bool is_embedded(seq_id seq, size_t prompt) {
+    auto all = std::vector<sequence_output>{};
+    for (auto& s : *steps)
+      for (auto& o : s.sequences)
+        if (o.seq == seq)
+          all.push_back(o);
+    return all.size() == 1 && all[0].reason == finish_reason::stop
+           && all[0].tokens.empty()
+           && all[0].state == plain_state(embed_job(seq, prompt).spec.prompt);
+  }
+
   template <class M>
   void send(M m) {
     caf::anon_send(node, std::move(m));
@@ -180,6 +201,117 @@ BOOST_FIXTURE_TEST_CASE(a_stray_tick_starts_no_second_chain, fixture) {
   caf::anon_send(node, step_tick{9});
   sim.run();
   BOOST_TEST(status().steps == 7u);
+}
+
+// -- embedding ----------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(a_prompt_is_embedded_and_leaves, fixture) {
+  for (auto length : {1u, 16u, 32u, 33u, 100u, 128u}) { // of 128 that fit
+    send(embed_job(length, length));
+    BOOST_TEST(is_embedded(length, length));
+    expect_empty(status());
+    BOOST_TEST(status().cached_blocks == 0u);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(nobody_who_decodes_waits_for_an_embedding, fixture) {
+  caf::anon_send(node, job(1, 10));
+  while (tokens(1).empty())
+    sim.step();
+  caf::anon_send(node, embed_job(2, 100)); // seven steps of 16 tokens beside it
+  sim.run();
+  BOOST_REQUIRE(steps->size() > 6u);
+  for (size_t i = 0; i < 6; ++i)
+    BOOST_TEST(steps->at(i).sequences.front().seq == 1u);
+  BOOST_TEST(tokens(1).size() == 6u);
+  BOOST_TEST(is_embedded(2, 100));
+  expect_empty(status());
+}
+
+BOOST_FIXTURE_TEST_CASE(embeddings_share_steps_with_prompts, fixture) {
+  caf::anon_send(node, embed_job(1, 8));
+  caf::anon_send(node, job(2, 8));
+  caf::anon_send(node, embed_job(3, 9));
+  sim.run();
+  BOOST_TEST(is_embedded(1, 8));
+  BOOST_TEST(is_embedded(3, 9));
+  BOOST_TEST(tokens(2).size() == 6u);
+  BOOST_TEST(steps->front().sequences.size() >= 2u);
+}
+
+// Neither finds the other's KV: every state of the one is wanted, and the other
+// one does not wait for it.
+BOOST_FIXTURE_TEST_CASE(a_prompt_and_its_embedding_share_nothing, fixture) {
+  auto j = job(1, 40);
+  j.spec.prompt = embed_job(1, 40).spec.prompt;
+  caf::anon_send(node, embed_job(2, 40));
+  caf::anon_send(node, j);
+  sim.run();
+  send(embed_job(3, 40));
+  BOOST_TEST(is_embedded(2, 40));
+  BOOST_TEST(is_embedded(3, 40));
+  BOOST_TEST(tokens(1).size() == 6u);
+  BOOST_TEST(status().hit_tokens == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(embeddings_wait_for_blocks_in_order, fixture) {
+  for (seq_id s : {1, 2, 3})
+    caf::anon_send(node, embed_job(s, 70)); // five of eight blocks each
+  sim.run();
+  for (seq_id s : {1, 2, 3})
+    BOOST_TEST(is_embedded(s, 70));
+  expect_empty(status());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_embedding_frees_its_blocks, fixture) {
+  caf::anon_send(node, embed_job(1, 100));
+  for (auto i = 0; i < 3; ++i)
+    sim.step();
+  send(cancel_sequence{1, 1});
+  expect_empty(status());
+  BOOST_TEST(status().steps > 0u);
+  BOOST_TEST(status().steps < 4u);
+  BOOST_TEST(steps->empty());
+  send(embed_job(1, 100)); // the same life of it, late
+  BOOST_TEST(steps->empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_preempted_embedding_begins_anew, fixture) {
+  auto j = embed_job(1, 100);
+  caf::anon_send(node, j);
+  for (auto i = 0; i < 3; ++i)
+    sim.step();
+  send(preempt_sequence{j.spec.request, preempt_way::swap});
+  BOOST_TEST(is_embedded(1, 100));
+  BOOST_TEST(status().recomputes == 1u);
+  BOOST_TEST(status().steps > 4u); // of 32 tokens
+  expect_empty(status());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drained_node_gives_embeddings_back, fixture) {
+  caf::anon_send(node, embed_job(1, 100));
+  for (auto i = 0; i < 3; ++i)
+    sim.step();
+  sim.ask<drained>(node, drain_node{});
+  BOOST_TEST((last().reason == finish_reason::error));
+  BOOST_TEST((last().code == errc::no_node));
+  expect_empty(status());
+}
+
+BOOST_FIXTURE_TEST_CASE(embeddings_that_make_no_sense_are_refused, fixture) {
+  auto failed = [&](auto change, errc why) {
+    auto x = embed_job(9, 20);
+    change(x);
+    send(x);
+    BOOST_REQUIRE(!steps->empty());
+    BOOST_TEST((last().code == why));
+    steps->clear();
+    expect_empty(status());
+  };
+  failed([](auto& x) { x.spec.max_tokens = 1; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.emitted = {1}; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.prompt[3] = -1; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.prompt.assign(129, 1); }, errc::no_free_blocks);
 }
 
 // -- a whole cluster of them --------------------------------------------------

@@ -35,6 +35,17 @@ struct prefill_fixture {
     return j;
   }
 
+  /// Needs no decode node.
+  prefill_job embed_job(seq_id seq, size_t prompt) {
+    auto j = job(seq, prompt);
+    for (size_t i = 0; i < prompt; ++i)
+      j.spec.prompt[i] = static_cast<token_id>(3 + (i * 7) % 290);
+    j.spec.max_tokens = 0;
+    j.spec.embed = true;
+    j.decode = nullptr;
+    return j;
+  }
+
   template <class M>
   void send(M m) {
     caf::send_as(decode, node, std::move(m));

@@ -244,4 +244,113 @@ BOOST_FIXTURE_TEST_CASE(loads_are_told_at_once_and_when_all_is_done, fixture) {
   BOOST_TEST(heard->size() == 4u);
 }
 
+// -- embedding ----------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(what_is_embedded_is_handed_to_nobody, fixture) {
+  for (auto length : {1u, 16u, 40u, 100u}) {
+    send(embed_job(length, length));
+    BOOST_REQUIRE_EQUAL(outputs->size(), 1u);
+    auto& o = outputs->back();
+    BOOST_TEST((o.reason == finish_reason::stop));
+    BOOST_TEST(o.seq == length);
+    BOOST_TEST(o.tokens.empty());
+    BOOST_TEST(o.state == plain_state(embed_job(1, length).spec.prompt),
+               boost::test_tools::per_element());
+    expect_empty(status());
+    outputs->clear();
+  }
+  BOOST_TEST(told->offers.empty());
+  BOOST_TEST(answers().empty());
+}
+
+// Every state is wanted, so nothing is found; nor does it take the place of
+// what may be.
+BOOST_FIXTURE_TEST_CASE(what_is_embedded_shares_nothing, fixture) {
+  auto n = sim.spawn(prefill_node,
+                     tiny_node(1, tiny_arena(), 16,
+                               {.prefill_chunk = 16, .cached_blocks = 8}));
+  auto tell = [&](prefill_job j) {
+    caf::send_as(decode, n, std::move(j));
+    sim.run();
+    return sim.ask<node_status>(n, status_query{});
+  };
+  tell(embed_job(1, 64));
+  auto after = tell(embed_job(2, 64));
+  BOOST_TEST(after.hit_tokens == 0u);
+  BOOST_TEST(after.cached_blocks == 0u);
+  BOOST_TEST(after.steps == 8u);
+  auto j = job(3, 64);
+  j.spec.prompt = embed_job(1, 64).spec.prompt;
+  tell(j);
+  after = tell(embed_job(4, 64));
+  BOOST_TEST(after.hit_tokens == 0u);
+  BOOST_REQUIRE_EQUAL(outputs->size(), 4u);
+  for (auto i : {0, 1, 3})
+    BOOST_TEST((outputs->at(i).state == plain_state(j.spec.prompt)));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_embedding_is_cancelled_between_two_chunks, fixture) {
+  caf::anon_send(node, embed_job(1, 100)); // seven chunks
+  for (auto i = 0; i < 10; ++i)
+    sim.step();
+  send(cancel_sequence{1, 1});
+  expect_empty(status());
+  BOOST_TEST(status().steps > 0u);
+  BOOST_TEST(status().steps < 6u);
+  BOOST_TEST(outputs->empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(prompts_get_their_turn_beside_embeddings, fixture) {
+  caf::anon_send(node, embed_job(1, 100)); // seven of eight blocks
+  caf::anon_send(node, job(2, 10));
+  auto j = job(3, 10);
+  j.spec.emitted = {1};
+  caf::anon_send(node, j); // goes before both
+  sim.run();
+  auto order = std::vector<seq_id>{};
+  for (auto& o : *outputs)
+    order.push_back(o.seq);
+  BOOST_TEST(order == (std::vector<seq_id>{3, 1, 2}),
+             boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(embeddings_that_make_no_sense_fail_at_once, fixture) {
+  auto failed = [&](auto change, errc why) {
+    auto x = embed_job(9, 20);
+    change(x);
+    send(x);
+    BOOST_REQUIRE_EQUAL(outputs->size(), 1u);
+    BOOST_TEST((outputs->back().code == why));
+    outputs->clear();
+    expect_empty(status());
+  };
+  failed([](auto& x) { x.spec.max_tokens = 1; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.emitted = {1}; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.prompt.clear(); }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.prompt[3] = 300; }, errc::invalid_argument);
+  failed([](auto& x) { x.spec.prompt.assign(300, 1); }, errc::context_exceeded);
+  failed([](auto& x) { x.spec.prompt.assign(200, 1); }, errc::no_free_blocks);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_embedded_for_a_dead_stream, fixture) {
+  caf::anon_send(node, embed_job(1, 100));
+  caf::anon_send(node, embed_job(2, 100));
+  sim.step();
+  sim.step();
+  sim.kill(stream);
+  sim.run();
+  expect_empty(status());
+  BOOST_TEST(status().steps < 7u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drained_node_finishes_its_embeddings, fixture) {
+  caf::anon_send(node, embed_job(1, 60));
+  sim.step();
+  sim.ask<drained>(node, drain_node{});
+  BOOST_REQUIRE_EQUAL(outputs->size(), 1u);
+  BOOST_TEST((outputs->at(0).reason == finish_reason::stop));
+  send(embed_job(2, 10));
+  BOOST_TEST((outputs->back().code == errc::no_node));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -164,4 +164,27 @@ BOOST_AUTO_TEST_CASE(a_cut_connection_is_a_death_and_the_answer_goes_on) {
   BOOST_TEST(cuts > 3);
 }
 
+// The vectors' bits as well.
+BOOST_FIXTURE_TEST_CASE(texts_are_embedded_on_another_machine, fixture) {
+  auto p = prefill(world.far, 1);
+  auto log = std::make_shared<embed_log>();
+  auto asks = world.near.spawn(fake_embed_client, log);
+  auto r = varied_embed_request(4, 20);
+  caf::anon_send(gate, submit_embed{r, asks});
+  world.drain();
+  BOOST_TEST((log->end(r.request).reason == finish_reason::stop));
+  for (uint32_t i = 0; i < 20; ++i)
+    BOOST_TEST((log->answers[r.request].vectors[i]
+                == plain_vector(r.inputs[i])));
+  expect_empty_at(world.far, p);
+  // One that is cut off is placed again, or ends.
+  r.request = 1;
+  caf::anon_send(gate, submit_embed{r, asks});
+  world.run(30);
+  world.cut();
+  world.drain();
+  auto code = log->end(1).code;
+  BOOST_TEST((code == errc::no_node || code == errc::abandoned));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -125,6 +125,30 @@ const cases = {
     }
   },
 
+  async 'texts become vectors'() {
+    const input = ['A brave fox.', 'A fox that is brave.', '12 + 30'];
+    const r = await client.embeddings.create({model: 'troupe-demo', input});
+    assert.deepEqual(r.data.map(d => d.index), [0, 1, 2]);
+    assert.equal(r.usage.total_tokens, r.usage.prompt_tokens);
+    const [fox, same, sum] = r.data.map(d => d.embedding);
+    const dot = (a, b) => a.reduce((s, x, i) => s + x * b[i], 0);
+    assert.ok(Math.abs(dot(fox, fox) - 1) < 1e-6);
+    assert.ok(dot(fox, same) > dot(fox, sum));
+    // Unless it is told how, the client asks for base64.
+    const plain = await client.embeddings.create(
+        {model: 'troupe-demo', input: input[0], encoding_format: 'float'});
+    assert.deepEqual(plain.data[0].embedding, fox);
+    const short = await client.embeddings.create(
+        {model: 'troupe-demo', input: input[0], dimensions: 8});
+    assert.equal(short.data[0].embedding.length, 8);
+    const length = Math.sqrt(dot(fox.slice(0, 8), fox.slice(0, 8)));
+    short.data[0].embedding.forEach(
+        (x, i) => assert.ok(Math.abs(x - fox[i] / length) < 1e-6));
+    await assert.rejects(
+        client.embeddings.create({model: 'troupe-demo', input: ''}),
+        e => e instanceof OpenAI.BadRequestError && e.param === 'input');
+  },
+
   async 'errors are those that the client knows'() {
     const refused = (kind, ask) => assert.rejects(
         client.chat.completions.create({model: 'troupe-demo', messages, ...ask}),

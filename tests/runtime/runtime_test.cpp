@@ -1,6 +1,9 @@
 #include "runtime/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <future>
+#include <mutex>
 #include <thread>
 
 #include "core/base/random.hpp"
@@ -259,6 +262,75 @@ BOOST_AUTO_TEST_CASE(more_than_a_node_can_ever_hold_is_an_error) {
   BOOST_TEST((c.end.reason == finish_reason::error));
   BOOST_TEST((c.end.code == errc::no_free_blocks));
   BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(texts_become_vectors) {
+  auto split = topology{};
+  split.prefill.resize(1);
+  split.decode.resize(1);
+  auto first = embeddings{};
+  for (auto& nodes : {topology{}, split}) {
+    auto o = opened{nodes};
+    auto r = embed_request{};
+    for (uint32_t i = 0; i < 30; ++i)
+      r.inputs.push_back(request_of(i, 1 + 7 * i, 1).prompt);
+    auto all = o.rt->embed(r);
+    BOOST_TEST((all.end.reason == finish_reason::stop), all.end.message);
+    BOOST_TEST(all.end.prompt_tokens == r.tokens());
+    BOOST_REQUIRE_EQUAL(all.vectors.size(), 30u);
+    for (auto& v : all.vectors) {
+      BOOST_TEST(v.size() == o.rt->weights().params.hidden);
+      auto squares = 0.0;
+      for (auto x : v)
+        squares += double{x} * double{x};
+      BOOST_TEST(std::abs(squares - 1) < 1e-6);
+    }
+    BOOST_TEST((all.vectors[0] != all.vectors[1]));
+    // Alone, and beside answers.
+    auto g = o.rt->submit(request_of(1, 20, 200));
+    for (auto i : {0u, 13u, 29u}) {
+      auto one = embed_request{};
+      one.inputs = {r.inputs[i]};
+      BOOST_TEST((o.rt->embed(one).vectors[0] == all.vectors[i]));
+    }
+    collect(*g);
+    // Wherever they are computed.
+    if (first.vectors.empty())
+      first = all;
+    BOOST_TEST((first.vectors == all.vectors));
+    BOOST_TEST(comes_to_rest(*o.rt));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_embedded_is_said_in_the_end) {
+  auto o = opened{};
+  auto r = embed_request{};
+  BOOST_TEST((o.rt->embed(r).end.code == errc::invalid_argument));
+  r.inputs = {{5}, std::vector<token_id>(257, 5)};
+  BOOST_TEST((o.rt->embed(r).end.code == errc::context_exceeded));
+  r.inputs = {{5}};
+  r.dimensions = 65;
+  BOOST_TEST((o.rt->embed(r).end.code == errc::invalid_argument));
+  r.dimensions = 64;
+  BOOST_TEST((o.rt->embed(r).end.reason == finish_reason::stop));
+  BOOST_TEST(comes_to_rest(*o.rt));
+}
+
+BOOST_AUTO_TEST_CASE(who_drops_a_subscription_cancels_its_embedding) {
+  auto o = opened{};
+  auto r = embed_request{};
+  for (uint32_t i = 0; i < 1000; ++i)
+    r.inputs.push_back(request_of(i, 250, 1).prompt);
+  auto begun = std::promise<void>{};
+  auto once = std::once_flag{};
+  {
+    auto s = o.rt->embed(r, [&](embed_event) {
+      std::call_once(once, [&] { begun.set_value(); });
+    });
+    begun.get_future().wait();
+  }
+  BOOST_TEST(comes_to_rest(*o.rt));
+  BOOST_TEST(o.rt->status()->nodes[0].steps < 1000u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -211,4 +211,40 @@ BOOST_FIXTURE_TEST_CASE(a_broken_state_is_named, fixture) {
   BOOST_TEST(r.failure().message.find("line 2") != std::string::npos);
 }
 
+// Vectors of different models cannot be compared.
+BOOST_FIXTURE_TEST_CASE(texts_of_one_request_are_embedded_by_one_version,
+                        fixture) {
+  auto r = embed_request{};
+  for (uint64_t n = 0; n < 20; ++n)
+    r.inputs.push_back(request_of(n).prompt);
+  auto rt = open(1);
+  auto two = rt.load_version("two", file(2));
+  BOOST_REQUIRE(two.ok());
+  BOOST_REQUIRE(is_ready(rt, *two));
+  auto of = std::map<version_id, std::vector<std::vector<float>>>{};
+  for (auto v : {version_id{1}, *two}) {
+    r.version = v;
+    auto all = rt.embed(r);
+    BOOST_TEST(all.end.version == v);
+    of[v] = all.vectors;
+  }
+  BOOST_TEST((of[1] != of[*two]));
+  r.version = 0;
+  BOOST_REQUIRE(rt.command({version_command::kind::canary, *two, 0.5, {}}));
+  auto versions = std::map<version_id, int>{};
+  for (auto i = 0; i < 40; ++i) {
+    auto all = rt.embed(r);
+    BOOST_REQUIRE((all.end.reason == finish_reason::stop));
+    ++versions[all.end.version];
+    BOOST_TEST((all.vectors == of[all.end.version]));
+  }
+  BOOST_TEST(versions.size() == 2u);
+  // None is left that would keep a version.
+  BOOST_REQUIRE(rt.command({version_command::kind::promote, 0, 0, "test"}));
+  BOOST_TEST(comes_to(rt, [&](auto& s) {
+    auto* i = find(s, 1);
+    return i == nullptr || i->under_way == 0;
+  }));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

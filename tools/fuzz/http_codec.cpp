@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto body =
       std::string_view{reinterpret_cast<const char*>(data) + 1, size - 1};
   auto good = false;
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
   case 0: {
     auto r = read<chat_request>(body, limits, good);
     if (good) {
@@ -81,6 +81,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   case 3:
     read<detokenize_request>(body, limits, good);
     break;
+  case 4: {
+    auto r = read<embedding_request>(body, limits, good);
+    if (good)
+      require(!r.inputs.empty() && r.inputs.size() <= limits.inputs
+              && r.dimensions <= 1u << 20);
+    break;
+  }
   }
   auto text = std::string{};
   append_json_string(text, body);

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_names_both_sides) {
   auto e = refusal([](request& r) { r.version = 7; });
   BOOST_TEST((e.code == errc::unsupported));
   BOOST_TEST(e.message
-             == "protocol version differs: the cluster has 3, node d1 has 7");
+             == "protocol version differs: the cluster has 4, node d1 has 7");
   e = refusal([](request& r) { r.model = "xyz"; });
   BOOST_TEST((e.code == errc::layout_mismatch));
   BOOST_TEST(e.message

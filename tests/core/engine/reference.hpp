@@ -178,9 +178,9 @@ private:
   std::vector<doubles> values_; ///< [heads * values_of_head]
 };
 
-/// The logits of every token, in double precision and in the most literal way:
-/// no pages, no batch, no cache.
-inline std::vector<doubles> reference_logits(const model& m, kv_dtype kv,
+/// The state of every token behind the last norm, in double precision and in the
+/// most literal way: no pages, no batch, no cache.
+inline std::vector<doubles> reference_states(const model& m, kv_dtype kv,
                                              std::span<const token_id> ids) {
   auto& p = m.params;
   auto xs = std::vector<doubles>{};
@@ -206,12 +206,19 @@ inline std::vector<doubles> reference_logits(const model& m, kv_dtype kv,
           w.ffn_post_norm);
     }
   }
+  for (auto& x : xs)
+    x = normed(x, m.w.output_norm, p.norm_eps);
+  return xs;
+}
+
+/// The logits of every token, the same.
+inline std::vector<doubles> reference_logits(const model& m, kv_dtype kv,
+                                             std::span<const token_id> ids) {
   auto logits = std::vector<doubles>{};
-  for (auto& x : xs) {
-    auto& row = logits.emplace_back(
-        times(m.w.output, normed(x, m.w.output_norm, p.norm_eps)));
+  for (auto& x : reference_states(m, kv, ids)) {
+    auto& row = logits.emplace_back(times(m.w.output, x));
     for (auto& v : row)
-      v = capped(v, p.logit_softcap);
+      v = capped(v, m.params.logit_softcap);
   }
   return logits;
 }

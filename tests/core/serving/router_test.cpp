@@ -35,6 +35,29 @@ BOOST_FIXTURE_TEST_CASE(somebody_has_to_generate, fixture) {
   BOOST_TEST(!place(3).has_value());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_prompt_alone_needs_nobody_who_decodes, fixture) {
+  auto place_prompt = [&](request_id request, std::vector<node_id> avoid = {}) {
+    return r.place(request, {10, 0}, avoid, 1, {}, true);
+  };
+  BOOST_TEST(!place_prompt(1).has_value());
+  r.join(2, 12, decode);
+  BOOST_TEST((place_prompt(1) == route{2, 2})); // there is nobody else
+  r.join(1, 11, prefill);
+  BOOST_TEST((place_prompt(2) == route{1, 1}));
+  r.join(3, 13, mixed);
+  BOOST_TEST((place_prompt(3) == route{3, 3})); // has nothing to do
+  BOOST_TEST((place_prompt(4, {13}) == route{1, 1}));
+  BOOST_TEST((place_prompt(5, {11}) == route{3, 3}));
+  r.leave(2);
+  r.leave(3);
+  BOOST_TEST((place_prompt(6) == route{1, 1}));
+  // Nobody else's books were touched.
+  r.join(4, 14, decode);
+  BOOST_TEST((place(7) == route{1, 4}));
+  r.release(6);
+  BOOST_TEST(!r.find(6).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_mixed_node_wins_a_tie_with_a_pair, fixture) {
   r.join(1, 11, prefill);
   r.join(2, 12, decode);

@@ -1,3 +1,5 @@
+#include <future>
+
 #include "tests/runtime/cluster/cluster_fixture.hpp"
 
 using namespace troupe;
@@ -162,6 +164,44 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_with_the_reason) {
   BOOST_TEST(!plain.ok());
   auto nobody = cluster_client::connect({{"127.0.0.1", 1}, {}});
   BOOST_TEST(!nobody.ok());
+}
+
+BOOST_AUTO_TEST_CASE(texts_of_other_processes_are_embedded) {
+  auto f = fixture{};
+  f.add("red", node_role::prefill);
+  f.add("blue", node_role::mixed);
+  BOOST_REQUIRE(f.has_nodes(2));
+  auto o = f.options();
+  o.client = cluster_client_options{{"127.0.0.1", f.front->cluster_port()}, {}};
+  auto remote = runtime::open(o);
+  require_ok(remote);
+  auto own = runtime::open(f.options());
+  require_ok(own);
+  auto r = embed_request{};
+  for (uint32_t i = 0; i < 100; ++i)
+    r.inputs.push_back(request_of(i, 1).prompt);
+  auto want = own->embed(r).vectors;
+  BOOST_TEST((remote->embed(r).vectors == want));
+  BOOST_TEST((f.front->embed(r).vectors == want));
+  // A node ends meanwhile.
+  auto end = std::promise<finish_event>{};
+  auto got = std::vector<std::vector<float>>(100);
+  auto left = 30;
+  auto some = std::promise<void>{};
+  auto s = remote->embed(r, [&](embed_event e) {
+    if (auto* v = std::get_if<embedding_event>(&e))
+      got[v->index] = v->vector;
+    else
+      end.set_value(std::get<finish_event>(e));
+    if (--left == 0)
+      some.set_value();
+  });
+  some.get_future().wait();
+  f.hosts.erase(f.hosts.begin());
+  auto last = end.get_future().get();
+  BOOST_TEST((last.reason == finish_reason::stop), last.message);
+  BOOST_TEST((got == want));
+  BOOST_TEST(f.comes_to_rest());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

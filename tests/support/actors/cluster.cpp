@@ -1,5 +1,6 @@
 #include "tests/support/actors/cluster.hpp"
 
+#include <cmath>
 #include <map>
 
 #include "actors/decode_node.hpp"
@@ -90,6 +91,52 @@ std::vector<token_id> plain_answer(const generate_request& r) {
   return answer;
 }
 
+embed_request varied_embed_request(uint32_t n, uint32_t inputs) {
+  auto r = embed_request{};
+  r.request = 5000 + n;
+  for (uint32_t i = 0; i < inputs; ++i) {
+    auto& ids = r.inputs.emplace_back();
+    auto length = 1 + random_bits(n, i, 2) % 70;
+    for (uint64_t t = 0; t < length; ++t)
+      ids.push_back(static_cast<token_id>(random_bits(n, i, 3 + t) % 300));
+  }
+  return r;
+}
+
+std::vector<float> plain_state(const std::vector<token_id>& ids) {
+  static auto known = std::map<std::vector<token_id>, std::vector<float>>{};
+  auto& state = known[ids];
+  if (!state.empty())
+    return state;
+  auto compute = engine{shared_tiny_model(), {1, 256}};
+  auto pool = block_pool{tiny_arena(), 64};
+  auto table = page_table{};
+  BOOST_REQUIRE(table.grow(pool, static_cast<uint32_t>(ids.size())));
+  auto row = batch_row{&table, ids, false};
+  row.want_states = true;
+  BOOST_REQUIRE(compute.forward({&row, 1}).ok());
+  auto hidden = size_t{shared_tiny_model()->params.hidden};
+  auto sum = std::vector<double>(hidden);
+  for (size_t i = 0; i < compute.states().size(); ++i)
+    sum[i % hidden] += double{compute.states()[i]};
+  for (auto x : sum)
+    state.push_back(static_cast<float>(x / static_cast<double>(ids.size())));
+  return state;
+}
+
+std::vector<float> plain_vector(const std::vector<token_id>& ids,
+                                uint32_t dimensions) {
+  auto state = plain_state(ids);
+  if (dimensions > 0)
+    state.resize(dimensions);
+  auto squares = 0.0;
+  for (auto x : state)
+    squares += double{x} * double{x};
+  for (auto& x : state)
+    x = static_cast<float>(double{x} / std::sqrt(squares));
+  return state;
+}
+
 decode_actor cluster::spawn_decode(node_id id) {
   auto& o = options_;
   auto alone = id > 200;
@@ -158,6 +205,14 @@ void cluster::submit(generate_request r) {
   caf::anon_send(gate, troupe::submit{std::move(r), client});
 }
 
+void cluster::submit(embed_request r) {
+  if (!embed_client) {
+    embed_client = sim.spawn(fake_embed_client, embedded);
+    ++at_rest_;
+  }
+  caf::anon_send(gate, submit_embed{std::move(r), embed_client});
+}
+
 void cluster::cancel(request_id id) {
   caf::anon_send(gate, cancel_request{id});
 }
@@ -181,6 +236,20 @@ void cluster::expect_idle(std::chrono::milliseconds limit) {
   if (store && store_lives)
     expect_empty(status(store));
   BOOST_REQUIRE_EQUAL(sim.alive() + dead + (store_lives ? 0 : 1), at_rest_);
+}
+
+void cluster::expect_exact(const embed_request& r) {
+  BOOST_TEST_CONTEXT("request " << r.request) {
+    auto& e = embedded->end(r.request);
+    BOOST_REQUIRE_MESSAGE(e.reason == finish_reason::stop,
+                          to_string(e.code) << ": " << e.message);
+    BOOST_TEST(e.prompt_tokens == r.tokens());
+    auto& vectors = embedded->answers[r.request].vectors;
+    BOOST_REQUIRE_EQUAL(vectors.size(), r.inputs.size());
+    for (uint32_t i = 0; i < r.inputs.size(); ++i)
+      BOOST_TEST(vectors[i] == plain_vector(r.inputs[i], r.dimensions),
+                 boost::test_tools::per_element());
+  }
 }
 
 void cluster::expect_exact(const generate_request& r) {

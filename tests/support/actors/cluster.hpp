@@ -54,6 +54,16 @@ generate_request varied_request(uint32_t n, uint32_t max_tokens = 12);
 /// What a plain loop over engine and sampler answers.
 std::vector<token_id> plain_answer(const generate_request& r);
 
+/// Inputs that vary with `n`, of 1 to 70 tokens.
+embed_request varied_embed_request(uint32_t n, uint32_t inputs = 3);
+
+/// The mean state of a text, from a plain loop over one engine.
+std::vector<float> plain_state(const std::vector<token_id>& ids);
+
+/// The same as a vector of length 1.
+std::vector<float> plain_vector(const std::vector<token_id>& ids,
+                                uint32_t dimensions = 0);
+
 /// Everything of one process on the tiny model, in a simulated system.
 class cluster {
 public:
@@ -64,6 +74,8 @@ public:
   gateway_actor gate;
   std::shared_ptr<client_log> heard = std::make_shared<client_log>();
   client_actor client;
+  std::shared_ptr<embed_log> embedded = std::make_shared<embed_log>();
+  embed_client_actor embed_client; ///< null before the first such request
   std::vector<prefill_actor> prefills; ///< nodes 1, 2, …
   std::vector<decode_actor> decodes;   ///< nodes 101, 102, …
   std::vector<decode_actor> mixed;     ///< nodes 201, 202, …
@@ -75,6 +87,7 @@ public:
 
   /// Hands a request in, without running.
   void submit(generate_request r);
+  void submit(embed_request r);
   void cancel(request_id id);
 
   /// Drains, then checks that no node still has blocks, sequences or waiting
@@ -85,6 +98,8 @@ public:
 
   /// The request ended by itself with the tokens of `plain_answer`.
   void expect_exact(const generate_request& r);
+  /// The same, with the vectors of `plain_vector`.
+  void expect_exact(const embed_request& r);
 
   node_status status(const status_actor& a) {
     return sim.ask<node_status>(a, status_query{});

@@ -33,6 +33,28 @@ client_actor::behavior_type fake_client(client_actor::pointer,
   };
 }
 
+const finish_event& embed_log::end(request_id id) const {
+  auto i = answers.find(id);
+  BOOST_REQUIRE_MESSAGE(i != answers.end(), "no word about request " << id);
+  BOOST_REQUIRE_EQUAL(i->second.finishes.size(), 1u);
+  BOOST_REQUIRE(i->second.in_order);
+  return i->second.finishes.front();
+}
+
+embed_client_actor::behavior_type
+fake_embed_client(embed_client_actor::pointer, std::shared_ptr<embed_log> log) {
+  return {
+      [log](const embedding_event& e) {
+        auto& a = log->answers[e.request];
+        auto fresh = a.vectors.emplace(e.index, e.vector).second;
+        a.in_order = a.in_order && fresh && a.finishes.empty();
+      },
+      [log](const finish_event& e) {
+        log->answers[e.request].finishes.push_back(e);
+      },
+  };
+}
+
 prefill_actor::behavior_type fake_prefill(prefill_actor::pointer self,
                                           std::shared_ptr<node_log> log) {
   return {

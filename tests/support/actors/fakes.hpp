@@ -33,6 +33,24 @@ struct client_log {
 client_actor::behavior_type fake_client(client_actor::pointer self,
                                         std::shared_ptr<client_log> log);
 
+/// What a client was told whose texts are embedded, by request.
+struct embed_log {
+  struct answer {
+    std::map<uint32_t, std::vector<float>> vectors; ///< by input
+    std::vector<finish_event> finishes;
+    /// No vector came twice, and none after the end.
+    bool in_order = true;
+  };
+  std::map<request_id, answer> answers;
+
+  /// The one end of a request; a test that fails if there is not one.
+  const finish_event& end(request_id id) const;
+};
+
+embed_client_actor::behavior_type
+fake_embed_client(embed_client_actor::pointer self,
+                  std::shared_ptr<embed_log> log);
+
 /// What a prefill or decode node was told.
 struct node_log {
   std::vector<prefill_job> jobs;
