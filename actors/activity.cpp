@@ -1,6 +1,6 @@
 #include "actors/activity.hpp"
 
-#include <algorithm>
+#include <map>
 #include <mutex>
 
 namespace troupe {
@@ -41,15 +41,19 @@ uint64_t actor_activity::messages() const {
 }
 
 std::vector<activity_count> actor_activities() {
-  auto counts = std::vector<activity_count>{};
-  {
-    auto& a = all();
-    auto guard = std::lock_guard{a.mutex};
-    for (auto* k : a.kinds)
-      counts.push_back({k->name(), k->messages(), k->alive()});
+  auto counts = std::map<std::string_view, activity_count>{};
+  auto& a = all();
+  auto guard = std::lock_guard{a.mutex};
+  for (auto* k : a.kinds) {
+    auto& c = counts[k->name()];
+    c.name = k->name();
+    c.messages += k->messages();
+    c.alive += k->alive();
   }
-  std::ranges::sort(counts, {}, &activity_count::name);
-  return counts;
+  auto values = std::vector<activity_count>{};
+  for (auto& [name, c] : counts)
+    values.push_back(c);
+  return values;
 }
 
 } // namespace troupe

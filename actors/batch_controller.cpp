@@ -15,9 +15,9 @@ batch_control_state::on(const step_report& m, const caf::actor_addr& node) {
   return limits;
 }
 
-batch_controller_actor::behavior_type batch_control(
-    batch_controller_actor::stateful_pointer<batch_control_state> self,
-    const batch_controller_options& options) {
+batch_controller_actor::behavior_type
+batch_control(actor_pointer<batch_controller_actor, batch_control_state> self,
+              const batch_controller_options& options) {
   self->state.init(options);
   return {
       [self](const step_report& m) {

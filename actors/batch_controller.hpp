@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/batch_controller.hpp"
 
@@ -34,8 +35,8 @@ private:
 static_assert(!std::is_aggregate_v<batch_control_state>);
 
 /// Behaviour of the batch controller of a node.
-batch_controller_actor::behavior_type batch_control(
-    batch_controller_actor::stateful_pointer<batch_control_state> self,
-    const batch_controller_options& options);
+batch_controller_actor::behavior_type
+batch_control(actor_pointer<batch_controller_actor, batch_control_state> self,
+              const batch_controller_options& options);
 
 } // namespace troupe

@@ -17,7 +17,7 @@ namespace {
 // The handles and the clock around a decode node's state.
 class performer {
 public:
-  explicit performer(decode_actor::stateful_pointer<decode_state> self,
+  explicit performer(actor_pointer<decode_actor, decode_state> self,
                      const node_options& opts)
       : self_(self), store_(opts.store) {
     if (store_)
@@ -170,7 +170,7 @@ private:
     migrations_.erase(first, last);
   }
 
-  decode_actor::stateful_pointer<decode_state> self_;
+  actor_pointer<decode_actor, decode_state> self_;
   kv_store_actor store_;
   preempt_scheduler_actor scheduler_;
   batch_controller_actor controller_;
@@ -184,8 +184,7 @@ private:
 } // namespace
 
 decode_actor::behavior_type
-decode_node(decode_actor::stateful_pointer<decode_state> self,
-            node_options opts) {
+decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
   auto p = std::make_shared<performer>(self, opts);
   self->state.init(std::move(opts));
   auto& state = self->state;
@@ -226,7 +225,7 @@ decode_node(decode_actor::stateful_pointer<decode_state> self,
       },
       [&state](const batch_limits& m) { state.on(m); },
       [p](const watch_load& m) { p->watch(m); },
-      [&state](const status_query&) { return state.status(); },
+      [&state](const status_query& q) { return state.status(q); },
   };
 }
 

@@ -10,6 +10,7 @@
 
 #include "actors/decode_batch.hpp"
 #include "actors/node_options.hpp"
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/engine/mean_pool.hpp"
 #include "core/kv/fences.hpp"
@@ -133,7 +134,7 @@ public:
   bool has_handoffs() const {
     return incoming_.size() + outgoing_.size() + parked_.size() > 0;
   }
-  node_status status() const;
+  node_status status(const status_query& q) const;
   node_load load() const;
   effects take_effects();
 
@@ -162,7 +163,8 @@ private:
     uint32_t cached = 0; ///< tokens that were found, not computed
     bool over = false;   ///< computed, or failed
     int64_t arrival_ns = 0;
-    mean_pool pooled; ///< of its tokens so far, if it is embedded
+    int64_t begun_ns = 0; ///< its first chunk; 0: none yet
+    mean_pool pooled;     ///< of its tokens so far, if it is embedded
 
     /// What others may have computed of it. Of one that is embedded every state
     /// is wanted, so all of it is computed.
@@ -264,7 +266,7 @@ private:
 
   // compute
   bool comes_anyway(const prompt& p) const;
-  void plan(step_plan budget);
+  void plan(step_plan budget, time_point now);
   void finish_chunk(const chunk& c, std::span<const float>& logits,
                     std::span<const float>& states);
   void first_token(prompt& p, std::span<const float> logits);
@@ -320,7 +322,6 @@ static_assert(!std::is_aggregate_v<decode_state>);
 /// Behaviour of a decode node, or of a mixed one; spawn it detached, it
 /// computes.
 decode_actor::behavior_type
-decode_node(decode_actor::stateful_pointer<decode_state> self,
-            node_options opts);
+decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts);
 
 } // namespace troupe

@@ -191,7 +191,7 @@ void decode_state::peer_down(const caf::actor_addr& peer, time_point now) {
   admit(now);
 }
 
-node_status decode_state::status() const {
+node_status decode_state::status(const status_query& q) const {
   auto s = node_status{};
   s.node = opts_.id;
   s.role = opts_.role;
@@ -210,6 +210,17 @@ node_status decode_state::status() const {
   s.swaps = swaps_;
   s.recomputes = recomputes_;
   s.compacted = compacted_;
+  if (q.detail == 0)
+    return s;
+  auto m = kv_map{*opts_.arena};
+  batch_->for_each([&](auto& r) { m.add(r.spec.request, r.table); });
+  for (auto& [seq, p] : prompts_)
+    m.add(p.spec.request, p.table);
+  for (auto& [seq, o] : outgoing_)
+    if (o.stopped)
+      m.add(o.request, o.stopped->table);
+  m.add(*index_);
+  s.map = m.runs(node_status::max_runs);
   return s;
 }
 

@@ -22,7 +22,7 @@ bool decode_state::comes_anyway(const prompt& p) const {
 }
 
 // Chooses chunks of the oldest prompts, and makes rows of them.
-void decode_state::plan(step_plan budget) {
+void decode_state::plan(step_plan budget, time_point now) {
   chunks_.clear();
   rows_.clear();
   shape_ = {};
@@ -36,6 +36,8 @@ void decode_state::plan(step_plan budget) {
     hit_tokens_ += found;
     if (comes_anyway(p))
       continue;
+    if (p.begun_ns == 0)
+      p.begun_ns = now.time_since_epoch().count();
     auto done = p.table.length();
     auto left = static_cast<uint32_t>(p.tokens.size()) - done;
     auto n = budget.add_prompt(left);
@@ -53,7 +55,7 @@ void decode_state::plan(step_plan budget) {
 }
 
 void decode_state::step(time_point now) {
-  plan({limits_, static_cast<uint32_t>(batch_->size())});
+  plan({limits_, static_cast<uint32_t>(batch_->size())}, now);
   auto done = batch_->step(
       out_.outputs, limits_.rows,
       [this](page_table& table) { return make_room(table); }, rows_);
@@ -137,6 +139,7 @@ void decode_state::first_token(prompt& p, std::span<const float> logits) {
   }
   auto o = output_of(p.spec, index);
   o.cached_tokens = p.cached;
+  o.queue_ns = p.begun_ns - p.arrival_ns;
   append_token(o, p.spec, *token, index);
   auto over = o.reason != finish_reason::none;
   out_.outputs.emplace_back(p.stream, std::move(o));

@@ -12,7 +12,7 @@ namespace {
 // which messages leave.
 class performer {
 public:
-  performer(embedder_actor::stateful_pointer<embedder_state> self,
+  performer(actor_pointer<embedder_actor, embedder_state> self,
             gateway_actor gateway, embed_client_actor client)
       : self_(self), gateway_(std::move(gateway)), client_(std::move(client)) {
     self_->monitor(gateway_);
@@ -96,7 +96,7 @@ private:
     self_->quit();
   }
 
-  embedder_actor::stateful_pointer<embedder_state> self_;
+  actor_pointer<embedder_actor, embedder_state> self_;
   gateway_actor gateway_;
   embed_client_actor client_;
 };
@@ -104,7 +104,7 @@ private:
 } // namespace
 
 embedder_actor::behavior_type
-embedder(embedder_actor::stateful_pointer<embedder_state> self,
+embedder(actor_pointer<embedder_actor, embedder_state> self,
          gateway_actor gateway, embed_client_actor client,
          embed_request request, request_id first, session_options opts) {
   self->state.init(std::move(request), first, std::move(opts),

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/session.hpp"
 
@@ -95,7 +96,7 @@ static_assert(!std::is_aggregate_v<embedder_state>);
 /// `client` and a session_done to `gateway`; sessions of inputs that are under
 /// way then end with it, since it is their client.
 embedder_actor::behavior_type
-embedder(embedder_actor::stateful_pointer<embedder_state> self,
+embedder(actor_pointer<embedder_actor, embedder_state> self,
          gateway_actor gateway, embed_client_actor client,
          embed_request request, request_id first, session_options opts);
 

@@ -197,7 +197,7 @@ gateway_state::died(const caf::actor_addr& peer) {
 
 namespace {
 
-using gateway_pointer = gateway_actor::stateful_pointer<gateway_state>;
+using gateway_pointer = actor_pointer<gateway_actor, gateway_state>;
 
 caf::result<admitted> accept(gateway_pointer self, const submit& m) {
   if (!m.client)
@@ -255,6 +255,8 @@ void moved(gateway_pointer self, const sequence_moved& m) {
   else
     self->send(m.holder, cancel_sequence{m.seq, m.epoch});
 }
+
+constexpr auto no_profiler = "nobody profiles here";
 
 template <class Answer, class Handle, class Question>
 caf::result<Answer> pass_on(gateway_pointer self, const Handle& to,
@@ -320,6 +322,14 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [=](const cache_query& q) {
         return pass_on<cache_status>(self, self->state.options().session.cache,
                                      q, "there is no response cache");
+      },
+      [=](const profile_query& q) {
+        return pass_on<profile_report>(
+            self, self->state.options().session.profiler, q, no_profiler);
+      },
+      [=](const latency_query& q) {
+        return pass_on<stage_latencies>(
+            self, self->state.options().session.profiler, q, no_profiler);
       },
       [=](const migrate_request& m) {
         return self->delegate(self->state.options().registry, m);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/embedder.hpp"
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/session.hpp"
 #include "core/base/result.hpp"
@@ -116,7 +117,6 @@ static_assert(!std::is_aggregate_v<gateway_state>);
 
 /// Behaviour of the gateway.
 gateway_actor::behavior_type
-gateway(gateway_actor::stateful_pointer<gateway_state> self,
-        gateway_options opts);
+gateway(actor_pointer<gateway_actor, gateway_state> self, gateway_options opts);
 
 } // namespace troupe

@@ -12,7 +12,7 @@ namespace {
 // The handles and the clock around a KV store's state.
 class performer {
 public:
-  explicit performer(kv_store_actor::stateful_pointer<kv_store_state> self)
+  explicit performer(actor_pointer<kv_store_actor, kv_store_state> self)
       : self_(self) {}
 
   time_point now() const { return time_point{self_->clock().now()}; }
@@ -52,7 +52,7 @@ public:
   }
 
 private:
-  kv_store_actor::stateful_pointer<kv_store_state> self_;
+  actor_pointer<kv_store_actor, kv_store_state> self_;
   watched peers_;
   node_timers timers_;
 };
@@ -60,7 +60,7 @@ private:
 } // namespace
 
 kv_store_actor::behavior_type
-kv_store(kv_store_actor::stateful_pointer<kv_store_state> self,
+kv_store(actor_pointer<kv_store_actor, kv_store_state> self,
          kv_store_options opts) {
   using source = kv_source_actor;
   using destination = kv_destination_actor;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/kv/fences.hpp"
 #include "core/kv/kv_move.hpp"
@@ -137,7 +138,7 @@ static_assert(!std::is_aggregate_v<kv_store_state>);
 
 /// Behaviour of a KV store; spawn it detached, it reads and writes files.
 kv_store_actor::behavior_type
-kv_store(kv_store_actor::stateful_pointer<kv_store_state> self,
+kv_store(actor_pointer<kv_store_actor, kv_store_state> self,
          kv_store_options opts);
 
 } // namespace troupe

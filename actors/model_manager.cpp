@@ -153,7 +153,7 @@ std::optional<keep_versions> model_manager_state::take_state(time_point now) {
 
 namespace {
 
-using pointer = model_manager_actor::stateful_pointer<model_manager_state>;
+using pointer = actor_pointer<model_manager_actor, model_manager_state>;
 
 // What the state has to say to its host.
 class spokesman {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
 #include "core/serving/model_versions.hpp"
@@ -77,7 +78,7 @@ static_assert(!std::is_aggregate_v<model_manager_state>);
 /// Behaviour of the model manager: decides at every request's end, and once a
 /// second, and has the host do what follows.
 model_manager_actor::behavior_type
-model_manager(model_manager_actor::stateful_pointer<model_manager_state> self,
+model_manager(actor_pointer<model_manager_actor, model_manager_state> self,
               model_manager_options opts);
 
 } // namespace troupe

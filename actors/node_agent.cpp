@@ -13,7 +13,7 @@ namespace {
 // The handles and the clock around a `troupe::agent`.
 class performer {
 public:
-  performer(node_agent_actor::stateful_pointer<node_agent_state> self,
+  performer(actor_pointer<node_agent_actor, node_agent_state> self,
             node_agent_options opts)
       : self_(self), opts_(std::move(opts)), agent_(opts_.agent) {}
 
@@ -148,7 +148,7 @@ private:
     self_->delayed_send(self_, wait, deadline_tick{++timer_});
   }
 
-  node_agent_actor::stateful_pointer<node_agent_state> self_;
+  actor_pointer<node_agent_actor, node_agent_state> self_;
   node_agent_options opts_;
   agent agent_;
   registry_actor registry_;
@@ -160,7 +160,7 @@ private:
 } // namespace
 
 node_agent_actor::behavior_type
-node_agent(node_agent_actor::stateful_pointer<node_agent_state> self,
+node_agent(actor_pointer<node_agent_actor, node_agent_state> self,
            node_agent_options opts) {
   auto p = std::make_shared<performer>(self, std::move(opts));
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });

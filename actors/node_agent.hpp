@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/cluster/agent.hpp"
 
@@ -38,7 +39,7 @@ static_assert(!std::is_aggregate_v<node_agent_state>);
 /// Behaviour of a node's agent. It never computes, so that it shows signs of
 /// life however long the node's steps are. It ends once the node has left.
 node_agent_actor::behavior_type
-node_agent(node_agent_actor::stateful_pointer<node_agent_state> self,
+node_agent(actor_pointer<node_agent_actor, node_agent_state> self,
            node_agent_options opts);
 
 } // namespace troupe

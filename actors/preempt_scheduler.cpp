@@ -20,7 +20,7 @@ schedule_plan preempt_scheduler_state::plan() {
 }
 
 preempt_scheduler_actor::behavior_type preempt_scheduler(
-    preempt_scheduler_actor::stateful_pointer<preempt_scheduler_state> self,
+    actor_pointer<preempt_scheduler_actor, preempt_scheduler_state> self,
     const schedule_sink& node, const schedule_policy& policy) {
   self->state.init(policy);
   // By address: node and scheduler know each other, and must not keep each

@@ -3,6 +3,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/learning_scheduler.hpp"
 
@@ -37,7 +38,7 @@ static_assert(!std::is_aggregate_v<preempt_scheduler_state>);
 /// Behaviour of the preempt scheduler of `node`, with which it ends. Plans are
 /// made when all views that wait have been seen, so it never falls behind.
 preempt_scheduler_actor::behavior_type preempt_scheduler(
-    preempt_scheduler_actor::stateful_pointer<preempt_scheduler_state> self,
+    actor_pointer<preempt_scheduler_actor, preempt_scheduler_state> self,
     const schedule_sink& node, const schedule_policy& policy);
 
 } // namespace troupe

@@ -14,7 +14,7 @@ namespace {
 // The handles and the clock around a prefill node's state.
 class performer {
 public:
-  explicit performer(prefill_actor::stateful_pointer<prefill_state> self)
+  explicit performer(actor_pointer<prefill_actor, prefill_state> self)
       : self_(self) {}
 
   time_point now() const { return time_point{self_->clock().now()}; }
@@ -27,7 +27,7 @@ public:
     peers_.add(self_, m.decode);
     peers_.add(self_, m.stream);
     reporter_.changed();
-    self_->state.submit(m);
+    self_->state.submit(m, now());
     flush();
   }
 
@@ -105,7 +105,7 @@ private:
     }
   }
 
-  prefill_actor::stateful_pointer<prefill_state> self_;
+  actor_pointer<prefill_actor, prefill_state> self_;
   watched peers_;
   node_timers timers_;
   load_reporter reporter_;
@@ -115,7 +115,7 @@ private:
 } // namespace
 
 prefill_actor::behavior_type
-prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
+prefill_node(actor_pointer<prefill_actor, prefill_state> self,
              node_options opts) {
   self->state.init(std::move(opts));
   auto p = std::make_shared<performer>(self);
@@ -134,7 +134,7 @@ prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
       [p](const step_tick& t) { p->step(t); },
       [p](const deadline_tick& t) { p->tick(t); },
       [p](const watch_load& m) { p->watch(m); },
-      [&state](const status_query&) { return state.status(); },
+      [&state](const status_query& q) { return state.status(q); },
   };
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/node_ranks.hpp"
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/send_handoff.hpp"
 #include "core/engine/mean_pool.hpp"
@@ -38,7 +39,7 @@ public:
 
   // -- handoff ----------------------------------------------------------------
 
-  void submit(prefill_job job);
+  void submit(prefill_job job, time_point now);
   void cancel(const cancel_sequence& m);
   /// `from` is whoever granted.
   void on(const kv_grant& m, const kv_destination_actor& from, time_point now);
@@ -71,7 +72,7 @@ public:
 
   bool has_step() const;
   bool has_handoffs() const { return !jobs_.empty(); }
-  node_status status() const;
+  node_status status(const status_query& q) const;
   node_load load() const;
   effects take_effects();
 
@@ -82,6 +83,8 @@ private:
     page_table table;
     uint32_t cached = 0; ///< tokens that were found, not computed
     uint32_t overtaken = 0;
+    time_point arrived = {};
+    time_point begun = {};           ///< its first chunk
     std::optional<kv_sender> sender; ///< none if it is embedded
     mean_pool pooled;                ///< of its tokens so far, if it is
   };
@@ -142,7 +145,7 @@ static_assert(!std::is_aggregate_v<prefill_state>);
 
 /// Behaviour of a prefill node; spawn it detached, it computes.
 prefill_actor::behavior_type
-prefill_node(prefill_actor::stateful_pointer<prefill_state> self,
+prefill_node(actor_pointer<prefill_actor, prefill_state> self,
              node_options opts);
 
 } // namespace troupe

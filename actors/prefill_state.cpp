@@ -35,7 +35,7 @@ void prefill_state::drain() {
   drained_.emplace().node = opts_.id;
 }
 
-void prefill_state::submit(prefill_job what) {
+void prefill_state::submit(prefill_job what, time_point now) {
   if (!what.stream)
     return;
   if (draining_)
@@ -61,6 +61,7 @@ void prefill_state::submit(prefill_job what) {
                                          + " KV blocks; this prefill node has "
                                          + std::to_string(pool_->capacity())});
   auto& j = jobs_[seq];
+  j.arrived = now;
   j.what = std::move(what);
   j.tokens = std::move(tokens);
   enqueue(seq, j);

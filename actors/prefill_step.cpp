@@ -71,6 +71,7 @@ bool prefill_state::take_blocks(job& j, time_point now) {
   auto total = static_cast<uint32_t>(j.tokens.size());
   if (!index_->admit(spec.cache_salt, known, total, *pool_, j.table))
     return false;
+  j.begun = now;
   if (!spec.embed)
     start(j, now);
   return true;
@@ -165,6 +166,7 @@ void prefill_state::finish_prefill(job& j, std::span<const float> logits,
     return fail_and_drop(spec.seq, token.failure());
   auto o = output_of(spec, index);
   o.cached_tokens = j.cached;
+  o.queue_ns = duration{j.begun - j.arrived}.count();
   append_token(o, spec, *token, index);
   auto over = o.reason != finish_reason::none;
   out_.outputs.emplace_back(j.what.stream, std::move(o));
@@ -179,7 +181,7 @@ void prefill_state::finish_prefill(job& j, std::span<const float> logits,
   send(j, std::move(box));
 }
 
-node_status prefill_state::status() const {
+node_status prefill_state::status(const status_query& q) const {
   auto s = node_status{};
   s.node = opts_.id;
   s.role = node_role::prefill;
@@ -191,6 +193,13 @@ node_status prefill_state::status() const {
   s.steps = steps_;
   s.largest_batch = steps_ > 0 ? 1 : 0;
   s.hit_tokens = hit_tokens_;
+  if (q.detail == 0)
+    return s;
+  auto m = kv_map{*opts_.arena};
+  for (auto& [seq, j] : jobs_)
+    m.add(j.what.spec.request, j.table);
+  m.add(*index_);
+  s.map = m.runs(node_status::max_runs);
   return s;
 }
 

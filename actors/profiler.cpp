@@ -13,10 +13,16 @@ time_point at(int64_t ns) {
   return time_point{duration{ns}};
 }
 
+bool is_good(const stage_time& s) {
+  return static_cast<size_t>(s.what) < stages && s.begin_ns <= s.end_ns;
+}
+
 request_trace trace_of(const request_profile& p) {
   auto t = request_trace{
       p.request, {p.trace_high, p.trace_low}, p.parent, at(p.begin_ns)};
   for (auto& s : p.stages) {
+    if (!is_good(s))
+      continue;
     t.begin(s.what, at(s.begin_ns));
     t.end(s.what, at(s.end_ns));
   }
@@ -51,7 +57,7 @@ void profiler_state::init(profiler_options opts, time_point now) {
 void profiler_state::on(const request_profile& p) {
   requests_->add();
   for (auto& s : p.stages)
-    if (s.end_ns >= s.begin_ns)
+    if (is_good(s))
       stages_[static_cast<size_t>(s.what)].recorder.record(
           duration{s.end_ns - s.begin_ns});
   traces_->add(trace_of(p));

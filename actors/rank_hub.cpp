@@ -11,7 +11,7 @@ namespace {
 // The handles and the clock around `rank_seats`.
 class performer {
 public:
-  performer(rank_hub_actor::stateful_pointer<rank_hub_state> self,
+  performer(actor_pointer<rank_hub_actor, rank_hub_state> self,
             rank_hub_options opts)
       : self_(self), opts_(std::move(opts)),
         seats_(opts_.ranks->ranks(), duration{opts_.seat.timeout_ns}) {
@@ -109,7 +109,7 @@ private:
                         deadline_tick{0});
   }
 
-  rank_hub_actor::stateful_pointer<rank_hub_state> self_;
+  actor_pointer<rank_hub_actor, rank_hub_state> self_;
   rank_hub_options opts_;
   rank_seats seats_;
   std::map<caf::actor_addr, uint32_t> of_;
@@ -119,7 +119,7 @@ private:
 } // namespace
 
 rank_hub_actor::behavior_type
-rank_hub(rank_hub_actor::stateful_pointer<rank_hub_state> self,
+rank_hub(actor_pointer<rank_hub_actor, rank_hub_state> self,
          rank_hub_options opts) {
   auto ranks = opts.ranks;
   auto p = std::make_shared<performer>(self, std::move(opts));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "actors/observed.hpp"
 #include "actors/outside_ranks.hpp"
 #include "actors/protocol/interfaces.hpp"
 
@@ -33,7 +34,7 @@ struct rank_hub_state {
 /// Behaviour of what the processes of a node's ranks connect to: gives them
 /// seats, carries what they send, and notices when they are gone.
 rank_hub_actor::behavior_type
-rank_hub(rank_hub_actor::stateful_pointer<rank_hub_state> self,
+rank_hub(actor_pointer<rank_hub_actor, rank_hub_state> self,
          rank_hub_options opts);
 
 } // namespace troupe

@@ -21,7 +21,7 @@ bool makes_sense(const rank_seat& s) {
 
 class performer {
 public:
-  performer(rank_link_actor::stateful_pointer<rank_link_state> self,
+  performer(actor_pointer<rank_link_actor, rank_link_state> self,
             rank_link_options opts)
       : self_(self), opts_(std::move(opts)) {}
 
@@ -129,7 +129,7 @@ private:
                         deadline_tick{});
   }
 
-  rank_link_actor::stateful_pointer<rank_link_state> self_;
+  actor_pointer<rank_link_actor, rank_link_state> self_;
   rank_link_options opts_;
   std::optional<rank_seat> seat_;
   time_point heard_{};
@@ -141,7 +141,7 @@ private:
 } // namespace
 
 rank_link_actor::behavior_type
-rank_link(rank_link_actor::stateful_pointer<rank_link_state> self,
+rank_link(actor_pointer<rank_link_actor, rank_link_state> self,
           rank_link_options opts) {
   auto p = std::make_shared<performer>(self, std::move(opts));
   self->set_down_handler([p](const caf::down_msg&) { p->down(); });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/engine/engine.hpp"
 
@@ -33,7 +34,7 @@ struct rank_link_state {
 /// Behaviour of a rank's connection to rank 0, for one stay: takes a seat, and
 /// has a shard_worker for each group.
 rank_link_actor::behavior_type
-rank_link(rank_link_actor::stateful_pointer<rank_link_state> self,
+rank_link(actor_pointer<rank_link_actor, rank_link_state> self,
           rank_link_options opts);
 
 } // namespace troupe

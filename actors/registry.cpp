@@ -28,7 +28,7 @@ struct survey {
 
 namespace {
 
-using pointer = registry_actor::stateful_pointer<registry_state>;
+using pointer = actor_pointer<registry_actor, registry_state>;
 
 caf::result<cluster_status> ask_all(pointer self, const status_query& q,
                                     std::chrono::milliseconds patience) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/observed.hpp"
 #include "actors/peers.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
@@ -98,13 +99,13 @@ static_assert(!std::is_aggregate_v<registry_state>);
 
 /// Behaviour of the registry. `patience` bounds a status query.
 registry_actor::behavior_type
-registry(registry_actor::stateful_pointer<registry_state> self,
+registry(actor_pointer<registry_actor, registry_state> self,
          std::chrono::milliseconds patience);
 
 /// The same, for one that nodes of other processes may join. Whether they
 /// live, and what they are called, is `membership`'s to know.
 registry_actor::behavior_type
-cluster_registry(registry_actor::stateful_pointer<registry_state> self,
+cluster_registry(actor_pointer<registry_actor, registry_state> self,
                  std::chrono::milliseconds patience, membership_options opts);
 
 } // namespace troupe

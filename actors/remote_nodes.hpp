@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/observed.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/registry.hpp"
 #include "core/cluster/membership.hpp"
@@ -15,7 +16,7 @@ namespace troupe {
 /// to their agents, and to the registry's own books.
 class remote_nodes {
 public:
-  using pointer = registry_actor::stateful_pointer<registry_state>;
+  using pointer = actor_pointer<registry_actor, registry_state>;
 
   /// Without options nobody may join.
   remote_nodes(pointer self, std::optional<membership_options> opts);

@@ -153,7 +153,7 @@ cache_status response_cache_state::status() const {
 
 namespace {
 
-using pointer = response_cache_actor::stateful_pointer<response_cache_state>;
+using pointer = actor_pointer<response_cache_actor, response_cache_state>;
 
 // The state, and the promises to those who wait.
 class desk {

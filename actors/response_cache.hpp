@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/response_cache.hpp"
 
@@ -66,7 +67,7 @@ static_assert(!std::is_aggregate_v<response_cache_state>);
 
 /// Behaviour of the response cache.
 response_cache_actor::behavior_type response_cache_service(
-    response_cache_actor::stateful_pointer<response_cache_state> self,
+    actor_pointer<response_cache_actor, response_cache_state> self,
     response_cache_options opts);
 
 } // namespace troupe

@@ -12,7 +12,7 @@ namespace {
 // which messages leave.
 class performer {
 public:
-  performer(session_actor::stateful_pointer<session_state> self,
+  performer(actor_pointer<session_actor, session_state> self,
             gateway_actor gateway, registry_actor registry, client_actor client)
       : self_(self), gateway_(std::move(gateway)),
         registry_(std::move(registry)), client_(std::move(client)) {
@@ -31,7 +31,7 @@ public:
   void place() {
     if (state().finished() || state().where() || placing_ || asking_)
       return;
-    auto spec = state().next_placement();
+    auto spec = state().next_placement(now());
     if (!spec)
       return end(finish_reason::error, state().last_error());
     placing_ = true;
@@ -125,7 +125,7 @@ private:
   // For as long as another session takes to compute the same answer, which the
   // cache limits.
   void ask_cache() {
-    auto question = state().cached_question();
+    auto question = state().cached_question(now());
     if (!question || state().finished())
       return place();
     asking_ = true;
@@ -158,7 +158,7 @@ private:
                 prefill_job{std::move(spec),
                             caf::actor_cast<kv_destination_actor>(where.decode),
                             caf::actor_cast<stream_actor>(gateway_)});
-    state().placed(std::move(where));
+    state().placed(std::move(where), now());
   }
 
   template <class Handle>
@@ -199,6 +199,8 @@ private:
       self_->send(state().options().cache, std::move(*fill));
     if (auto verdict = state().take_verdict())
       self_->send(state().options().versions, *verdict);
+    if (auto profile = state().take_profile(now()))
+      self_->send(state().options().profiler, std::move(*profile));
     self_->send(gateway_, session_done{state().request()});
     // The monitored outlive many sessions: leave nothing behind.
     self_->demonitor(caf::actor_cast<caf::actor_addr>(gateway_));
@@ -207,7 +209,7 @@ private:
     self_->quit();
   }
 
-  session_actor::stateful_pointer<session_state> self_;
+  actor_pointer<session_actor, session_state> self_;
   gateway_actor gateway_;
   registry_actor registry_;
   client_actor client_;
@@ -218,10 +220,10 @@ private:
 } // namespace
 
 session_actor::behavior_type
-session(session_actor::stateful_pointer<session_state> self,
-        gateway_actor gateway, registry_actor registry, client_actor client,
-        generate_request request, sequence_spec spec,
-        std::shared_ptr<const tokenizer> text, session_options opts) {
+session(actor_pointer<session_actor, session_state> self, gateway_actor gateway,
+        registry_actor registry, client_actor client, generate_request request,
+        sequence_spec spec, std::shared_ptr<const tokenizer> text,
+        session_options opts) {
   self->state.init(std::move(request), std::move(spec), std::move(text),
                    std::move(opts), time_point{self->clock().now()});
   auto p = std::make_shared<performer>(self, std::move(gateway),

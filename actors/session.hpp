@@ -8,7 +8,9 @@
 #include <optional>
 
 #include "actors/cache_turn.hpp"
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "actors/request_path.hpp"
 #include "actors/tenant_budget.hpp"
 #include "actors/version_choice.hpp"
 #include "core/base/time.hpp"
@@ -41,6 +43,8 @@ struct session_options {
   model_manager_actor versions;
   /// Where answers are kept; null: nowhere.
   response_cache_actor cache;
+  /// Hears what each request went through; null: nobody does.
+  profiler_actor profiler;
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -83,7 +87,7 @@ public:
   // -- cache ------------------------------------------------------------------
 
   /// What the response cache has to be asked; nothing if it can't help.
-  std::optional<cache_lookup> cached_question() const;
+  std::optional<cache_lookup> cached_question(time_point now);
   /// What it says; a hit is taken as if a node had said it.
   reaction on(cache_reply r, time_point now);
   /// Once, after the end: what others who ask the same may have.
@@ -91,11 +95,14 @@ public:
     return cache_.fill(end_reason_, budget_.exhausted());
   }
 
+  /// Once, after the end: what the request went through.
+  std::optional<request_profile> take_profile(time_point now);
+
   // -- placement --------------------------------------------------------------
 
   /// The specification for the next placement: a new epoch, with all tokens
   /// emitted so far. Nullopt: too many placements already.
-  std::optional<sequence_spec> next_placement();
+  std::optional<sequence_spec> next_placement(time_point now);
 
   /// So far.
   uint32_t placements() const { return placements_; }
@@ -103,10 +110,11 @@ public:
   /// What to ask the registry for.
   place_request wish() const;
 
-  void placed(placement where) {
+  void placed(placement where, time_point now) {
     where_ = std::move(where);
     without_node_.reset();
     budget_.placed();
+    path_.placed(where_->decode != nullptr, now);
   }
   const std::optional<placement>& where() const { return where_; }
   std::optional<placement> take_where() {
@@ -162,6 +170,7 @@ private:
   tenant_budget budget_;
   version_choice version_;
   cache_turn cache_;
+  request_path path_;
   answer_stream answer_;
   std::optional<placement> where_;
   sequence_holder holder_;
@@ -184,9 +193,9 @@ static_assert(!std::is_aggregate_v<session_state>);
 /// Behaviour of a session. It ends itself after its one finish_event to
 /// `client` and a session_done to `gateway`.
 session_actor::behavior_type
-session(session_actor::stateful_pointer<session_state> self,
-        gateway_actor gateway, registry_actor registry, client_actor client,
-        generate_request request, sequence_spec spec,
-        std::shared_ptr<const tokenizer> text, session_options opts);
+session(actor_pointer<session_actor, session_state> self, gateway_actor gateway,
+        registry_actor registry, client_actor client, generate_request request,
+        sequence_spec spec, std::shared_ptr<const tokenizer> text,
+        session_options opts);
 
 } // namespace troupe

@@ -14,6 +14,8 @@ void session_state::init(generate_request request, sequence_spec spec,
   spec_ = std::move(spec);
   opts_ = std::move(opts);
   version_.begin(now);
+  if (opts_.profiler)
+    path_.begin(request_, now);
   if (request_.version != 0)
     version_.fixed(request_.version);
   else if (!opts_.versions)
@@ -26,8 +28,10 @@ void session_state::init(generate_request request, sequence_spec spec,
 // -- limits -------------------------------------------------------------------
 
 std::optional<finish_event> session_state::reserve(time_point now) {
-  if (!opts_.limits || request_.unlimited)
+  if (!opts_.limits || request_.unlimited) {
+    path_.admitted(now);
     return std::nullopt;
+  }
   auto who = tenant{request_.organisation, request_.key, request_.model};
   auto prompt = static_cast<uint32_t>(spec_.prompt.size());
   // What is left open is not held against the tenant before it is there.
@@ -36,6 +40,7 @@ std::optional<finish_event> session_state::reserve(time_point now) {
                                            : spec_.max_tokens;
   auto refused =
       budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
+  path_.admitted(now);
   if (!refused)
     return std::nullopt;
   auto e = finish(finish_reason::error, now, std::move(refused->why));
@@ -58,14 +63,18 @@ void session_state::on(const routed_version& v) {
 
 // -- cache --------------------------------------------------------------------
 
-std::optional<cache_lookup> session_state::cached_question() const {
+std::optional<cache_lookup> session_state::cached_question(time_point now) {
   if (!opts_.cache || spec_.embed)
     return std::nullopt;
-  return cache_question(request_, version_.version(), spec_.max_tokens);
+  auto q = cache_question(request_, version_.version(), spec_.max_tokens);
+  if (q)
+    path_.asks_cache(now);
+  return q;
 }
 
 session_state::reaction session_state::on(cache_reply r, time_point now) {
   cache_.on(r);
+  path_.cache_answered(now);
   if (r.use != cache_use::hit)
     return {};
   // Nothing was computed by that version for it.
@@ -81,11 +90,16 @@ session_state::reaction session_state::on(cache_reply r, time_point now) {
   return take(o, now);
 }
 
+std::optional<request_profile> session_state::take_profile(time_point now) {
+  return path_.take(now);
+}
+
 // -- placement ----------------------------------------------------------------
 
-std::optional<sequence_spec> session_state::next_placement() {
+std::optional<sequence_spec> session_state::next_placement(time_point now) {
   if (placements_ >= opts_.max_placements)
     return std::nullopt;
+  path_.asks_for_place(now);
   ++placements_;
   spec_.epoch = troupe::next_placement(spec_.epoch);
   spec_.emitted = answer_.ready();
@@ -178,6 +192,7 @@ session_state::reaction session_state::take(const sequence_output& o,
     cached_ = o.cached_tokens;
   if (current && o.index > spec_.emitted.size())
     decoding_ = true;
+  path_.got(o, now);
   r.tokens = advance(now);
   if (auto end = answer_.end(); end != finish_reason::none)
     r.finish = finish(end, now);
@@ -207,6 +222,7 @@ session_state::reaction session_state::take_state(const sequence_output& o,
   auto r = reaction{};
   if (o.reason != finish_reason::stop || o.state.empty())
     return r;
+  path_.got(o, now);
   r.finish = finish(finish_reason::stop, now);
   r.finish->state = o.state;
   return r;

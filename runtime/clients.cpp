@@ -78,7 +78,7 @@ std::optional<duration> event_queue::time_per_output_token() const {
 }
 
 client_actor::behavior_type
-queue_client(client_actor::stateful_pointer<queue_client_state> self,
+queue_client(actor_pointer<client_actor, queue_client_state> self,
              gateway_actor gateway, request_id request,
              std::shared_ptr<event_queue> queue) {
   monitor_for_life(self, gateway);
@@ -115,7 +115,7 @@ void ask(Pointer self, const gateway_actor& gateway, request_id id, Question q,
 } // namespace
 
 client_actor::behavior_type
-callback_client(client_actor::stateful_pointer<callback_client_state> self,
+callback_client(actor_pointer<client_actor, callback_client_state> self,
                 gateway_actor gateway, generate_request request,
                 std::function<void(event_queue::event)> on_event) {
   auto id = request.request;
@@ -131,7 +131,7 @@ callback_client(client_actor::stateful_pointer<callback_client_state> self,
 }
 
 embed_client_actor::behavior_type embed_client(
-    embed_client_actor::stateful_pointer<callback_client_state> self,
+    actor_pointer<embed_client_actor, callback_client_state> self,
     gateway_actor gateway, embed_request request,
     std::function<void(std::variant<embedding_event, finish_event>)> on_event) {
   auto id = request.request;

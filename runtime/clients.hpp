@@ -10,6 +10,7 @@
 #include <optional>
 #include <variant>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/time.hpp"
 
@@ -53,7 +54,7 @@ struct queue_client_state {
 /// A client that puts its one request's events into `queue` and quits with
 /// the last. Should the gateway die first, it ends the request itself.
 client_actor::behavior_type
-queue_client(client_actor::stateful_pointer<queue_client_state> self,
+queue_client(actor_pointer<client_actor, queue_client_state> self,
              gateway_actor gateway, request_id request,
              std::shared_ptr<event_queue> queue);
 
@@ -66,13 +67,13 @@ struct callback_client_state {
 /// one at a time; what a request is refused for comes as its finish_event.
 /// Quits with the last. If it is sent away before, its request is cancelled.
 client_actor::behavior_type
-callback_client(client_actor::stateful_pointer<callback_client_state> self,
+callback_client(actor_pointer<client_actor, callback_client_state> self,
                 gateway_actor gateway, generate_request request,
                 std::function<void(event_queue::event)> on_event);
 
 /// The same, for a request to embed.
 embed_client_actor::behavior_type embed_client(
-    embed_client_actor::stateful_pointer<callback_client_state> self,
+    actor_pointer<embed_client_actor, callback_client_state> self,
     gateway_actor gateway, embed_request request,
     std::function<void(std::variant<embedding_event, finish_event>)> on_event);
 

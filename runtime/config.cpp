@@ -4,6 +4,7 @@
 
 #include "runtime/config_section.hpp"
 #include "runtime/config_tenants.hpp"
+#include "runtime/http_address.hpp"
 
 namespace troupe {
 
@@ -84,6 +85,13 @@ void read_cache(section& s, response_cache_options& o) {
   o.enabled = true;
 }
 
+void read_otlp(section& s, otlp_options& o) {
+  s.text("endpoint", o.endpoint);
+  s.milliseconds("interval_ms", o.interval);
+  if (auto at = parse_http_address(o.endpoint); !at)
+    s.complain("\"otlp.endpoint\": " + at.failure().message);
+}
+
 result<runtime_options> parse_config(const std::string& text,
                                      const std::string& name) {
   auto j = json::parse(text, nullptr, false);
@@ -124,6 +132,7 @@ result<runtime_options> parse_config(const std::string& text,
         [&](section& v) { read_versions(v, o.versions); });
   inner(s, "cache", "cache",
         [&](section& c) { read_cache(c, o.cache.emplace()); });
+  inner(s, "otlp", "otlp", [&](section& x) { read_otlp(x, o.otlp.emplace()); });
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());
   if (auto why = s.finish(); !why.empty())

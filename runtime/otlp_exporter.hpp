@@ -1,31 +1,15 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
-#include "core/base/result.hpp"
+#include "runtime/http_address.hpp"
 #include "runtime/otlp_options.hpp"
 
 namespace troupe {
-
-/// Where something is at, over HTTP without encryption.
-struct http_address {
-  std::string host;
-  std::string port;
-  std::string path; ///< without a slash at its end
-};
-
-/// Reads "http://HOST[:PORT][/PATH]". Errors: invalid_argument.
-result<http_address> parse_http_address(const std::string& url);
-
-/// Posts `body` as JSON, and waits for a status of 2xx, for `deadline` at most.
-/// Errors: io_error, timeout.
-result<void> post_json(const http_address& to, const std::string& path,
-                       const std::string& body,
-                       std::chrono::milliseconds deadline);
 
 using otlp_exporter_actor = caf::typed_actor<
     // To itself.
@@ -40,6 +24,7 @@ public:
   http_address to;
   otlp_options options;
   std::string unsent; ///< traces that could not be sent
+  std::shared_ptr<std::atomic<bool>> over;
   bool complained = false;
 };
 
@@ -47,9 +32,11 @@ static_assert(!std::is_aggregate_v<otlp_exporter_state>);
 
 /// Sends what the profiler knows to a collector, by OTLP in JSON over HTTP.
 /// Spawn it detached: it waits. What it cannot send it sends with the next;
-/// what piles up is the profiler's to keep or drop.
+/// what piles up is the profiler's to keep or drop. It gives up what it is at
+/// once `over` is set.
 otlp_exporter_actor::behavior_type
 otlp_exporter(actor_pointer<otlp_exporter_actor, otlp_exporter_state> self,
-              profiler_actor profiler, http_address to, otlp_options options);
+              profiler_actor profiler, http_address to, otlp_options options,
+              std::shared_ptr<std::atomic<bool>> over);
 
 } // namespace troupe

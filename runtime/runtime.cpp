@@ -9,9 +9,12 @@
 #include <random>
 #include <thread>
 
+#include <unistd.h>
+
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
 #include "actors/model_manager.hpp"
+#include "actors/profiler.hpp"
 #include "actors/registry.hpp"
 #include "actors/response_cache.hpp"
 #include "runtime/clients.hpp"
@@ -20,6 +23,7 @@
 #include "runtime/generation_impl.hpp"
 #include "runtime/model_path.hpp"
 #include "runtime/node_setup.hpp"
+#include "runtime/otlp_exporter.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/version_host.hpp"
 
@@ -34,6 +38,12 @@ constexpr auto status_patience = std::chrono::milliseconds{5000};
 
 time_point stamp() {
   return std::chrono::steady_clock::now();
+}
+
+// Added to the clock of actors it is Unix time.
+duration unix_offset() {
+  return std::chrono::system_clock::now().time_since_epoch()
+         - stamp().time_since_epoch();
 }
 
 } // namespace
@@ -66,6 +76,10 @@ struct runtime::impl {
     caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
     if (cache)
       caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
+    *over = true;
+    if (exporter)
+      caf::anon_send_exit(exporter, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(profiler, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
     // It may be about to start nodes.
@@ -77,6 +91,8 @@ struct runtime::impl {
     gateway = nullptr;
     manager = nullptr;
     cache = nullptr;
+    exporter = nullptr;
+    profiler = nullptr;
     registry = nullptr;
     door = nullptr;
     host = nullptr;
@@ -90,6 +106,7 @@ struct runtime::impl {
   result<void> start();
   result<void> open_cluster();
   void manage_versions();
+  void observe();
   result<void> connect();
 
   // Those of a cluster's clients that live.
@@ -128,6 +145,10 @@ struct runtime::impl {
   gateway_actor gateway;
   model_manager_actor manager;
   response_cache_actor cache; ///< null: there is none
+  profiler_actor profiler;
+  otlp_exporter_actor exporter; ///< null: there is none
+  std::shared_ptr<std::atomic<bool>> over =
+      std::make_shared<std::atomic<bool>>(false);
   version_host_actor host;
   door_actor door;
   std::shared_ptr<front_door> front = std::make_shared<front_door>();
@@ -178,6 +199,7 @@ result<void> runtime::impl::start() {
   if (options.cache)
     cache = system->spawn(response_cache_service, *options.cache);
   manage_versions();
+  observe();
   auto g = gateway_options{};
   g.registry = registry;
   g.vocab = weights->params.vocab;
@@ -192,6 +214,7 @@ result<void> runtime::impl::start() {
   g.session.limits = limits;
   g.session.versions = manager;
   g.session.cache = cache;
+  g.session.profiler = profiler;
   g.session.prefix_cache = options.prefix_cache;
   gateway = system->spawn(troupe::gateway, std::move(g));
   front->open(gateway);
@@ -218,11 +241,22 @@ void runtime::impl::manage_versions() {
   host = system->spawn<caf::detached>(version_host, std::move(h));
   auto m = model_manager_options{};
   m.versions = std::move(first.versions);
-  m.unix_offset = std::chrono::system_clock::now().time_since_epoch()
-                  - stamp().time_since_epoch();
+  m.unix_offset = unix_offset();
   m.seed = std::random_device{}();
   m.host = host;
   manager = system->spawn(model_manager, std::move(m));
+}
+
+void runtime::impl::observe() {
+  auto p = profiler_options{};
+  p.instance = std::to_string(::getpid());
+  p.unix_offset = unix_offset();
+  profiler = system->spawn(troupe::profiler, std::move(p));
+  if (!options.otlp)
+    return;
+  auto to = *parse_http_address(options.otlp->endpoint);
+  exporter = system->spawn<caf::detached>(otlp_exporter, profiler,
+                                          std::move(to), *options.otlp, over);
 }
 
 // A client has no actors of its own but those that hear of its requests.
@@ -261,6 +295,9 @@ result<runtime> runtime::open(runtime_options options) {
     if (auto ok = check(*options.tenants); !ok)
       return ok.failure();
   }
+  if (options.otlp)
+    if (auto to = parse_http_address(options.otlp->endpoint); !to)
+      return to.failure();
   // A front may leave all the work to others.
   if (nodes.prefill.empty() && nodes.mixed.empty() && !options.cluster)
     nodes.mixed.resize(1);
@@ -370,8 +407,8 @@ result<drained> runtime::drain(node_id node) {
   return impl_->ask<drained>(drain_request{node, {}}, move_patience);
 }
 
-result<cluster_status> runtime::status() {
-  return impl_->ask<cluster_status>(status_query{}, patience);
+result<cluster_status> runtime::status(status_query q) {
+  return impl_->ask<cluster_status>(q, patience);
 }
 
 result<drained> runtime::drain(const std::string& name) {
@@ -396,6 +433,14 @@ result<versions_status> runtime::command(version_command c) {
 
 result<cache_status> runtime::cache() {
   return impl_->ask<cache_status>(cache_query{}, patience);
+}
+
+result<profile_report> runtime::profile(profile_query q) {
+  return impl_->ask<profile_report>(q, patience);
+}
+
+result<stage_latencies> runtime::latencies() {
+  return impl_->ask<stage_latencies>(latency_query{}, patience);
 }
 
 result<versions_status> runtime::versions() {

@@ -20,6 +20,7 @@
 #include "runtime/api_key.hpp"
 #include "runtime/cluster/options.hpp"
 #include "runtime/http/options.hpp"
+#include "runtime/otlp_options.hpp"
 #include "runtime/topology.hpp"
 
 namespace troupe {
@@ -78,6 +79,9 @@ struct runtime_options {
   /// Keeps answers for those of the same organisation who ask the same; see
   /// `generate_request::cache`. Without it each is computed.
   std::optional<response_cache_options> cache;
+  /// Where traces of requests, and times of their stages, are sent to; without
+  /// it, nowhere.
+  std::optional<otlp_options> otlp;
   /// Nodes of other processes may join, and do some or, without `nodes`, all
   /// of the work.
   std::optional<cluster_options> cluster;
@@ -213,7 +217,7 @@ public:
   result<drained> drain(const std::string& name);
 
   /// Asks every node about itself.
-  result<cluster_status> status();
+  result<cluster_status> status(status_query q = {});
 
   /// Loads another version of the model beside those that are there, from a
   /// GGUF file or a directory, and warms it up, which `versions` shows. It
@@ -226,6 +230,11 @@ public:
 
   /// What the response cache holds and did. Errors: unsupported, without one.
   result<cache_status> cache();
+
+  /// What requests went through, as a text for other programs.
+  result<profile_report> profile(profile_query q);
+  /// How long the stages of requests took, in the last minute.
+  result<stage_latencies> latencies();
 
   /// What `who` has left; nothing where there are no limits, and in a cluster's
   /// client.

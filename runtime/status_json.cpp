@@ -5,7 +5,7 @@ namespace troupe {
 nlohmann::ordered_json to_json(const cluster_status& s) {
   using json = nlohmann::ordered_json;
   auto nodes = json::array();
-  for (auto& n : s.nodes)
+  for (auto& n : s.nodes) {
     nodes.push_back({{"node", n.node},
                      {"name", n.name},
                      {"role", to_string(n.role)},
@@ -20,6 +20,12 @@ nlohmann::ordered_json to_json(const cluster_status& s) {
                      {"hit_tokens", n.hit_tokens},
                      {"swaps", n.swaps},
                      {"recomputes", n.recomputes}});
+    if (n.map.empty())
+      continue;
+    auto& map = nodes.back()["map"] = json::array();
+    for (auto& r : n.map)
+      map.push_back({r.first, r.blocks, static_cast<int>(r.what), r.request});
+  }
   return {{"requests", s.requests}, {"nodes", nodes}, {"silent", s.silent}};
 }
 

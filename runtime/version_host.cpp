@@ -13,7 +13,7 @@ namespace troupe {
 
 namespace {
 
-using pointer = version_host_actor::stateful_pointer<version_host_state>;
+using pointer = actor_pointer<version_host_actor, version_host_state>;
 
 constexpr auto most_state = size_t{1} << 20;
 

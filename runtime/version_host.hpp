@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/model_versions.hpp"
 #include "runtime/generation_impl.hpp"
@@ -36,7 +37,7 @@ static_assert(!std::is_aggregate_v<version_host_state>);
 
 /// Behaviour of the version host; spawn it detached.
 version_host_actor::behavior_type
-version_host(version_host_actor::stateful_pointer<version_host_state> self,
+version_host(actor_pointer<version_host_actor, version_host_state> self,
              version_host_options opts);
 
 /// Versions as they begin, and which of them the runtime loads by itself.

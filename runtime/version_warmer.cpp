@@ -11,7 +11,7 @@ namespace troupe {
 
 namespace {
 
-using pointer = version_warmer_actor::stateful_pointer<version_warmer_state>;
+using pointer = actor_pointer<version_warmer_actor, version_warmer_state>;
 
 constexpr auto patience = std::chrono::seconds{10};
 constexpr auto pause = std::chrono::seconds{1};

@@ -3,6 +3,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 
 namespace troupe {
@@ -32,8 +33,9 @@ struct version_warmer_state {
 
 static_assert(!std::is_aggregate_v<version_warmer_state>);
 
-version_warmer_actor::behavior_type version_warmer(
-    version_warmer_actor::stateful_pointer<version_warmer_state> self,
-    gateway_actor gateway, model_manager_actor manager, warming what);
+version_warmer_actor::behavior_type
+version_warmer(actor_pointer<version_warmer_actor, version_warmer_state> self,
+               gateway_actor gateway, model_manager_actor manager,
+               warming what);
 
 } // namespace troupe

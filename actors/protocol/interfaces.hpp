@@ -389,6 +389,13 @@ using response_cache_actor = caf::typed_actor<
     // To itself.
     caf::reacts_to<deadline_tick>>;
 
+/// Collects what sessions say of their requests' stages.
+using profiler_actor = caf::typed_actor<
+    // From a session, once.
+    caf::reacts_to<request_profile>,
+    caf::replies_to<profile_query>::with<profile_report>,
+    caf::replies_to<latency_query>::with<stage_latencies>>;
+
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
     // Tokens from a node, by way of the gateway.
@@ -434,6 +441,9 @@ using gateway_actor = stream_actor::extend<
     caf::replies_to<versions_query>::with<versions_status>,
     // Passed on to the response cache. Errors: unsupported, without one.
     caf::replies_to<cache_query>::with<cache_status>,
+    // Passed on to the profiler. Errors: unsupported, without one.
+    caf::replies_to<profile_query>::with<profile_report>,
+    caf::replies_to<latency_query>::with<stage_latencies>,
     // Passed on to the registry.
     caf::replies_to<migrate_request>::with<migrated>,
     caf::replies_to<drain_request>::with<drained>,

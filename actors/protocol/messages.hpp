@@ -6,6 +6,7 @@
 #include "actors/protocol/cache_messages.hpp"
 #include "actors/protocol/cluster_messages.hpp"
 #include "actors/protocol/node_messages.hpp"
+#include "actors/protocol/profiler_messages.hpp"
 #include "actors/protocol/request_messages.hpp"
 #include "actors/protocol/version_messages.hpp"
 #include "core/cluster/rank_seats.hpp"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/ids.hpp"
+#include "core/kv/kv_map.hpp"
 #include "core/serving/node_load.hpp"
 #include "core/serving/node_role.hpp"
 #include "core/serving/schedule_view.hpp"
@@ -71,6 +72,7 @@ struct deadline_tick {
 };
 
 struct status_query {
+  /// 1: with maps of KV blocks.
   uint8_t detail = 0;
   auto fields() { return std::tie(detail); }
 };
@@ -104,11 +106,14 @@ struct node_status {
   uint32_t file_blocks = 0;
   uint64_t spilled_bytes = 0;
   uint64_t refused = 0;
+  /// If asked for, where blocks lie; of nodes that compute.
+  std::vector<kv_run> map = {};
+  static constexpr size_t max_runs = 4096;
   auto fields() {
     return std::tie(node, name, role, version, sequences, blocks_in_use,
                     blocks_total, waiting, steps, largest_batch, cached_blocks,
                     hit_tokens, swaps, recomputes, compacted, file_blocks,
-                    spilled_bytes, refused);
+                    spilled_bytes, refused, map);
   }
 };
 

@@ -71,10 +71,16 @@ struct generate_request {
   /// In place of an answer: the mean of the states of the prompt's tokens
   /// (finish_event::state). The prompt may fill the context.
   bool embed = false;
+  /// The trace that it belongs to, and the span there that it comes from, as
+  /// W3C's traceparent has them; 0: it begins one.
+  uint64_t trace_high = 0;
+  uint64_t trace_low = 0;
+  uint64_t trace_parent = 0;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
-                    version, unlimited, cache, embed);
+                    version, unlimited, cache, embed, trace_high, trace_low,
+                    trace_parent);
   }
 };
 
@@ -222,11 +228,13 @@ struct sequence_output {
   /// Beside the first token of an epoch: how many of the tokens before it were
   /// not computed, but found.
   uint32_t cached_tokens = 0;
+  /// With the first token: how long the prompt waited at its node.
+  int64_t queue_ns = 0;
   /// [n_embd]: what a sequence with `embed` is for, with reason `stop`.
   std::vector<float> state = {};
   auto fields() {
     return std::tie(request, seq, epoch, index, tokens, details, reason, code,
-                    message, cached_tokens, state);
+                    message, cached_tokens, queue_ns, state);
   }
 };
 

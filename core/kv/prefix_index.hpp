@@ -68,6 +68,13 @@ public:
   /// Those that nobody else holds.
   uint32_t reclaimable() const;
 
+  /// Most recently used first.
+  template <class F>
+  void for_each(F f) const {
+    for (auto& e : order_)
+      f(e.block);
+  }
+
 private:
   struct entry {
     kv_digest key;

@@ -113,6 +113,8 @@ int serve(const serve_flags& f) {
   auto own =
       o->nodes.prefill.size() + o->nodes.decode.size() + o->nodes.mixed.size();
   o->versions.log = say;
+  if (o->otlp)
+    o->otlp->log = say;
   auto rt = runtime::open(std::move(*o));
   if (!rt)
     return report(rt.failure());

@@ -101,8 +101,7 @@ private:
 
 static_assert(!std::is_aggregate_v<hosted_node_state>);
 
-using hosted_node_pointer =
-    hosted_node_actor::stateful_pointer<hosted_node_state>;
+using hosted_node_pointer = actor_pointer<hosted_node_actor, hosted_node_state>;
 
 hosted_node_actor::behavior_type hosted_node(hosted_node_pointer self,
                                              cluster_transport* transport,

@@ -5,10 +5,11 @@ const $ = id => document.getElementById(id);
 const seconds = 120;
 const history = [];
 let before = null;
+let handled = null; // messages, when it was last looked
 
 // Everything from the server is text, never markup.
 function element(name, attributes = {}, ...children) {
-  const svg = ['svg', 'rect', 'text', 'path', 'line', 'polyline'].includes(name);
+  const svg = ['svg', 'rect', 'text', 'path', 'line', 'polyline', 'title'].includes(name);
   const e = svg ? document.createElementNS('http://www.w3.org/2000/svg', name)
                 : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
@@ -61,6 +62,14 @@ function chart() {
       line('waiting'), line('running'));
 }
 
+// What a request spends its time on, in the order in which it comes to it.
+function stages(all) {
+  $('stages').replaceChildren(...all.filter(s => s.count > 0).map(s => element(
+      'tr', {}, element('td', {}, s.stage),
+      ...[s.p50_ms, s.p95_ms, s.p99_ms].map(v => element('td', {}, number(v) + ' ms')),
+      element('td', {}, String(s.count)))));
+}
+
 function latency(all) {
   const rows = [['ttft_ms', 'first token'], ['tpot_ms', 'each token'], ['answer_ms', 'answer']];
   $('latency').replaceChildren(...rows.map(([key, name]) => {
@@ -75,7 +84,29 @@ function latency(all) {
 
 const called = n => n.name || `${n.role} ${n.node}`;
 
-function picture(live, rates) {
+// Messages a second of each kind of actor; none where it is not known yet.
+function messageRates(actors) {
+  const at = performance.now();
+  const rates = new Map();
+  for (const a of actors) {
+    const old = handled?.byName.get(a.actor);
+    if (old !== undefined && a.messages >= old)
+      rates.set(a.actor, 1000 * (a.messages - old) / (at - handled.at));
+  }
+  handled = {at, byName: new Map(actors.map(a => [a.actor, a.messages]))};
+  return rates;
+}
+
+const perSecond = rate => rate === undefined ? '' : `${rate.toFixed(0)} messages/s`;
+
+function actors(all, rates) {
+  $('actors').replaceChildren(...all.filter(a => a.alive > 0).map(a => element(
+      'li', {class: rates.get(a.actor) >= 1 ? 'busy' : ''},
+      element('b', {}, a.actor.replaceAll('_', ' ')), a.alive > 1 ? ` × ${a.alive} ` : ' ',
+      element('span', {class: 'small'}, perSecond(rates.get(a.actor))))));
+}
+
+function picture(live, rates, messages) {
   const nodes = live.nodes;
   const [row, box] = [44, 32];
   const height = Math.max(2, nodes.length) * row;
@@ -94,8 +125,8 @@ function picture(live, rates) {
   const busy = live.requests > 0;
   edge(180, middle, 280, middle, busy);
   nodes.forEach((n, i) => edge(460, middle, 560, row / 2 + i * row, n.sequences > 0));
-  actor(0, middle, 180, 'gateway', live.version_name, busy);
-  actor(280, middle, 180, 'sessions', String(live.requests), busy);
+  actor(0, middle, 180, 'gateway', perSecond(messages.get('gateway')), busy);
+  actor(280, middle, 180, `sessions: ${live.requests}`, perSecond(messages.get('session')), busy);
   nodes.forEach((n, i) => {
     const rate = rates.get(n.node);
     actor(560, row / 2 + i * row, 340, called(n),
@@ -105,23 +136,36 @@ function picture(live, rates) {
   svg.replaceChildren(...parts);
 }
 
-// Each cell stands for as many blocks as it takes to fit.
+// A cell for each block, where it lies; where they are too many for that, one
+// for several that shows the first of them that is not free.
+const kinds = ['used', 'shared', 'kept'];
 function map(n) {
-  const cells = Math.max(1, Math.min(n.blocks_total, 256));
-  const [columns, size] = [128, 10];
-  const used = Math.ceil(cells * share(n.blocks_in_use, n.blocks_total));
-  const kept = Math.ceil(cells * share(n.cached_blocks, n.blocks_total));
+  const runs = n.map ?? [];
+  const end = runs.reduce((most, [first, blocks]) => Math.max(most, first + blocks), 0);
+  const blocks = Math.max(n.blocks_total, end);
+  const [columns, size, most] = [128, 10, 1024];
+  const each = Math.ceil(blocks / most);
+  const count = Math.ceil(blocks / each);
+  const cells = Array(count).fill(null);
+  for (const run of runs)
+    for (let i = run[0]; i < run[0] + run[1]; ++i) cells[Math.floor(i / each)] ??= run;
   const svg = element('svg', {
-    class: 'map', viewBox: `0 0 ${columns * size} ${Math.ceil(cells / columns) * size}`,
+    class: 'map', viewBox: `0 0 ${columns * size} ${Math.ceil(count / columns) * size}`,
     role: 'img',
     'aria-label': `${n.blocks_in_use} of ${n.blocks_total} blocks in use, ${n.cached_blocks} kept`,
   });
-  for (let i = 0; i < cells; ++i)
-    svg.append(element('rect', {
-      class: i < used ? 'used' : i < used + kept ? 'kept' : 'free',
+  cells.forEach((run, i) => {
+    const cell = element('rect', {
+      class: run ? kinds[run[2]] : 'free',
       x: i % columns * size, y: Math.floor(i / columns) * size,
       width: size - 2, height: size - 2, rx: 1,
-    }));
+    });
+    if (run && run[3] > 0) {
+      cell.append(element('title', {}, `request ${run[3]}`));
+      cell.style.filter = `hue-rotate(${run[3] * 47 % 60 - 30}deg)`; // neighbours differ
+    }
+    svg.append(cell);
+  });
   return svg;
 }
 
@@ -199,13 +243,16 @@ async function look() {
     if (history.length > seconds) history.shift();
     chart();
     latency(live.latency);
-    picture(live, rates);
+    stages(live.stages ?? []);
+    const messages = messageRates(live.actors);
+    picture(live, rates, messages);
+    actors(live.actors, messages);
     nodes(live);
     versions(live.versions);
     tenants(live.tenants);
     say('live', 'live');
   } catch (e) {
-    before = null;
+    before = handled = null;
     say('the server does not answer; trying again', 'gone');
   }
   setTimeout(look, 1000);

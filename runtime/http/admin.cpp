@@ -116,7 +116,7 @@ done command(runtime& rt, const json& body, const std::string&) {
 // -- all of it ----------------------------------------------------------------
 
 done show_live(runtime& rt, const json&, const std::string&) {
-  auto s = rt.status();
+  auto s = rt.status({1});
   if (!s)
     return s.failure();
   auto v = rt.versions();
@@ -125,6 +125,9 @@ done show_live(runtime& rt, const json&, const std::string&) {
   auto live = json(troupe::to_json(*s));
   live["versions"] = to_json(*v);
   live["tenants"] = to_json(rt.organisations())["tenants"];
+  if (auto l = rt.latencies())
+    live["stages"] = to_json(*l);
+  live["actors"] = actors_json();
   return live;
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/http/admin_json.hpp"
 
+#include "actors/activity.hpp"
+
 namespace troupe::http {
 
 namespace {
@@ -55,6 +57,26 @@ json to_json(const std::vector<organisation_status>& all) {
                  {"under_way", o.under_way},
                  {"limits", limits_json(o.limits)}});
   return {{"tenants", std::move(j)}};
+}
+
+json to_json(const stage_latencies& all) {
+  auto j = json::array();
+  auto ms = [](uint64_t ns) { return static_cast<double>(ns) * 1e-6; };
+  for (auto& s : all.stages)
+    j.push_back({{"stage", to_string(s.what)},
+                 {"count", s.count},
+                 {"p50_ms", ms(s.p50_ns)},
+                 {"p95_ms", ms(s.p95_ns)},
+                 {"p99_ms", ms(s.p99_ns)}});
+  return j;
+}
+
+json actors_json() {
+  auto j = json::array();
+  for (auto& a : actor_activities())
+    j.push_back(
+        {{"actor", a.name}, {"alive", a.alive}, {"messages", a.messages}});
+  return j;
 }
 
 std::string dump(const json& j) {

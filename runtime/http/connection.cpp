@@ -207,6 +207,7 @@ void connection::take_head(std::string_view head) {
   id_ = is_good_id(id) ? std::string{id} : "req-" + server_.random_name();
   authorization_ = view(m["authorization"]);
   content_type_ = view(m["content-type"]);
+  trace_ = parse_traceparent(view(m["traceparent"]));
   auto target = view(m.target());
   method_ = view(m.method_string());
   path_ = target.substr(0, target.find('?'));
@@ -277,7 +278,8 @@ void connection::take_request() {
                    std::exchange(content_type_, {}),
                    plane_,
                    at_home_,
-                   who_};
+                   who_,
+                   std::exchange(trace_, {})};
   parser_.reset();
   read();
   dispatch(server_, shared_from_this(), std::move(r));
@@ -306,6 +308,7 @@ void connection::next() {
   authorization_.clear();
   who_ = nullptr;
   content_type_.clear();
+  trace_.reset();
   headers_.clear();
   retry_after_ = {};
   endpoint_ = "none";

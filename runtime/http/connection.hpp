@@ -135,6 +135,7 @@ private:
   std::string authorization_; ///< until it has been looked at
   const api_key* who_ = nullptr;
   std::string content_type_;
+  std::optional<trace_origin> trace_;
   std::string headers_; ///< of the answer
   duration retry_after_ = {};
   std::string_view endpoint_ = "none"; ///< for metrics

@@ -5,6 +5,7 @@
 
 #include "core/api/api_error.hpp"
 #include "core/base/time.hpp"
+#include "core/observe/traceparent.hpp"
 #include "runtime/api_key.hpp"
 
 namespace troupe::http {
@@ -25,6 +26,8 @@ struct request {
   bool at_home = false;
   /// Who asks; null: anybody.
   const api_key* who = nullptr;
+  /// The trace of the client's that it is part of.
+  std::optional<trace_origin> trace;
 };
 
 /// An answer that is sent at once.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "actors/activity.hpp"
 #include "core/observe/export.hpp"
 
 namespace troupe::http {
@@ -48,6 +49,22 @@ void add_nodes(metrics_snapshot& to, const cluster_status& s) {
         {"troupe_kv_blocks_cached", "KV blocks kept for prompts to come.",
          cached}})
     to.push_back(value_of(name, help, x));
+}
+
+void add_actors(metrics_snapshot& to) {
+  auto messages = metric_snapshot{}, alive = metric_snapshot{};
+  messages.about = {"troupe_actor_messages_total",
+                    "Messages handled, by kind of actor.",
+                    {"actor"}};
+  messages.kind = metric_snapshot::type::counter;
+  alive.about = {"troupe_actors", "Actors that live, by kind.", {"actor"}};
+  alive.kind = metric_snapshot::type::gauge;
+  for (auto& a : actor_activities()) {
+    messages.all.push_back({{std::string{a.name}}, a.messages});
+    alive.all.push_back({{std::string{a.name}}, a.alive});
+  }
+  to.push_back(std::move(messages));
+  to.push_back(std::move(alive));
 }
 
 void add_cache(metrics_snapshot& to, const cache_status& s) {
@@ -132,6 +149,7 @@ std::string to_prometheus(const metrics& m, const gauges& now,
     add_nodes(all, *nodes);
   if (cache)
     add_cache(all, *cache);
+  add_actors(all);
   return troupe::to_prometheus(all);
 }
 

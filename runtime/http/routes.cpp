@@ -27,12 +27,16 @@ tenant tenant_of(const server_state& server, const request& r) {
   return who;
 }
 
-answer_plan charged_to(tenant who, answer_plan p) {
+answer_plan charged_to(tenant who, answer_plan p, const request& r) {
+  auto from = r.trace.value_or(trace_origin{});
   p.who = std::move(who);
   for (auto& c : p.choices) {
     c.organisation = c.cache_salt = p.who.organisation;
     c.key = p.who.key;
     c.model = p.who.model;
+    c.trace_high = from.trace.high;
+    c.trace_low = from.trace.low;
+    c.trace_parent = from.parent;
   }
   return p;
 }
@@ -55,7 +59,7 @@ void carry_out(server_state& server, connection& to, const request& r, plan p) {
   else
     answer::start(
         server, to.shared_from_this(), r,
-        charged_to(std::move(who), std::move(std::get<answer_plan>(p))));
+        charged_to(std::move(who), std::move(std::get<answer_plan>(p)), r));
 }
 
 void plan_and_do(server_state& server, connection_ptr to, request r,
@@ -79,17 +83,21 @@ void send_metrics(server_state& server, connection_ptr to) {
   elsewhere(
       server, server.worker, std::move(to),
       [&server] {
-        return std::pair{server.rt.status(), server.rt.cache()};
+        return std::tuple{server.rt.status(), server.rt.cache(),
+                          server.rt.profile({profile_query::kind::prometheus})};
       },
       [&server](connection& c,
-                std::pair<result<cluster_status>, result<cache_status>> s) {
-        auto& [nodes, cache] = s;
+                std::tuple<result<cluster_status>, result<cache_status>,
+                           result<profile_report>>
+                    s) {
+        auto& [nodes, cache, profile] = s;
         auto now = gauges{server.connections.size(), server.answers,
                           server.body_bytes};
-        c.respond({200,
-                   to_prometheus(server.counts, now, nodes ? &*nodes : nullptr,
-                                 cache ? &*cache : nullptr),
-                   "text/plain; version=0.0.4"});
+        auto text = to_prometheus(server.counts, now, nodes ? &*nodes : nullptr,
+                                  cache ? &*cache : nullptr);
+        if (profile)
+          text += profile->text;
+        c.respond({200, std::move(text), "text/plain; version=0.0.4"});
       });
 }
 

@@ -190,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(a_vector_that_is_too_long_takes_no_memory, fixture) {
   for (auto i = 0; i < 8; ++i) // the highest byte first
     buf[buf.size() - 1 - i] = static_cast<char>(n >> (8 * i));
   auto x = embedding_event{};
-  BOOST_TEST(load(buf, x));
+  BOOST_TEST(static_cast<bool>(load(buf, x)));
   BOOST_TEST(x.vector.capacity() == 0u);
 }
 

@@ -79,6 +79,9 @@ await until('speed', 'tokens, first after');
 const lengths = await page.evaluate(() => window.lengths);
 assert.ok(lengths.filter(n => n > 0).length > 2, `grew to ${lengths}`);
 await until('latency', 'first token[0-9.]+ ms');
+// Where the time went, and who did what.
+await until('stages', 'prefill[0-9.]+ ms.*decode[0-9.]+ ms');
+await until('actors', 'gateway.*messages/s');
 
 // One that is stopped at its first word says so, and frees its KV. It would go
 // on for long.
@@ -122,6 +125,7 @@ for (let n = 0; n < 150; ++n) load.push(ask(n));
 await page.fill('#tokens', '200');
 await page.click('#send');
 await until('running', '^[1-9]');
+await comes('blocks that requests hold', () => page.locator('.map .used title').count());
 await page.waitForTimeout(3000);
 if (screenshot) await page.screenshot({path: screenshot, fullPage: true});
 await until('speed', 'tokens, first after');

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <string>
+
+#include "runtime/http_address.hpp"
+
+namespace troupe {
+
+/// Posts `body` as JSON, and waits for a status of 2xx: for `most` at most, and
+/// not once `over` says so, which any thread may set. Errors: io_error,
+/// timeout.
+result<void> post_json(const http_address& to, const std::string& path,
+                       const std::string& body, std::chrono::milliseconds most,
+                       const std::atomic<bool>& over);
+
+} // namespace troupe
