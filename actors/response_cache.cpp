@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "actors/owed_reply.hpp"
+#include "actors/text_embedder.hpp"
 
 namespace troupe {
 
@@ -61,6 +62,10 @@ std::optional<cache_lookup> cache_question(const generate_request& r,
   q.parameters =
       bytes_of(s, max_tokens, r.stop, r.ignore_end, r.cache_salt, r.model);
   q.prompt = r.prompt;
+  if (r.cache_text.size() <= cache_lookup::most_text) {
+    q.text = r.cache_text;
+    q.scope = r.cache_scope;
+  }
   if (q.parameters.empty())
     return std::nullopt;
   return q;
@@ -68,7 +73,13 @@ std::optional<cache_lookup> cache_question(const generate_request& r,
 
 // -- state --------------------------------------------------------------------
 
-std::optional<cache_reply>
+void response_cache_state::init(const response_cache_service_options& opts) {
+  cache_.emplace(opts.exact);
+  if (opts.semantic && opts.exact.enabled)
+    semantic_.emplace(*opts.semantic, opts.seed);
+}
+
+response_cache_state::outcome
 response_cache_state::look_up(const cache_lookup& q,
                               const caf::actor_addr& session, time_point now) {
   using enum response_cache::found;
@@ -78,30 +89,79 @@ response_cache_state::look_up(const cache_lookup& q,
   auto r = cache_->lookup(key, caller, now);
   switch (r.is) {
   case off:
-    return cache_reply{};
+    return {cache_reply{}, {}};
   case hit:
     if (auto a = parse(*r.answer))
-      return cache_reply{cache_use::hit, 0, 0, std::move(*a)};
-    return cache_reply{};
+      return {cache_reply{cache_use::hit, 0, 0, std::move(*a)}, {}};
+    return {cache_reply{}, {}};
   case lead:
   case wait:
     break;
   }
   callers_[caller] = session;
-  askers_[session] = {caller, r.flight, r.is == lead};
-  if (r.is == wait)
-    return std::nullopt;
-  return cache_reply{cache_use::miss, r.flight.number, r.flight.turn, {}};
+  auto turn = semantic_ ? semantic_tier::begin(q) : std::nullopt;
+  auto wanted = std::optional<wish>{};
+  if (turn && r.is == lead)
+    wanted = {caller, turn->text};
+  auto a = askers_
+               .insert_or_assign(session, asker{caller, r.flight, r.is == lead,
+                                                std::move(turn)})
+               .first;
+  if (r.is == wait || wanted)
+    return {{}, std::move(wanted)};
+  return {compute(a).second, {}};
+}
+
+response_cache_state::asker
+response_cache_state::release(const caf::actor_addr& session) {
+  auto a = askers_.extract(session);
+  if (!a)
+    return {};
+  callers_.erase(a.mapped().caller);
+  return std::move(a.mapped());
+}
+
+response_cache_state::asker_map::iterator
+response_cache_state::lead(const response_cache::successor& s) {
+  auto a = askers_.find(callers_.at(s.caller));
+  a->second.flight = s.flight;
+  a->second.leads = true;
+  return a;
 }
 
 response_cache_state::reply
-response_cache_state::lead(const response_cache::successor& s) {
-  auto session = callers_.at(s.caller);
-  auto& a = askers_.at(session);
-  a.flight = s.flight;
-  a.leads = true;
-  return {session,
-          {cache_use::miss, s.flight.number, s.flight.turn, kept_answer{}}};
+response_cache_state::compute(asker_map::iterator a) const {
+  auto& f = a->second.flight;
+  return {a->first, {cache_use::miss, f.number, f.turn, kept_answer{}}};
+}
+
+// Those who wait for the same answer follow one by one: each may get what is
+// near, or be the one who computes.
+std::vector<response_cache_state::reply>
+response_cache_state::on(text_vector v, time_point now) {
+  auto replies = std::vector<reply>{};
+  auto who = callers_.find(v.number);
+  if (who == callers_.end())
+    return replies;
+  auto a = askers_.find(who->second);
+  while (true) {
+    auto& turn = a->second.turn;
+    if (v.values.empty() || !turn)
+      break;
+    turn->vector = v.values;
+    auto near = semantic_->look_up(*turn, now);
+    auto answer = near ? parse(*near) : std::nullopt;
+    if (!answer)
+      break;
+    replies.push_back(
+        {a->first, {cache_use::semantic, 0, 0, std::move(*answer)}});
+    auto next = cache_->abandon(release(a->first).flight, now);
+    if (!next)
+      return replies;
+    a = lead(*next);
+  }
+  replies.push_back(compute(a));
+  return replies;
 }
 
 std::vector<response_cache_state::reply>
@@ -109,29 +169,27 @@ response_cache_state::fill(cache_fill f, const caf::actor_addr& session,
                            time_point now) {
   auto replies = std::vector<reply>{};
   auto text = std::make_shared<const std::string>(bytes_of(f.answer));
-  for (auto caller : cache_->fill({f.flight, f.turn}, std::move(text), now)) {
-    auto waiting = callers_.extract(caller).mapped();
-    askers_.erase(waiting);
+  for (auto caller : cache_->fill({f.flight, f.turn}, text, now)) {
+    auto waiting = callers_.at(caller);
+    release(waiting);
     replies.push_back({waiting, {cache_use::hit, 0, 0, f.answer}});
   }
-  if (auto led = askers_.extract(session))
-    callers_.erase(led.mapped().caller);
+  if (auto led = release(session); led.turn)
+    semantic_->learn(std::move(*led.turn), std::move(text), now);
   return replies;
 }
 
 std::vector<response_cache_state::reply>
 response_cache_state::down(const caf::actor_addr& session, time_point now) {
-  auto gone = askers_.extract(session);
-  if (!gone)
+  auto gone = release(session);
+  if (gone.caller == 0)
     return {};
-  auto& a = gone.mapped();
-  callers_.erase(a.caller);
-  if (!a.leads) {
-    cache_->leave(a.flight, a.caller);
+  if (!gone.leads) {
+    cache_->leave(gone.flight, gone.caller);
     return {};
   }
-  if (auto next = cache_->abandon(a.flight, now))
-    return {lead(*next)};
+  if (auto next = cache_->abandon(gone.flight, now))
+    return {compute(lead(*next))};
   return {};
 }
 
@@ -139,14 +197,29 @@ std::vector<response_cache_state::reply>
 response_cache_state::sweep(time_point now) {
   auto replies = std::vector<reply>{};
   for (auto& s : cache_->sweep(now))
-    replies.push_back(lead(s));
+    replies.push_back(compute(lead(s)));
   return replies;
+}
+
+void response_cache_state::forget(version_id v) {
+  cache_->forget_version(v);
+  if (semantic_)
+    semantic_->forget(v);
 }
 
 cache_status response_cache_state::status() const {
   auto& s = cache_->stats();
-  return {cache_->entries(), cache_->bytes(), s.hits,   s.misses,
-          s.waited,          s.expired,       s.evicted};
+  auto c = cache_status{};
+  c.entries = cache_->entries();
+  c.bytes = cache_->bytes();
+  c.hits = s.hits;
+  c.misses = s.misses;
+  c.waited = s.waited;
+  c.expired = s.expired;
+  c.evicted = s.evicted;
+  if (semantic_)
+    semantic_->describe(c);
+  return c;
 }
 
 // -- behaviour ----------------------------------------------------------------
@@ -158,7 +231,8 @@ using pointer = actor_pointer<response_cache_actor, response_cache_state>;
 // The state, and the promises to those who wait.
 class desk {
 public:
-  explicit desk(pointer self) : self_(self) {}
+  desk(pointer self, std::shared_ptr<const tokenizer> text)
+      : self_(self), text_(std::move(text)) {}
 
   time_point now() const { return time_point{self_->clock().now()}; }
   caf::actor_addr sender() const {
@@ -167,7 +241,7 @@ public:
 
   caf::result<cache_reply> look_up(const cache_lookup& q) {
     auto who = sender();
-    auto r = self_->state.look_up(q, who, now());
+    auto [r, wanted] = self_->state.look_up(q, who, now());
     if (!r || r->use == cache_use::miss)
       self_->monitor(who);
     if (r)
@@ -175,12 +249,18 @@ public:
     auto promise = self_->make_response_promise<cache_reply>();
     waiting_.insert_or_assign(
         who, std::make_unique<owed_reply<cache_reply>>(promise));
+    if (wanted)
+      embed(*wanted, q.version);
     return promise;
   }
 
+  void use(const embed_through& m) { gateway_ = m.gateway; }
+
+  void on(text_vector v) { tell(self_->state.on(std::move(v), now())); }
+
   void tell(std::vector<response_cache_state::reply> replies) {
     for (auto& [who, r] : replies) {
-      if (r.use == cache_use::hit)
+      if (r.use >= cache_use::semantic)
         self_->demonitor(who);
       if (auto w = waiting_.extract(who))
         w.mapped()->deliver(std::move(r));
@@ -198,16 +278,28 @@ public:
   }
 
 private:
+  void embed(const response_cache_state::wish& w, version_id version) {
+    auto ids = std::vector<token_id>{};
+    if (text_ && gateway_)
+      ids = text_->encode(w.text, {true, false});
+    if (ids.empty())
+      return on({w.number, {}});
+    self_->spawn(text_embedder, response_cache_actor{self_}, gateway_, w.number,
+                 std::move(ids), version);
+  }
+
   pointer self_;
+  std::shared_ptr<const tokenizer> text_;
+  gateway_actor gateway_;
   std::map<caf::actor_addr, std::unique_ptr<owed_reply<cache_reply>>> waiting_;
 };
 
 } // namespace
 
 response_cache_actor::behavior_type
-response_cache_service(pointer self, response_cache_options opts) {
+response_cache_service(pointer self, response_cache_service_options opts) {
   self->state.init(opts);
-  auto d = std::make_shared<desk>(self);
+  auto d = std::make_shared<desk>(self, std::move(opts.text));
   self->set_down_handler([d](const caf::down_msg& m) { d->down(m.source); });
   self->delayed_send(self, sweep_interval, deadline_tick{});
   return {
@@ -215,6 +307,8 @@ response_cache_service(pointer self, response_cache_options opts) {
       [=](const cache_fill& f) { d->fill(f); },
       [=](const dismiss_version& m) { self->state.forget(m.version); },
       [=](const cache_query&) { return self->state.status(); },
+      [=](const embed_through& m) { d->use(m); },
+      [=](text_vector& v) { d->on(std::move(v)); },
       [=](const deadline_tick&) {
         d->tell(self->state.sweep(d->now()));
         self->delayed_send(self, sweep_interval, deadline_tick{});

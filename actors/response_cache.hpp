@@ -5,13 +5,17 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "actors/semantic_tier.hpp"
 #include "core/serving/response_cache.hpp"
+#include "core/text/tokenizer.hpp"
 
 namespace troupe {
 
@@ -22,6 +26,14 @@ std::optional<cache_lookup> cache_question(const generate_request& r,
                                            version_id version,
                                            uint32_t max_tokens);
 
+struct response_cache_service_options {
+  response_cache_options exact;
+  /// Answers for requests in other words; without it there are none.
+  std::optional<semantic_options> semantic;
+  std::shared_ptr<const tokenizer> text; ///< for them
+  uint64_t seed = 0;                     ///< the same
+};
+
 /// Who asked, who computes, and who waits for whom.
 class response_cache_state {
 public:
@@ -29,22 +41,33 @@ public:
 
   response_cache_state() = default;
 
-  void init(const response_cache_options& opts) { cache_.emplace(opts); }
+  void init(const response_cache_service_options& opts);
 
-  /// Nothing: `session` gets its answer later.
-  std::optional<cache_reply> look_up(const cache_lookup& q,
-                                     const caf::actor_addr& session,
-                                     time_point now);
+  /// A text whose vector is needed.
+  struct wish {
+    uint64_t number = 0;
+    std::string text;
+  };
+  /// Without a reply, `session` gets it later.
+  struct outcome {
+    std::optional<cache_reply> reply;
+    std::optional<wish> wanted;
+  };
+  outcome look_up(const cache_lookup& q, const caf::actor_addr& session,
+                  time_point now);
 
   /// An answer for a session that waits.
   using reply = std::pair<caf::actor_addr, cache_reply>;
+
+  /// What was wanted.
+  std::vector<reply> on(text_vector v, time_point now);
 
   std::vector<reply> fill(cache_fill f, const caf::actor_addr& session,
                           time_point now);
   /// A session has ended, with its answer or without.
   std::vector<reply> down(const caf::actor_addr& session, time_point now);
   std::vector<reply> sweep(time_point now);
-  void forget(version_id v) { cache_->forget_version(v); }
+  void forget(version_id v);
 
   cache_status status() const;
 
@@ -53,12 +76,17 @@ private:
     uint64_t caller = 0;
     response_cache::flight_id flight;
     bool leads = false;
+    std::optional<semantic_tier::turn> turn;
   };
+  using asker_map = std::map<caf::actor_addr, asker>;
 
-  reply lead(const response_cache::successor& s);
+  asker_map::iterator lead(const response_cache::successor& s);
+  reply compute(asker_map::iterator a) const;
+  asker release(const caf::actor_addr& session);
 
   std::optional<response_cache> cache_;
-  std::map<caf::actor_addr, asker> askers_; ///< who leads or waits
+  std::optional<semantic_tier> semantic_;
+  asker_map askers_; ///< who leads or waits
   std::map<uint64_t, caf::actor_addr> callers_;
   uint64_t next_caller_ = 1;
 };
@@ -68,6 +96,6 @@ static_assert(!std::is_aggregate_v<response_cache_state>);
 /// Behaviour of the response cache.
 response_cache_actor::behavior_type response_cache_service(
     actor_pointer<response_cache_actor, response_cache_state> self,
-    response_cache_options opts);
+    response_cache_service_options opts);
 
 } // namespace troupe

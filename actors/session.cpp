@@ -133,7 +133,7 @@ private:
         .then(
             [this](cache_reply& r) {
               asking_ = false;
-              auto hit = r.use == cache_use::hit;
+              auto hit = r.use >= cache_use::semantic;
               react(state().on(std::move(r), now()));
               if (!hit)
                 place();

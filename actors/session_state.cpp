@@ -75,7 +75,7 @@ std::optional<cache_lookup> session_state::cached_question(time_point now) {
 session_state::reaction session_state::on(cache_reply r, time_point now) {
   cache_.on(r);
   path_.cache_answered(now);
-  if (r.use != cache_use::hit)
+  if (r.use < cache_use::semantic)
     return {};
   // Nothing was computed by that version for it.
   version_.answered_elsewhere();

@@ -98,6 +98,7 @@ semantic_options semantic(uint32_t entries) {
   o.error = 0.05;
   o.least_similarity = 0.95;
   o.most_entries = o.most_of_tenant = entries;
+  o.budget = o.tenant_budget = uint64_t{1} << 30;
   return o;
 }
 

@@ -74,7 +74,16 @@ void read_versions(section& s, versions_options& o) {
     o.rules.memory_budget = mb << 20;
 }
 
-void read_cache(section& s, response_cache_options& o) {
+void read_semantic(section& s, semantic_options& o) {
+  s.fraction("error", o.error);
+  s.fraction("least_similarity", o.least_similarity);
+  if (o.error <= 0)
+    s.complain("\"cache.semantic\" takes an \"error\": how many of its answers "
+               "may be wrong, as in 0.02");
+}
+
+void read_cache(section& s, runtime_options& to) {
+  auto& o = to.cache.emplace();
   auto mb = uint64_t{o.budget >> 20};
   s.number("mb", 1, uint64_t{1} << 30, mb);
   o.budget = mb << 20;
@@ -83,6 +92,13 @@ void read_cache(section& s, response_cache_options& o) {
   o.tenant_budget = mb << 20;
   s.milliseconds("ttl_ms", o.ttl);
   o.enabled = true;
+  inner(s, "semantic", "cache.semantic", [&](section& x) {
+    auto& near = to.semantic_cache.emplace();
+    near.budget = o.budget;
+    near.tenant_budget = o.tenant_budget;
+    near.ttl = o.ttl;
+    read_semantic(x, near);
+  });
 }
 
 void read_otlp(section& s, otlp_options& o) {
@@ -130,8 +146,7 @@ result<runtime_options> parse_config(const std::string& text,
         [&](section& t) { config::read_tenants(t, o.tenants.emplace()); });
   inner(s, "versions", "versions",
         [&](section& v) { read_versions(v, o.versions); });
-  inner(s, "cache", "cache",
-        [&](section& c) { read_cache(c, o.cache.emplace()); });
+  inner(s, "cache", "cache", [&](section& c) { read_cache(c, o); });
   inner(s, "otlp", "otlp", [&](section& x) { read_otlp(x, o.otlp.emplace()); });
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());

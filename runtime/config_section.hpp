@@ -100,6 +100,18 @@ public:
       to = std::chrono::milliseconds{static_cast<int64_t>(ms)};
   }
 
+  /// Between 0 and 1.
+  void fraction(const std::string& key, double& to) {
+    auto* v = take(key);
+    if (!v)
+      return;
+    auto x = v->is_number() ? v->get<double>() : -1;
+    if (x >= 0 && x <= 1)
+      to = x;
+    else
+      complain(path(key) + " must be a number from 0 to 1");
+  }
+
   template <class Value>
   void choice(const std::string& key,
               std::vector<std::pair<std::string, Value>> all, Value& to) {

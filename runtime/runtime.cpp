@@ -197,7 +197,10 @@ result<void> runtime::impl::start() {
   if (auto ok = nodes->start(first.active, weights, registry); !ok)
     return ok.failure();
   if (options.cache)
-    cache = system->spawn(response_cache_service, *options.cache);
+    cache = system->spawn(
+        response_cache_service,
+        response_cache_service_options{*options.cache, options.semantic_cache,
+                                       text, std::random_device{}()});
   manage_versions();
   observe();
   auto g = gateway_options{};
@@ -217,6 +220,8 @@ result<void> runtime::impl::start() {
   g.session.profiler = profiler;
   g.session.prefix_cache = options.prefix_cache;
   gateway = system->spawn(troupe::gateway, std::move(g));
+  if (cache)
+    caf::anon_send(cache, embed_through{gateway});
   front->open(gateway);
   if (!transport)
     return {};

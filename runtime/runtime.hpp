@@ -15,7 +15,7 @@
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/model_versions.hpp"
 #include "core/serving/rate_limiter_limits.hpp"
-#include "core/serving/response_cache.hpp"
+#include "core/serving/response_cache_semantic.hpp"
 #include "core/text/tokenizer.hpp"
 #include "runtime/api_key.hpp"
 #include "runtime/cluster/options.hpp"
@@ -79,6 +79,10 @@ struct runtime_options {
   /// Keeps answers for those of the same organisation who ask the same; see
   /// `generate_request::cache`. Without it each is computed.
   std::optional<response_cache_options> cache;
+  /// Beside it, answers to those who ask the same in other words, as often as
+  /// its bound on errors allows; see `generate_request::cache_text`. It embeds
+  /// each such request whose answer is not there.
+  std::optional<semantic_options> semantic_cache;
   /// Where traces of requests, and times of their stages, are sent to; without
   /// it, nowhere.
   std::optional<otlp_options> otlp;

@@ -27,7 +27,13 @@ struct cache_lookup {
   /// What the answer depends on beside the prompt, each request in one way.
   std::string parameters;
   std::vector<token_id> prompt;
-  auto fields() { return std::tie(tenant, version, parameters, prompt); }
+  /// See `generate_request`.
+  std::string text;
+  std::string scope;
+  static constexpr size_t most_text = 4096; ///< bytes; what is longer has none
+  auto fields() {
+    return std::tie(tenant, version, parameters, prompt, text, scope);
+  }
 };
 
 struct cache_reply {
@@ -36,7 +42,7 @@ struct cache_reply {
   cache_use use = cache_use::none;
   uint64_t flight = 0; ///< of a miss
   uint32_t turn = 0;
-  kept_answer answer; ///< of a hit
+  kept_answer answer; ///< of a hit, exact or semantic
   auto fields() { return std::tie(use, flight, turn, answer); }
 };
 
@@ -45,6 +51,13 @@ struct cache_fill {
   uint32_t turn = 0;
   kept_answer answer;
   auto fields() { return std::tie(flight, turn, answer); }
+};
+
+/// The vector that the cache has asked for; empty: there is none.
+struct text_vector {
+  uint64_t number = 0;
+  std::vector<float> values;
+  auto fields() { return std::tie(number, values); }
 };
 
 struct cache_query {
@@ -60,8 +73,17 @@ struct cache_status {
   uint64_t waited = 0; ///< for another's answer
   uint64_t expired = 0;
   uint64_t evicted = 0;
+  /// Of the semantic tier: answers given, and requests computed to learn
+  /// whether its answer would have been the same; it was.
+  uint64_t semantic_hits = 0;
+  uint64_t explored = 0;
+  uint64_t confirmed = 0;
+  uint64_t semantic_entries = 0;
+  uint64_t semantic_bytes = 0;
   auto fields() {
-    return std::tie(entries, bytes, hits, misses, waited, expired, evicted);
+    return std::tie(entries, bytes, hits, misses, waited, expired, evicted,
+                    semantic_hits, explored, confirmed, semantic_entries,
+                    semantic_bytes);
   }
 };
 

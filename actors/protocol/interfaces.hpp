@@ -386,6 +386,10 @@ using response_cache_actor = caf::typed_actor<
     // What that version has said is of no use any more.
     caf::reacts_to<dismiss_version>,
     caf::replies_to<cache_query>::with<cache_status>,
+    // Where texts are embedded; before that, none is.
+    caf::reacts_to<embed_through>,
+    // From whoever embeds a text for it.
+    caf::reacts_to<text_vector>,
     // To itself.
     caf::reacts_to<deadline_tick>>;
 
@@ -449,6 +453,11 @@ using gateway_actor = stream_actor::extend<
     caf::replies_to<drain_request>::with<drained>,
     caf::replies_to<status_query>::with<cluster_status>>::
     extend_with<node_watcher>;
+
+struct embed_through {
+  gateway_actor gateway;
+  auto fields() { return std::tie(gateway); }
+};
 
 /// A cluster's front.
 struct registry_found {

@@ -30,8 +30,9 @@ enum class cache_wish : uint8_t {
 
 /// Where an answer comes from.
 enum class cache_use : uint8_t {
-  none, ///< computed; the cache was not asked
-  miss, ///< computed, and kept for others
+  none,     ///< computed; the cache was not asked
+  miss,     ///< computed, and kept for others
+  semantic, ///< that of a request in other words
   hit,
 };
 
@@ -68,6 +69,11 @@ struct generate_request {
   bool unlimited = false;
   /// Where there is a response cache.
   cache_wish cache = cache_wish::usual;
+  /// What the request says, if the answer to another that says it in other
+  /// words will do; empty: none will. And all else that the answer depends on:
+  /// the turns before, say.
+  std::string cache_text;
+  std::string cache_scope;
   /// In place of an answer: the mean of the states of the prompt's tokens
   /// (finish_event::state). The prompt may fill the context.
   bool embed = false;
@@ -79,8 +85,8 @@ struct generate_request {
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
-                    version, unlimited, cache, embed, trace_high, trace_low,
-                    trace_parent);
+                    version, unlimited, cache, cache_text, cache_scope, embed,
+                    trace_high, trace_low, trace_parent);
   }
 };
 

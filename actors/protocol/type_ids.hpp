@@ -28,6 +28,7 @@ struct node_ready;
 struct registry_found;
 struct join_ranks;
 struct submit_embed;
+struct embed_through;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -134,4 +135,6 @@ CAF_ADD_TYPE_ID(troupe, (troupe::profile_query))
 CAF_ADD_TYPE_ID(troupe, (troupe::profile_report))
 CAF_ADD_TYPE_ID(troupe, (troupe::latency_query))
 CAF_ADD_TYPE_ID(troupe, (troupe::stage_latencies))
+CAF_ADD_TYPE_ID(troupe, (troupe::text_vector))
+CAF_ADD_TYPE_ID(troupe, (troupe::embed_through))
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -69,8 +69,7 @@ embedding_row quantise_direction(std::span<const float> x) {
   return row;
 }
 
-// -- what entries learn
-// --------------------------------------------------------
+// -- what entries learn -------------------------------------------------------
 
 size_t hit_record::bin(double similarity) {
   auto b = (similarity - 0.5) * 2 * bins;
@@ -102,8 +101,7 @@ double hit_record::least_chance(double similarity) const {
   return best;
 }
 
-// -- lookup
-// --------------------------------------------------------------------
+// -- lookup -------------------------------------------------------------------
 
 semantic_cache::semantic_cache(const semantic_options& options)
     : options_(options) {
@@ -165,16 +163,11 @@ void semantic_cache::store(const response_scope& scope, std::string prompt,
                            std::span<const float> embedding,
                            cached_response answer, time_point now) {
   auto x = quantise_direction(embedding);
-  if (options_.error <= 0 || x.values.empty() || !answer
-      || options_.most_of_tenant == 0 || options_.most_entries == 0)
+  if (options_.error <= 0 || x.values.empty() || !answer)
     return;
-  // Of this tenant first, the one that was not used for longest.
-  while (entries_of(scope.tenant) >= options_.most_of_tenant)
-    erase(*std::find_if(order_.rbegin(), order_.rend(), [&](uint64_t id) {
-      return entries_.find(id)->in->second.tenant == scope.tenant;
-    }));
-  while (order_.size() >= options_.most_entries)
-    erase(order_.back());
+  auto bytes = overhead + x.values.size() + prompt.size() + answer->size();
+  if (!make_room(scope.tenant, bytes))
+    return;
   auto key = response_key::of(scope, {}).identity;
   auto s = spaces_.try_emplace(std::move(key)).first;
   auto& in = s->second;
@@ -187,6 +180,7 @@ void semantic_cache::store(const response_scope& scope, std::string prompt,
                           std::move(prompt),
                           std::move(answer),
                           now + options_.ttl,
+                          bytes,
                           {},
                           {}});
   order_.push_front(id);
@@ -194,18 +188,23 @@ void semantic_cache::store(const response_scope& scope, std::string prompt,
   in.rows.insert(in.rows.end(), x.values.begin(), x.values.end());
   in.scales.push_back(x.scale);
   in.ids.push_back(id);
-  ++of_tenant_[scope.tenant];
+  auto& of = of_tenant_[scope.tenant];
+  ++of.entries;
+  of.bytes += bytes;
+  bytes_ += bytes;
 }
 
-// -- dropping
-// ------------------------------------------------------------------
+// -- dropping -----------------------------------------------------------------
 
 // The last row takes the place of the one that goes.
 void semantic_cache::erase(uint64_t id) {
   auto e = *entries_.take(id);
   order_.erase(e.place);
   auto& in = e.in->second;
-  if (--of_tenant_[in.tenant] == 0)
+  auto& of = of_tenant_.at(in.tenant);
+  of.bytes -= e.bytes;
+  bytes_ -= e.bytes;
+  if (--of.entries == 0)
     of_tenant_.erase(in.tenant);
   auto last = in.ids.size() - 1;
   std::copy_n(in.rows.begin() + last * in.inputs, in.inputs,
@@ -221,9 +220,26 @@ void semantic_cache::erase(uint64_t id) {
     spaces_.erase(e.in);
 }
 
-uint32_t semantic_cache::entries_of(std::string_view tenant) const {
+semantic_cache::usage semantic_cache::used_by(std::string_view tenant) const {
   auto i = of_tenant_.find(tenant);
-  return i == of_tenant_.end() ? 0 : i->second;
+  return i == of_tenant_.end() ? usage{} : i->second;
+}
+
+// Those that were not used for longest go, of this tenant first.
+bool semantic_cache::make_room(std::string_view tenant, uint64_t bytes) {
+  if (options_.most_of_tenant == 0 || options_.most_entries == 0
+      || bytes > std::min(options_.tenant_budget, options_.budget))
+    return false;
+  for (auto u = used_by(tenant); u.entries >= options_.most_of_tenant
+                                 || u.bytes + bytes > options_.tenant_budget;
+       u = used_by(tenant))
+    erase(*std::find_if(order_.rbegin(), order_.rend(), [&](uint64_t id) {
+      return entries_.find(id)->in->second.tenant == tenant;
+    }));
+  while (order_.size() >= options_.most_entries
+         || bytes_ + bytes > options_.budget)
+    erase(order_.back());
+  return true;
 }
 
 template <class Which>

@@ -58,6 +58,9 @@ struct semantic_options {
   double least_similarity = 0.8;
   uint32_t most_entries = 50'000;
   uint32_t most_of_tenant = 12'500;
+  /// Bytes of all entries together, and of those of one tenant.
+  uint64_t budget = uint64_t{64} << 20;
+  uint64_t tenant_budget = uint64_t{16} << 20;
   duration ttl = std::chrono::hours{1};
 };
 
@@ -95,6 +98,10 @@ public:
   void forget_version(uint32_t version);
 
   size_t entries() const { return order_.size(); }
+  uint64_t bytes() const { return bytes_; }
+
+  /// What an entry costs beside its vector and texts.
+  static constexpr auto overhead = uint64_t{512};
 
 private:
   /// Entries of one scope; their rows stand in one block, for the scan.
@@ -113,11 +120,18 @@ private:
     std::string prompt;
     cached_response answer;
     time_point expires;
+    uint64_t bytes = 0;
     hit_record record;
     std::list<uint64_t>::iterator place;
   };
 
-  uint32_t entries_of(std::string_view tenant) const;
+  struct usage {
+    uint32_t entries = 0;
+    uint64_t bytes = 0;
+  };
+
+  usage used_by(std::string_view tenant) const;
+  bool make_room(std::string_view tenant, uint64_t bytes);
   void erase(uint64_t id);
   template <class Which>
   void forget(Which which);
@@ -126,7 +140,8 @@ private:
   space_map spaces_; ///< by the scope's identity
   ticket_slab<entry> entries_;
   std::list<uint64_t> order_; ///< most recently used first
-  std::map<std::string, uint32_t, std::less<>> of_tenant_; ///< entries
+  std::map<std::string, usage, std::less<>> of_tenant_;
+  uint64_t bytes_ = 0;
 };
 
 } // namespace troupe

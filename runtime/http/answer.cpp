@@ -198,12 +198,15 @@ void answer::add_headers(connection& to) {
   to.add_headers(limit_headers(server_.rt.limits(who_)));
   if (cache_ == cache_use::hit)
     to.add_headers("x-troupe-cache: hit\r\n");
+  else if (cache_ == cache_use::semantic)
+    to.add_headers("x-troupe-cache: semantic\r\n");
   else if (cache_ == cache_use::miss)
     to.add_headers("x-troupe-cache: miss\r\n");
 }
 
 // Computed for this request alone counts more than computed for others as well,
-// and that more than not computed.
+// that more than computed for one in other words, and that more than not
+// computed.
 void answer::note(cache_use u) {
   cache_ = cache_ ? std::min(*cache_, u) : u;
 }

@@ -81,7 +81,19 @@ void add_cache(metrics_snapshot& to, const cache_status& s) {
         {"troupe_cache_evicted_total", "Answers that gave way to others.",
          s.evicted, counter},
         {"troupe_cache_entries", "Answers that are kept.", s.entries, gauge},
-        {"troupe_cache_bytes", "Bytes of them.", s.bytes, gauge}})
+        {"troupe_cache_bytes", "Bytes of them.", s.bytes, gauge},
+        {"troupe_cache_semantic_hits_total",
+         "Answers to requests in other words.", s.semantic_hits, counter},
+        {"troupe_cache_explored_total",
+         "Requests computed though an answer was near, to learn from.",
+         s.explored, counter},
+        {"troupe_cache_confirmed_total",
+         "Of these, those whose answer was the same.", s.confirmed, counter},
+        {"troupe_cache_semantic_entries",
+         "Answers kept for requests in other words.", s.semantic_entries,
+         gauge},
+        {"troupe_cache_semantic_bytes", "Bytes of them.", s.semantic_bytes,
+         gauge}})
     to.push_back(value_of(name, help, x, kind));
 }
 

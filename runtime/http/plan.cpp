@@ -1,6 +1,7 @@
 #include "runtime/http/plan.hpp"
 
 #include <chrono>
+#include <span>
 
 #include "core/api/openai_request.hpp"
 #include "core/text/chat_template.hpp"
@@ -91,6 +92,21 @@ uint64_t seed_of(server_state& server, const api::common_request& r) {
   return r.cache.value_or(false) ? 0 : server.random();
 }
 
+// What a chat says last, and all that it depends on: the turns before. Chats
+// that do not end with their user have none.
+void set_said(const std::vector<chat_message>& turns, answer_plan& p) {
+  if (turns.empty() || turns.back().role != "user")
+    return;
+  auto before = std::string{};
+  for (auto& t : std::span{turns}.first(turns.size() - 1))
+    for (auto* part : {&t.role, &t.content})
+      before += std::to_string(part->size()) + ':' + *part;
+  for (auto& c : p.choices) {
+    c.cache_text = turns.back().content;
+    c.cache_scope = before;
+  }
+}
+
 answer_plan plan_of(api::answer_kind kind, const api::common_request& r) {
   auto p = answer_plan{};
   p.kind = kind;
@@ -115,8 +131,11 @@ plan plan_completion(server_state& server, const std::string& body) {
     auto* text = std::get_if<std::string>(&prompt);
     auto ids = text ? encode(server, *text, {true, r.parse_special})
                     : std::move(std::get<std::vector<token_id>>(prompt));
+    auto first = p.choices.size();
     if (auto bad = add_choices(server, r, seed, std::move(ids), p))
       return to_response(*bad);
+    for (auto i = first; text && i < p.choices.size(); ++i)
+      p.choices[i].cache_text = *text;
   }
   return p;
 }
@@ -132,6 +151,7 @@ plan plan_chat(server_state& server, const std::string& body) {
   auto seed = seed_of(server, r);
   if (auto bad = add_choices(server, r, seed, encode(server, r.messages), p))
     return to_response(*bad);
+  set_said(r.messages, p);
   return p;
 }
 

@@ -96,8 +96,7 @@ struct fixture {
 
 BOOST_AUTO_TEST_SUITE(response_cache_semantic)
 
-// -- rows
-// ----------------------------------------------------------------------
+// -- rows ---------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(the_nearest_is_found_as_by_floats, fixture) {
   for (auto n : {1u, 2u, 7u, 63u, 64u, 65u, 384u}) {
@@ -146,8 +145,7 @@ BOOST_FIXTURE_TEST_CASE(other_sizes_and_nothing_are_no_hit, fixture) {
   BOOST_TEST((look(direction(1)).is == explore));
 }
 
-// -- scopes
-// --------------------------------------------------------------------
+// -- scopes -------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(scopes_never_meet, fixture) {
   auto x = direction(1);
@@ -180,8 +178,7 @@ BOOST_FIXTURE_TEST_CASE(what_means_something_else_is_not_near, fixture) {
   BOOST_TEST((look(x, 0.5, t0, "is it safe to eat 4").is == nothing));
 }
 
-// -- the bound on errors
-// -------------------------------------------------------
+// -- the bound on errors ------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(nothing_is_known_of_a_new_entry) {
   auto r = hit_record{};
@@ -265,8 +262,7 @@ BOOST_FIXTURE_TEST_CASE(errors_stay_within_the_bound, fixture) {
   }
 }
 
-// -- room
-// ----------------------------------------------------------------------
+// -- room ---------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(the_least_recently_used_goes, fixture) {
   options.most_entries = 10;
@@ -289,6 +285,30 @@ BOOST_FIXTURE_TEST_CASE(the_least_recently_used_goes, fixture) {
   scope.tenant = "acme";
   BOOST_TEST((look(direction(7)).is == explore));
   BOOST_TEST((look(direction(3)).is == nothing));
+}
+
+BOOST_FIXTURE_TEST_CASE(bytes_are_limited, fixture) {
+  put(direction(1));
+  auto each = c().bytes();
+  BOOST_TEST(each > semantic_cache::overhead);
+  made.reset();
+  options.budget = 5 * each;
+  options.tenant_budget = 3 * each;
+  for (auto k = 1u; k <= 4; ++k)
+    put(direction(k));
+  BOOST_TEST(c().entries() == 3u);
+  BOOST_TEST((look(direction(1)).is == nothing));
+  scope.tenant = "other";
+  for (auto k = 1u; k <= 3; ++k)
+    put(direction(k));
+  BOOST_TEST(c().entries() == 5u);
+  BOOST_TEST(c().bytes() == 5 * each);
+  // Neither goes for one that is larger than all of them together.
+  put(direction(9), std::string(10 * each, 'x'));
+  BOOST_TEST(c().entries() == 5u);
+  c().forget_tenant("other");
+  c().forget_tenant("acme");
+  BOOST_TEST(c().bytes() == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(entries_expire, fixture) {
