@@ -3,7 +3,7 @@
 #include "actors/response_cache.hpp"
 #include "actors/session.hpp"
 #include "core/kv/layout.hpp"
-#include "core/serving/route.hpp"
+#include "core/serving/prefix_chain.hpp"
 
 namespace troupe {
 

@@ -7,8 +7,9 @@
 
 #include "core/base/random.hpp"
 #include "core/serving/model_versions.hpp"
+#include "core/serving/prefix_chain.hpp"
 #include "core/serving/rate_limiter.hpp"
-#include "core/serving/route.hpp"
+#include "core/serving/router.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -165,61 +166,61 @@ void resolve(benchmark::State& state) {
 
 // -- routes -------------------------------------------------------------------
 
-route_table table_of(int64_t workers, uint32_t capacity) {
-  auto t = route_table{};
-  for (auto i = int64_t{0}; i < workers; ++i)
-    t.join(capacity);
-  return t;
-}
-
-// Of workers with a capacity of 16, all idle: chosen, booked and given back.
-void route_complete(benchmark::State& state) {
-  auto t = table_of(state.range(0), 16);
-  auto random = uint64_t{1};
-  for (auto _ : state) {
-    random = random * 6364136223846793005u + 1442695040888963407u;
-    auto x = t.choose({100, 50}, random);
-    benchmark::DoNotOptimize(t.complete(*x));
+// Mixed nodes that have told of rows under way.
+router router_of(int64_t nodes) {
+  auto r = router{};
+  auto load = node_load{};
+  load.rows = 8;
+  load.decode_context = 800;
+  load.free_blocks = load.blocks = 1 << 20;
+  load.cost = {1e5, 1e4, 1, 2e4, 10};
+  for (auto i = int64_t{1}; i <= nodes; ++i) {
+    auto m = static_cast<router::member>(i);
+    r.join(m, static_cast<node_id>(i), node_role::mixed);
+    r.told(m, load);
   }
+  return r;
 }
 
-// Workers half busy, requests of 64 blocks of which the first 8 to 63 are known
-// somewhere, of 1,000 sessions: chosen and booked, and the oldest given back.
+// Of nodes with 16 requests each: a node chosen and booked, and the request of
+// longest ago given back.
+void route_complete(benchmark::State& state) {
+  auto n = state.range(0);
+  auto r = router_of(n);
+  auto under_way = static_cast<uint64_t>(16 * n);
+  auto i = uint64_t{0};
+  auto next = [&] {
+    auto request = ++i;
+    if (request > under_way)
+      r.release(request - under_way);
+    return r.place(request, {100, 50}, {});
+  };
+  while (i < under_way)
+    next();
+  for (auto _ : state)
+    benchmark::DoNotOptimize(next());
+}
+
+// The same with prompts of 64 blocks of which 8 to 63 are known somewhere.
 void route_prefix(benchmark::State& state) {
   auto n = state.range(0);
-  auto t = route_table{};
-  auto workers = std::vector<route_table::worker>{};
-  for (auto i = int64_t{0}; i < n; ++i)
-    workers.push_back(t.join(16));
+  auto r = router_of(n);
   auto chains = std::vector<std::vector<uint64_t>>{};
-  for (auto i = 0; i < 256; ++i) {
+  for (auto i = 0; i < 256; ++i)
     chains.push_back(prefix_chain("", std::vector<token_id>(1024, i), 16));
-    auto known = std::span{chains.back()}.first(8 + i % 56);
-    for (auto k = 0; k < 4; ++k)
-      t.cached(workers[(i * 7 + k * 3) % n], known);
-  }
-  auto under_way = std::vector<route_table::ticket>(n * 8);
+  auto under_way = static_cast<uint64_t>(16 * n);
   auto i = uint64_t{0};
-  auto random = uint64_t{1};
   auto next = [&] {
-    random = random * 6364136223846793005u + 1442695040888963407u;
-    auto& slot = under_way[i++ % under_way.size()];
-    t.complete(slot);
-    auto r = route_request{1024, 100, chains[random >> 56], 1 + i % 1000};
-    slot = *t.choose(r, random);
+    auto request = ++i;
+    if (request > under_way)
+      r.release(request - under_way);
+    auto known = std::span{chains[request % 256]}.first(8 + request % 56);
+    return r.place(request, {1024, 100}, {}, 1, {known, 16});
   };
-  for (size_t k = 0; k < under_way.size(); ++k)
+  while (i < under_way)
     next();
   for (auto _ : state)
-    next();
-}
-
-void note_cached(benchmark::State& state) {
-  auto t = route_table{};
-  auto w = t.join(1);
-  auto chain = prefix_chain("", std::vector<token_id>(1024, 1), 16);
-  for (auto _ : state)
-    t.cached(w, chain);
+    benchmark::DoNotOptimize(next());
 }
 
 // -- versions -----------------------------------------------------------------
@@ -295,10 +296,9 @@ BENCHMARK(route_complete)
     ->Arg(8)
     ->Arg(1000);
 BENCHMARK(route_prefix)
-    ->Name("InferenceGateway/route_by_prefix_and_session+complete")
+    ->Name("InferenceGateway/route_by_prefix+complete")
     ->Arg(8)
     ->Arg(1000);
-BENCHMARK(note_cached)->Name("InferenceGateway/note_64_blocks");
 BENCHMARK(route_version)->Name("seed/ModelVersionManager/route_request");
 BENCHMARK(route_and_compare)
     ->Name("ModelVersionManager/route_complete_and_compare");

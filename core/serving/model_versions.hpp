@@ -11,7 +11,7 @@
 #include "core/base/result.hpp"
 #include "core/base/time.hpp"
 #include "core/serving/canary_evidence.hpp"
-#include "core/serving/route_recent.hpp"
+#include "core/serving/recent_map.hpp"
 #include "core/serving/ticket_slab.hpp"
 
 namespace troupe {

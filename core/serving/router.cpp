@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/base/random.hpp"
+
 namespace troupe {
 
 // How willingly a node, or a pair of them, is taken: lower is better.
@@ -26,6 +28,7 @@ struct router::candidate {
 };
 
 struct router::wish {
+  request_id request = 0;
   const request_size& size;
   std::span<const node_id> avoid;
   version_id version = 1;
@@ -45,7 +48,26 @@ struct router::wish {
 };
 
 void router::join(member m, node_id node, node_role role, version_id version) {
-  members_[m] = {node, role, version, {}};
+  leave(m);
+  auto& all = groups_[{role, version}];
+  auto& e = members_[m];
+  e = {m, node, role, version, all.size(), {}};
+  all.push_back(&e);
+}
+
+void router::leave(member m) {
+  auto i = members_.find(m);
+  if (i == members_.end())
+    return;
+  auto& e = i->second;
+  auto g = groups_.find({e.role, e.version});
+  auto& all = g->second;
+  all[e.place] = all.back();
+  all[e.place]->place = e.place;
+  all.pop_back();
+  if (all.empty())
+    groups_.erase(g);
+  members_.erase(i);
 }
 
 void router::told(member m, const node_load& load) {
@@ -53,15 +75,31 @@ void router::told(member m, const node_load& load) {
     i->second.load.told(load);
 }
 
+namespace {
+
+// Two different numbers below n.
+std::pair<size_t, size_t> drawn(request_id request, node_role role, size_t n) {
+  auto bits = random_bits(request, static_cast<uint64_t>(role));
+  auto below = [](uint64_t random, uint64_t most) {
+    return static_cast<size_t>(random * most >> 32);
+  };
+  auto first = below(bits >> 32, n);
+  auto second = below(bits & 0xffffffffu, n - 1);
+  return {first, second + (second >= first)};
+}
+
+} // namespace
+
 // Of the nodes of a role, for the work that is to be done there.
 router::candidate router::best(node_role role, node_role work,
                                const wish& w) const {
   auto found = candidate{};
-  for (auto& [m, e] : members_) {
-    if (e.role != role || e.version != w.version)
-      continue;
-    auto c = candidate{m, e.node, {}};
-    auto size = w.at(m);
+  auto g = groups_.find({role, w.version});
+  if (g == groups_.end())
+    return found;
+  auto consider = [&](const entry& e) {
+    auto c = candidate{e.id, e.node, {}};
+    auto size = w.at(e.id);
     auto rows = work == node_role::mixed ? e.load.requests() : 0;
     c.how.avoided = std::ranges::find(w.avoid, e.node) != w.avoid.end();
     c.how.full = !e.load.has_room(size);
@@ -72,7 +110,22 @@ router::candidate router::best(node_role role, node_role work,
       c.how.ns += e.load.decode_ns(w.size);
     if (!found || c < found)
       found = c;
+  };
+  auto& all = g->second;
+  if (all.size() > most_compared) {
+    auto [first, second] = drawn(w.request, role, all.size());
+    consider(*all[first]);
+    consider(*all[second]);
+    for (auto& [m, tokens] : w.holders)
+      if (auto i = members_.find(m); i != members_.end()
+                                     && i->second.role == role
+                                     && i->second.version == w.version)
+        consider(i->second);
+    if (!found.how.avoided && !found.how.full)
+      return found;
   }
+  for (auto* e : all)
+    consider(*e);
   return found;
 }
 
@@ -102,7 +155,7 @@ router::place(request_id request, const request_size& size,
               std::span<const node_id> avoid, version_id version,
               const prompt_prefix& prefix, bool prompt_only) {
   release(request);
-  auto w = wish{size, avoid, version, prefix, prompt_only};
+  auto w = wish{request, size, avoid, version, prefix, prompt_only};
   find_holders(w);
   auto where = route_of(w);
   if (where.decode == 0)

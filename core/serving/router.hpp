@@ -5,12 +5,14 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/base/ids.hpp"
 #include "core/serving/node_load.hpp"
 #include "core/serving/node_role.hpp"
-#include "core/serving/route_recent.hpp"
+#include "core/serving/recent_map.hpp"
 
 namespace troupe {
 
@@ -38,7 +40,7 @@ public:
   /// store, nor to a node of another version of the model.
   void join(member m, node_id node, node_role role, version_id version = 1);
   /// Gets no more requests; those it has stay in the books.
-  void leave(member m) { members_.erase(m); }
+  void leave(member m);
 
   /// What the node says it has to do.
   void told(member m, const node_load& load);
@@ -50,6 +52,10 @@ public:
   /// `avoid` are taken only if there is no other. Without prefill nodes, decode
   /// nodes prefill. Nothing if no node generates. A request has one route at a
   /// time: the next one replaces it.
+  ///
+  /// Of more than `most_compared` nodes of a role, two are compared that the
+  /// request's number draws (Mitzenmacher 2001), with those that were given its
+  /// prefix; all of them only if none of these will do.
   ///
   /// With `prompt_only` nothing follows the prompt: a prefill node does all of
   /// it, and is both, and there need be no node that generates.
@@ -65,6 +71,7 @@ public:
 
   /// Blocks of prompts whose nodes are remembered, hints of 64 bytes.
   static constexpr auto remembered_blocks = size_t{1} << 16;
+  static constexpr auto most_compared = size_t{16};
 
   /// The request has gone to `to`, with its prompt computed. No effect on
   /// requests and members that are not known.
@@ -75,11 +82,15 @@ public:
 
 private:
   struct entry {
+    member id = 0;
     node_id node = 0;
     node_role role = node_role::mixed;
     version_id version = 1;
+    size_t place = 0; ///< in its group
     load_estimate load;
   };
+  /// Nodes that a request could go to alike.
+  using group = std::vector<entry*>;
   struct booking {
     route where;
     request_size size;
@@ -98,8 +109,9 @@ private:
   void book(request_id request, const route& where,
             const request_size& at_first, const request_size& whole);
 
-  std::map<member, entry> members_;
-  std::map<request_id, booking> bookings_;
+  std::unordered_map<member, entry> members_;
+  std::map<std::pair<node_role, version_id>, group> groups_;
+  std::unordered_map<request_id, booking> bookings_;
   recent_map<holders> blocks_{remembered_blocks};
 };
 

@@ -2,6 +2,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <map>
+#include <numeric>
+
 using namespace troupe;
 using enum node_role;
 
@@ -217,6 +220,90 @@ BOOST_AUTO_TEST_CASE(versions_have_nodes_of_their_own) {
   BOOST_TEST(r.find(2)->decode == 2u);
   r.move(2, 3);
   BOOST_TEST(r.find(2)->decode == 3u);
+}
+
+// -- many nodes ---------------------------------------------------------------
+
+namespace {
+
+struct many : fixture {
+  static constexpr auto nodes = uint32_t{200};
+  std::map<node_id, uint32_t> requests;
+
+  many() {
+    for (auto i = 1u; i <= nodes; ++i)
+      r.join(i, i, mixed);
+  }
+
+  node_id put(request_id request, std::vector<node_id> avoid = {}) {
+    auto where = place(request, std::move(avoid));
+    BOOST_REQUIRE(where);
+    auto node = static_cast<node_id>(where->decode);
+    ++requests[node];
+    return node;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(two_choices_balance_many_nodes, many) {
+  for (auto i = 1u; i <= 50 * nodes; ++i)
+    put(i);
+  BOOST_TEST(requests.size() == nodes);
+  for (auto& [node, n] : requests) {
+    BOOST_TEST(n >= 44u);
+    BOOST_TEST(n <= 54u);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_same_request_is_drawn_for_alike, many) {
+  auto other = many{};
+  for (auto i = 1u; i <= 500; ++i)
+    BOOST_TEST(put(i) == other.put(i));
+}
+
+BOOST_FIXTURE_TEST_CASE(of_many_those_with_room_are_found, many) {
+  auto full = node_load{};
+  full.blocks = 100;
+  for (auto i = 1u; i <= nodes; ++i)
+    if (i != 77)
+      r.told(i, full);
+  for (auto i = 1u; i <= 20; ++i)
+    BOOST_TEST(put(i) == 77u);
+}
+
+BOOST_FIXTURE_TEST_CASE(of_many_those_not_avoided_are_found, many) {
+  auto all = std::vector<node_id>{};
+  for (auto i = 1u; i <= nodes; ++i)
+    if (i != 33)
+      all.push_back(i);
+  BOOST_TEST(put(1, all) == 33u);
+  all.push_back(33);
+  put(2, all); // there is no other
+}
+
+BOOST_FIXTURE_TEST_CASE(of_many_those_with_the_prefix_are_compared, many) {
+  auto blocks = std::vector<uint64_t>(60);
+  std::iota(blocks.begin(), blocks.end(), 1000);
+  auto put_prompt = [&](request_id request) {
+    auto where = r.place(request, {1000, 10}, {}, 1, {blocks, 16});
+    return where->decode;
+  };
+  auto first = put_prompt(1);
+  r.release(1);
+  for (auto i = 2u; i <= 30; ++i) {
+    BOOST_TEST(put_prompt(i) == first);
+    r.release(i);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(many_that_leave_get_nothing_more, many) {
+  for (auto i = 1u; i <= nodes; ++i)
+    if (i % 7 != 0)
+      r.leave(i);
+  for (auto i = 1u; i <= 200; ++i)
+    BOOST_TEST(put(i) % 7 == 0u);
+  BOOST_TEST(requests.size() == nodes / 7);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
