@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "actors/error.hpp"
+#include "actors/observed.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/protocol/add_message_types.hpp"
 #include "runtime/cluster/connector.hpp"

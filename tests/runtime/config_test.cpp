@@ -64,6 +64,24 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(
       parse_config(R"({"cache": {"mb": 8}})", "c.json")->cache->tenant_budget
       == uint64_t{2} << 20);
+  BOOST_TEST(!c->semantic_cache.has_value());
+  auto near = parse_config(
+      R"({"cache": {"mb": 8, "semantic": {"error": 0.02,
+                                          "least_similarity": 0.9}},
+          "otlp": {"endpoint": "http://c:4318", "interval_ms": 700}})",
+      "c.json");
+  BOOST_REQUIRE(near.ok());
+  BOOST_TEST(near->semantic_cache->error == 0.02);
+  BOOST_TEST(near->semantic_cache->least_similarity == 0.9);
+  BOOST_TEST(near->semantic_cache->budget == uint64_t{8} << 20);
+  BOOST_TEST(near->otlp->endpoint == "http://c:4318");
+  BOOST_TEST((near->otlp->interval == std::chrono::milliseconds{700}));
+  for (auto* bad : {R"({"cache": {"semantic": {}}})",
+                    R"({"cache": {"semantic": {"error": 2}}})",
+                    R"({"cache": {"semantic": {"error": "0.1"}}})"})
+    BOOST_TEST(complaint(bad).find("error") != std::string::npos, bad);
+  for (auto* bad : {R"({"otlp": {}})", R"({"otlp": {"endpoint": "c:4318"}})"})
+    BOOST_TEST(complaint(bad).find("endpoint") != std::string::npos, bad);
   BOOST_TEST(complaint(R"({"versions": {"sate": "s"}})").find("state")
              != std::string::npos);
   BOOST_TEST(o->nodes.mixed[0].sequence_ranks == 3u);

@@ -188,6 +188,23 @@ BOOST_AUTO_TEST_CASE(a_chat_is_read_whole) {
   BOOST_TEST(r.ignore_end);
 }
 
+BOOST_AUTO_TEST_CASE(the_cache_is_wished_for_or_not) {
+  auto read = [](const std::string& field) {
+    auto r = completion_request{};
+    auto why = read_request(R"({"prompt": "a")" + field + "}", {}, r);
+    BOOST_REQUIRE_MESSAGE(!why, (why ? why->message : ""));
+    return r.cache;
+  };
+  BOOST_TEST(!read("").has_value());
+  BOOST_TEST(!read(R"(, "cache": null)").has_value());
+  BOOST_TEST(read(R"(, "cache": true)").value());
+  BOOST_TEST(!read(R"(, "cache": false)").value());
+  auto r = completion_request{};
+  auto why = read_request(R"({"prompt": "a", "cache": "yes"})", {}, r);
+  BOOST_REQUIRE(why);
+  BOOST_TEST(why->param == "cache");
+}
+
 BOOST_AUTO_TEST_CASE(null_counts_as_left_out) {
   auto r = chat_request{};
   auto why =

@@ -174,6 +174,36 @@ BOOST_FIXTURE_TEST_CASE(what_a_page_needs_comes_in_one, fixture) {
   post("/admin/nodes", json::object(), 405);
 }
 
+// Where blocks lie, what took how long, and who did what.
+BOOST_AUTO_TEST_CASE(what_has_been_done_can_be_looked_at) {
+  auto f = http_fixture{};
+  auto prompt = json::array();
+  for (auto i = 0; i < 40; ++i)
+    prompt.push_back(5 + i);
+  f.post(completions, {{"prompt", prompt}, {"max_tokens", 3}});
+  BOOST_REQUIRE(f.comes_to_rest());
+  auto l = json::parse(http_client{f.port()}.get("/live").body);
+  auto& map = l["nodes"][0]["map"];
+  // Two full blocks of the prompt are kept, by nobody.
+  BOOST_REQUIRE(map.size() == 1u);
+  BOOST_TEST(map[0][1] == 2);
+  BOOST_TEST(map[0][2] == 2);
+  BOOST_TEST(map[0][3] == 0);
+  auto stages = std::map<std::string, json>{};
+  for (auto& s : l["stages"])
+    stages[s["stage"]] = s;
+  BOOST_TEST(stages.size() == 8u);
+  BOOST_TEST(stages["prefill"]["count"] == 1);
+  BOOST_TEST(stages["prefill"]["p50_ms"] > 0);
+  auto actors = std::map<std::string, json>{};
+  for (auto& a : l["actors"])
+    actors[a["actor"]] = a;
+  BOOST_TEST(actors["gateway"]["messages"] > 0);
+  BOOST_TEST(actors["decode_node"]["messages"] > 0);
+  // Who asks for numbers alone gets no map.
+  BOOST_TEST(f.rt->status()->nodes[0].map.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(the_dashboard_is_where_it_is_safe, fixture) {
   auto page = send(head("GET", "/") + "\r\n");
   BOOST_TEST(page.status == 200);

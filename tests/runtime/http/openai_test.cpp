@@ -234,12 +234,53 @@ BOOST_AUTO_TEST_CASE(the_server_tells_about_itself) {
   };
   BOOST_TEST(has("troupe_generated_tokens_total 7"));
   BOOST_TEST(has("troupe_answers_in_flight 0"));
+  BOOST_TEST(has("troupe_actors{actor=\"gateway\"} 1"));
+  for (auto* name : {"troupe_stage_seconds_count{stage=\"prefill\"}",
+                     "troupe_actor_messages_total{actor=\"gateway\"}"})
+    BOOST_TEST(m.find(name) != std::string::npos, name);
   BOOST_TEST(has("troupe_http_requests_total{endpoint=\"/v1/completions\","
                  "status=\"200\"} 1"));
   BOOST_TEST(has("troupe_http_requests_total{endpoint=\"other\","
                  "status=\"404\"} 1"));
   BOOST_TEST(has("troupe_time_to_first_token_seconds_count 1"));
   BOOST_TEST(has("troupe_nodes 1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_request_is_part_of_its_clients_trace) {
+  auto f = http_fixture{};
+  auto body = std::string{R"({"prompt": [5, 6], "max_tokens": 2})"};
+  auto c = http_client{f.port()};
+  c.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\ntraceparent: "
+         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+         "content-length: "
+         + std::to_string(body.size()) + "\r\n\r\n" + body);
+  BOOST_TEST(c.read().status == 200);
+  // The next one on the connection is not.
+  c.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\ncontent-length: "
+         + std::to_string(body.size()) + "\r\n\r\n" + body);
+  BOOST_TEST(c.read().status == 200);
+  auto text = std::string{};
+  auto requests = [&] {
+    auto n = size_t{0};
+    for (auto at = text.find("\"prefill\""); at != std::string::npos;
+         at = text.find("\"prefill\"", at + 1))
+      ++n;
+    return n;
+  };
+  // A session tells when its client has got the end.
+  for (auto i = 0; i < 100'000 && requests() < 2; ++i)
+    text += f.rt->profile({profile_query::kind::otlp_traces})->text;
+  BOOST_TEST(requests() == 2u);
+  auto first = text.find("4bf92f3577b34da6a3ce929d0e0e4736");
+  BOOST_TEST(first != std::string::npos);
+  BOOST_TEST(text.find("00f067aa0ba902b7") != std::string::npos);
+  // Each of its spans, and no other: admit, place, queue, prefill, decode and
+  // the whole request.
+  auto spans = 0;
+  for (auto at = first; at != std::string::npos;
+       at = text.find("4bf92f3577b34da6a3ce929d0e0e4736", at + 1))
+    ++spans;
+  BOOST_TEST(spans == 6);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
