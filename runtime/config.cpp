@@ -58,6 +58,7 @@ void read_http(section& s, http_options& o) {
   s.milliseconds("header_ms", o.header_deadline);
   s.milliseconds("body_ms", o.body_deadline);
   s.milliseconds("idle_ms", o.idle_deadline);
+  s.milliseconds("answer_ms", o.answer_deadline);
 }
 
 } // namespace

@@ -178,6 +178,11 @@ void answer::on_finish(uint32_t i, const finish_event& e) {
   writer_.finish(events_, i, reason);
 }
 
+void answer::expire(connection& to) {
+  if (left_ > 0)
+    fail(to, {errc::timeout, "the answer was not complete in time"});
+}
+
 // The other choices end with it.
 void answer::fail(connection& to, const error& why) {
   auto e = api::api_error_of(why, param_);

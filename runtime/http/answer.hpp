@@ -38,7 +38,7 @@ private:
 };
 
 /// One request being answered by the runtime; dropping it cancels that.
-class answer : public std::enable_shared_from_this<answer> {
+class answer : public job, public std::enable_shared_from_this<answer> {
 public:
   /// Starts all choices, or answers why not.
   static void start(server_state& server, const std::shared_ptr<connection>& to,
@@ -46,7 +46,9 @@ public:
 
   answer(server_state& server, const std::shared_ptr<connection>& to,
          const request& r, const answer_plan& p);
-  ~answer();
+  ~answer() override;
+
+  void expire(connection& to) override;
 
   /// Looks into the inbox.
   void drain();

@@ -66,7 +66,7 @@ connection::connection(server_state& server,
                        boost::asio::ip::tcp::socket socket, plane at)
     : server_(server), plane_(at),
       stream_(std::move(socket), at == plane::api ? server.tls.get() : nullptr),
-      read_by_(server.io), write_by_(server.io) {
+      read_by_(server.io), write_by_(server.io), answer_by_(server.io) {
   server_.connections.insert(this);
 }
 
@@ -106,12 +106,24 @@ void connection::close() {
   phase_ = phase::closed;
   read_by_.stop();
   write_by_.stop();
+  answer_by_.stop();
   release();
   stream_.close();
   server_.connections.erase(this);
   // May be what calls this.
   if (auto w = std::exchange(work_, nullptr))
     boost::asio::post(server_.io, [w = std::move(w)] {});
+}
+
+void connection::work(std::shared_ptr<job> w) {
+  work_ = std::move(w);
+  answer_by_.set(started_ + server_.options.answer_deadline, weak_from_this(),
+                 &connection::on_answer_late);
+}
+
+void connection::on_answer_late() {
+  if (phase_ == phase::busy && work_)
+    work_->expire(*this);
 }
 
 // -- reading -----------------------------------------------------------------

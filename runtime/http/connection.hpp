@@ -18,6 +18,14 @@ namespace troupe::http {
 
 class connection;
 
+/// What makes an answer.
+class job {
+public:
+  virtual ~job() = default;
+  /// It has had its time: the answer ends with an error.
+  virtual void expire(connection& to) = 0;
+};
+
 /// A point of time at which something must have happened. Moving it later costs
 /// nothing: the timer looks when it wakes.
 class deadline {
@@ -62,7 +70,7 @@ public:
 
   /// What makes the answer; dropped when the client is gone, and when it has
   /// been sent.
-  void work(std::shared_ptr<void> w) { work_ = std::move(w); }
+  void work(std::shared_ptr<job> w);
 
   void respond(response r);
 
@@ -92,6 +100,7 @@ private:
   void enter(phase p, duration most);
   void on_read_late();
   void on_write_late() { close(); }
+  void on_answer_late();
   void advance();
   void read_head();
   void take_head(std::string_view head);
@@ -119,6 +128,7 @@ private:
   client_stream stream_;
   deadline read_by_;
   deadline write_by_;
+  deadline answer_by_;
   phase phase_ = phase::idle;
 
   std::array<char, 8192> chunk_; ///< what a read fills
@@ -143,7 +153,7 @@ private:
   bool at_home_ = false; ///< asked for by this machine's name, by no other site
   bool keep_alive_ = false;
   bool old_ = false; ///< HTTP/1.0: a stream ends with the connection
-  std::shared_ptr<void> work_;
+  std::shared_ptr<job> work_;
 
   std::string unsent_;
   std::string sending_;

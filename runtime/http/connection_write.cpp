@@ -162,6 +162,7 @@ void connection::sent() {
   if (phase_ != phase::answered)
     return;
   work_.reset();
+  answer_by_.clear();
   release();
   if (keep_alive_ && !server_.stopping)
     next();

@@ -109,6 +109,15 @@ void embedding::finish() {
       });
 }
 
+void embedding::expire(connection& to) {
+  if (std::exchange(over_, true))
+    return;
+  inbox_->close();
+  request_.reset();
+  to.respond(to_response(api::api_error_of(
+      {errc::timeout, "the vectors were not there in time"}, "input")));
+}
+
 void embedding::fail(connection& to, const finish_event& end) {
   auto why = end.reason == finish_reason::error && end.code != errc::none
                  ? error{end.code, end.message}

@@ -11,7 +11,7 @@ namespace troupe::http {
 
 /// One request to embed being answered by the runtime; dropping it cancels
 /// that. Of the server's thread.
-class embedding : public std::enable_shared_from_this<embedding> {
+class embedding : public job, public std::enable_shared_from_this<embedding> {
 public:
   /// Starts it, or answers why not.
   static void start(server_state& server, const std::shared_ptr<connection>& to,
@@ -19,7 +19,9 @@ public:
 
   embedding(server_state& server, const std::shared_ptr<connection>& to,
             const embed_plan& p, uint64_t bytes);
-  ~embedding();
+  ~embedding() override;
+
+  void expire(connection& to) override;
 
 private:
   /// What comes from the runtime's threads.

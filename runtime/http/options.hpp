@@ -48,6 +48,8 @@ struct http_options {
   duration header_deadline = std::chrono::seconds{10};
   duration body_deadline = std::chrono::seconds{30};
   duration idle_deadline = std::chrono::seconds{60};
+  /// From a request's first byte to its answer's last token.
+  duration answer_deadline = std::chrono::minutes{30};
   /// Until 64 KiB, or what there is, have been taken.
   duration write_deadline = std::chrono::seconds{30};
   /// Between a last answer and the end of its connection, for a client that

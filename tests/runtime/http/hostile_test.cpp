@@ -312,6 +312,22 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_frees_what_it_held) {
       (m.find("troupe_answers_cancelled_total 2\n") != std::string::npos));
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_has_its_time) {
+  auto o = http_options{};
+  o.answer_deadline = 100ms;
+  auto f = http_fixture{o, long_context};
+  auto body = json::parse(endless());
+  body["stream"] = false;
+  auto e = f.post(completions, body, 504)["error"];
+  BOOST_TEST(e["code"] == "timeout");
+  BOOST_TEST(f.comes_to_rest());
+  auto a = http_client{f.port()}.post(completions, endless());
+  BOOST_TEST(a.status == 200);
+  BOOST_TEST(a.whole);
+  BOOST_TEST(a.body.find("\"code\":\"timeout\"") != std::string::npos);
+  BOOST_TEST(f.comes_to_rest());
+}
+
 BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_is_cut_off) {
   auto o = http_options{};
   o.max_unsent_bytes = 4096;
