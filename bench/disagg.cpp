@@ -136,7 +136,7 @@ void prefill(benchmark::State& state) {
     auto to = receiver{who, state.range(0) == 1};
     auto job = who.job(2);
     job.decode = who.destination;
-    node.submit(std::move(job));
+    node.submit(std::move(job), now());
     while (!to.done()) {
       if (!node.has_step())
         return state.SkipWithError("the handoff stands still");
