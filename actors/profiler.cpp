@@ -60,7 +60,8 @@ void profiler_state::on(const request_profile& p) {
     if (is_good(s))
       stages_[static_cast<size_t>(s.what)].recorder.record(
           duration{s.end_ns - s.begin_ns});
-  traces_->add(trace_of(p));
+  if (p.trace_high != 0 || p.trace_low != 0)
+    traces_->add(trace_of(p));
 }
 
 otlp_origin profiler_state::origin(time_point now) const {

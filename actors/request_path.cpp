@@ -9,7 +9,8 @@ namespace troupe {
 
 void request_path::begin(const generate_request& r, time_point now) {
   auto id = trace_id{r.trace_high, r.trace_low};
-  if (id == trace_id{}) {
+  // The many inputs of a request to embed would push all others out of the log.
+  if (id == trace_id{} && !r.embed) {
     // Requests of other processes, and of this one's other lives, have others.
     auto seed = static_cast<uint64_t>(now.time_since_epoch().count());
     id = {random_bits(seed, r.request, 0), random_bits(seed, r.request, 1) | 1};

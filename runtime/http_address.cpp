@@ -18,11 +18,21 @@ result<http_address> parse_http_address(const std::string& url) {
   }
   while (a.path.ends_with('/'))
     a.path.pop_back();
-  auto colon = rest.rfind(':');
-  a.host = rest.substr(0, colon);
-  a.port = colon == std::string::npos ? "80" : rest.substr(colon + 1);
+  // [::1]:80
+  auto literal = rest.starts_with('[');
+  auto end = literal ? rest.find(']') : rest.find(':');
+  if (literal && end == std::string::npos)
+    return bad;
+  a.host = literal ? rest.substr(1, end - 1) : rest.substr(0, end);
+  auto after = literal                    ? rest.substr(end + 1)
+               : end == std::string::npos ? std::string{}
+                                          : rest.substr(end);
+  if (!after.empty() && after[0] != ':')
+    return bad;
+  a.port = after.empty() ? "80" : after.substr(1);
   auto digits = a.port.find_first_not_of("0123456789") == std::string::npos;
   if (a.host.empty() || a.port.empty() || a.port.size() > 5 || !digits
+      || std::stoul(a.port) > 65535
       || url.find_first_of(" \r\n\t") != std::string::npos)
     return bad;
   return a;

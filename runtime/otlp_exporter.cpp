@@ -14,28 +14,29 @@ constexpr auto deadline = std::chrono::seconds{5};
 
 using pointer = actor_pointer<otlp_exporter_actor, otlp_exporter_state>;
 
-void tell(otlp_exporter_state& s, const result<void>& sent) {
-  if (sent) {
-    s.complained = false;
-  } else if (!std::exchange(s.complained, true) && s.options.log) {
-    s.options.log("traces and times of stages are not exported: "
-                  + sent.failure().message);
-  }
+// Once, until it works again.
+void tell(const otlp_exporter_state& s, bool& fails, const char* what,
+          const result<void>& sent) {
+  auto before = std::exchange(fails, !sent);
+  if (fails && !before && s.options.log)
+    s.options.log(std::string{what}
+                  + " are not exported: " + sent.failure().message);
+}
+
+// False: it is worth another try.
+bool send(otlp_exporter_state& s, const std::string& traces) {
+  auto sent = post_json(s.to, "/v1/traces", traces, deadline, *s.over);
+  tell(s, s.traces_fail, "traces", sent);
+  return sent || sent.failure().code == errc::invalid_argument;
 }
 
 void send_traces(otlp_exporter_state& s, std::string text) {
   if (!s.unsent.empty()) {
-    auto sent = post_json(s.to, "/v1/traces", s.unsent, deadline, *s.over);
-    tell(s, sent);
-    if (!sent)
+    if (!send(s, s.unsent))
       return;
     s.unsent.clear();
   }
-  if (text.empty())
-    return;
-  auto sent = post_json(s.to, "/v1/traces", text, deadline, *s.over);
-  tell(s, sent);
-  if (!sent)
+  if (!text.empty() && !send(s, text))
     s.unsent = std::move(text);
 }
 
@@ -55,8 +56,9 @@ void export_all(pointer self, const profiler_actor& profiler) {
   else
     send_traces(self->state, {});
   ask(otlp_metrics, [=](std::string text) {
-    tell(self->state, post_json(self->state.to, "/v1/metrics", text, deadline,
-                                *self->state.over));
+    auto& s = self->state;
+    tell(s, s.metrics_fail, "times of stages",
+         post_json(s.to, "/v1/metrics", text, deadline, *s.over));
   });
 }
 

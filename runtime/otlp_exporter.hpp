@@ -25,13 +25,15 @@ public:
   otlp_options options;
   std::string unsent; ///< traces that could not be sent
   std::shared_ptr<std::atomic<bool>> over;
-  bool complained = false;
+  bool traces_fail = false; ///< and it was said so; the next, too
+  bool metrics_fail = false;
 };
 
 static_assert(!std::is_aggregate_v<otlp_exporter_state>);
 
 /// Sends what the profiler knows to a collector, by OTLP in JSON over HTTP.
-/// Spawn it detached: it waits. What it cannot send it sends with the next;
+/// Spawn it detached: it waits. What it cannot send it sends with the next, and
+/// what the collector refuses is lost;
 /// what piles up is the profiler's to keep or drop. It gives up what it is at
 /// once `over` is set.
 otlp_exporter_actor::behavior_type

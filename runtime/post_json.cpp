@@ -26,7 +26,9 @@ public:
   post(const http_address& to, const std::string& path, const std::string& body)
       : resolver_(io_), stream_(io_),
         request_(http::verb::post, to.path + path, 11, body) {
-    request_.set(http::field::host, to.host);
+    auto literal = to.host.find(':') != std::string::npos;
+    request_.set(http::field::host,
+                 (literal ? '[' + to.host + ']' : to.host) + ':' + to.port);
     request_.set(http::field::content_type, "application/json");
     request_.prepare_payload();
     parser_.body_limit(1 << 20);
@@ -51,10 +53,11 @@ public:
     if (bad_)
       return fail(errc::io_error, name + ": " + bad_.message());
     auto status = parser_.get().result_int();
-    if (status / 100 != 2)
-      return fail(errc::io_error,
-                  name + ": answers with status " + std::to_string(status));
-    return {};
+    if (status / 100 == 2)
+      return {};
+    auto later = status / 100 != 4 || status == 408 || status == 429;
+    return fail(later ? errc::io_error : errc::invalid_argument,
+                name + ": answers with status " + std::to_string(status));
   }
 
 private:

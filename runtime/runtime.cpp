@@ -24,6 +24,7 @@
 #include "runtime/model_path.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/otlp_exporter.hpp"
+#include "runtime/post_json.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/version_host.hpp"
 
@@ -76,6 +77,8 @@ struct runtime::impl {
     caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
     if (cache)
       caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
+    if (exporter)
+      flush();
     *over = true;
     if (exporter)
       caf::anon_send_exit(exporter, caf::exit_reason::user_shutdown);
@@ -107,6 +110,7 @@ struct runtime::impl {
   result<void> open_cluster();
   void manage_versions();
   void observe();
+  void flush();
   result<void> connect();
 
   // Those of a cluster's clients that live.
@@ -262,6 +266,26 @@ void runtime::impl::observe() {
   auto to = *parse_http_address(options.otlp->endpoint);
   exporter = system->spawn<caf::detached>(otlp_exporter, profiler,
                                           std::move(to), *options.otlp, over);
+}
+
+// The last spans, for a moment. Those of what ends with the gateway are lost.
+void runtime::impl::flush() {
+  constexpr auto moment = std::chrono::seconds{1};
+  auto text = std::string{};
+  auto self = caf::scoped_actor{*system};
+  self->request(profiler, moment,
+                profile_query{profile_query::kind::otlp_traces})
+      .receive([&](profile_report& r) { text = std::move(r.text); },
+               [](const caf::error&) {
+                 // It does not answer in time.
+               });
+  if (text.empty())
+    return;
+  auto to = *parse_http_address(options.otlp->endpoint);
+  auto sent = post_json(to, "/v1/traces", text, moment, *over);
+  if (!sent && options.otlp->log)
+    options.otlp->log("the last traces are not exported: "
+                      + sent.failure().message);
 }
 
 // A client has no actors of its own but those that hear of its requests.

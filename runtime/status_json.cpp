@@ -1,5 +1,7 @@
 #include "runtime/status_json.hpp"
 
+#include <string>
+
 namespace troupe {
 
 nlohmann::ordered_json to_json(const cluster_status& s) {
@@ -24,7 +26,9 @@ nlohmann::ordered_json to_json(const cluster_status& s) {
       continue;
     auto& map = nodes.back()["map"] = json::array();
     for (auto& r : n.map)
-      map.push_back({r.first, r.blocks, static_cast<int>(r.what), r.request});
+      // Numbers of requests use all 64 bits, which not all readers keep.
+      map.push_back({r.first, r.blocks, static_cast<int>(r.what),
+                     std::to_string(r.request)});
   }
   return {{"requests", s.requests}, {"nodes", nodes}, {"silent", s.silent}};
 }

@@ -35,6 +35,13 @@ std::string text_of(const bio_ptr& b) {
   return n > 0 ? std::string(data, static_cast<size_t>(n)) : "";
 }
 
+// As what a name counts: clients compare addresses with addresses alone.
+std::string kind_of(const std::string& node) {
+  auto* address = a2i_IPADDRESS(node.c_str());
+  ASN1_OCTET_STRING_free(address);
+  return address == nullptr ? "DNS:" : "IP:";
+}
+
 bool extend(X509* x, X509* issuer, int nid, const char* value) {
   auto context = X509V3_CTX{};
   X509V3_set_ctx_nodb(&context);
@@ -146,7 +153,7 @@ result<pem_pair> certificate_authority::issue(const std::string& node,
       || !extend(p, ca, NID_key_usage, "critical,digitalSignature")
       || !extend(p, ca, NID_ext_key_usage, "serverAuth,clientAuth")
       || !extend(p, ca, NID_authority_key_identifier, "keyid:always")
-      || !extend(p, ca, NID_subject_alt_name, ("DNS:" + node).c_str())
+      || !extend(p, ca, NID_subject_alt_name, (kind_of(node) + node).c_str())
       || X509_set_issuer_name(p, X509_get_subject_name(ca)) != 1
       || X509_sign(p, key_.get(), EVP_sha256()) == 0)
     return failed(node + "'s certificate");

@@ -160,9 +160,10 @@ function map(n) {
       x: i % columns * size, y: Math.floor(i / columns) * size,
       width: size - 2, height: size - 2, rx: 1,
     });
-    if (run && run[3] > 0) {
+    if (run && run[3] !== '0') {
       cell.append(element('title', {}, `request ${run[3]}`));
-      cell.style.filter = `hue-rotate(${run[3] * 47 % 60 - 30}deg)`; // neighbours differ
+      const turn = Number(BigInt(run[3]) * 47n % 60n) - 30; // neighbours differ
+      cell.style.filter = `hue-rotate(${turn}deg)`;
     }
     svg.append(cell);
   });
@@ -232,7 +233,7 @@ function say(text, kind) {
 
 async function look() {
   try {
-    const answer = await fetch('live', {signal: AbortSignal.timeout(5000)});
+    const answer = await fetch('live', {signal: AbortSignal.timeout(15000)});
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const live = await answer.json();
     const active = live.versions.versions.find(v => v.id === live.versions.active);
@@ -250,7 +251,9 @@ async function look() {
     nodes(live);
     versions(live.versions);
     tenants(live.tenants);
-    say('live', 'live');
+    // One that does not answer is waited for.
+    if (live.silent.length > 0) say(`silent: node ${live.silent.join(', ')}`, 'gone');
+    else say('live', 'live');
   } catch (e) {
     before = handled = null;
     say('the server does not answer; trying again', 'gone');

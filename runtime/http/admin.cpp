@@ -188,7 +188,7 @@ void carry_out(server_state& server, const connection_ptr& to, const route& at,
       return refuse(*to, 400, "the body is not JSON");
   }
   elsewhere(
-      server, server.operators, to,
+      server, at.answer == drain ? server.movers : server.operators, to,
       [&rt = server.rt, answer = at.answer, body = std::move(body),
        rest = std::move(rest)] { return answer(rt, body, rest); },
       [](connection& c, const done& d) {

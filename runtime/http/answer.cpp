@@ -179,6 +179,7 @@ void answer::on_finish(uint32_t i, const finish_event& e) {
 }
 
 void answer::expire(connection& to) {
+  events_.clear(); // they are out
   if (left_ > 0)
     fail(to, {errc::timeout, "the answer was not complete in time"});
 }

@@ -110,9 +110,12 @@ void connection::close() {
   release();
   stream_.close();
   server_.connections.erase(this);
-  // May be what calls this.
-  if (auto w = std::exchange(work_, nullptr))
-    boost::asio::post(server_.io, [w = std::move(w)] {});
+  // They may be what calls this.
+  auto w = std::exchange(work_, nullptr);
+  auto self = std::exchange(self_, nullptr);
+  if (w || self)
+    boost::asio::post(server_.io,
+                      [w = std::move(w), self = std::move(self)] {});
 }
 
 void connection::work(std::shared_ptr<job> w) {
@@ -293,8 +296,9 @@ void connection::take_request() {
                    who_,
                    std::exchange(trace_, {})};
   parser_.reset();
+  self_ = shared_from_this();
   read();
-  dispatch(server_, shared_from_this(), std::move(r));
+  dispatch(server_, self_, std::move(r));
 }
 
 // The connection ends with this.

@@ -154,6 +154,8 @@ private:
   bool keep_alive_ = false;
   bool old_ = false; ///< HTTP/1.0: a stream ends with the connection
   std::shared_ptr<job> work_;
+  /// While it is answered, when nothing may be pending.
+  std::shared_ptr<connection> self_;
 
   std::string unsent_;
   std::string sending_;

@@ -42,7 +42,8 @@ api::api_error unauthorized(bool has_key) {
 void connection::admit() {
   auto key = std::string{key_of(authorization_)};
   authorization_.clear();
-  if (!server_.keys || plane_ == plane::admin || is_open(path_))
+  auto open = is_open(path_) && parser_->is_done();
+  if (!server_.keys || plane_ == plane::admin || open)
     return let_in(nullptr);
   auto a = server_.keys->find(key);
   if (a.is == key_ring::verdict::known)
@@ -54,8 +55,7 @@ void connection::admit() {
 
 // Has a key that nobody had before looked at on the worker.
 void connection::ask_for(std::string key) {
-  phase_ = phase::asking;
-  read_by_.clear();
+  enter(phase::asking, server_.options.body_deadline);
   elsewhere(
       server_, server_.worker, shared_from_this(),
       [&keys = *server_.keys, key = std::move(key)] {

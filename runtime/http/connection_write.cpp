@@ -161,6 +161,7 @@ void connection::sent() {
     sending_ = {};
   if (phase_ != phase::answered)
     return;
+  auto self = std::exchange(self_, nullptr);
   work_.reset();
   answer_by_.clear();
   release();

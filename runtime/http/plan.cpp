@@ -216,6 +216,12 @@ plan plan_detokenize(server_state& server, const std::string& body) {
   if (auto bad = check_model(server, r.model))
     return to_response(*bad);
   auto& text = server.rt.text();
+  // No token is longer than that.
+  if (r.tokens.size() > server.options.max_body_bytes / server.longest_token)
+    return to_response({400,
+                        std::to_string(r.tokens.size())
+                            + " tokens may be too long a text for one answer",
+                        "tokens", "invalid_value"});
   for (auto id : r.tokens)
     if (static_cast<uint32_t>(id) >= text.size())
       return to_response({400,

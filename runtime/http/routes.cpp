@@ -81,7 +81,7 @@ void plan_and_do(server_state& server, connection_ptr to, request r,
 
 void send_metrics(server_state& server, connection_ptr to) {
   elsewhere(
-      server, server.worker, std::move(to),
+      server, server.watchers, std::move(to),
       [&server] {
         return std::tuple{server.rt.status(), server.rt.cache(),
                           server.rt.profile({profile_query::kind::prometheus})};
@@ -113,7 +113,7 @@ bool can_serve(const cluster_status& s) {
 
 void send_readiness(server_state& server, connection_ptr to) {
   elsewhere(
-      server, server.worker, std::move(to),
+      server, server.watchers, std::move(to),
       [&server] { return server.rt.status(); },
       [](connection& c, result<cluster_status> s) {
         if (s && can_serve(*s))

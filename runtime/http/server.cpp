@@ -134,7 +134,9 @@ struct http_server::impl {
       thread.join();
     }
     state.worker.join();
+    state.watchers.join();
     state.operators.join();
+    state.movers.join();
   }
 
   result<void> listen();

@@ -53,8 +53,12 @@ struct server_state {
   boost::asio::io_context io{1};
   /// What takes long, or waits.
   boost::asio::thread_pool worker{1};
-  /// What operators ask for may wait for minutes.
+  /// What asks nodes, which may take seconds, for anybody who asks.
+  boost::asio::thread_pool watchers{1};
+  /// The same for operators.
   boost::asio::thread_pool operators{2};
+  /// What takes minutes.
+  boost::asio::thread_pool movers{2};
 
   /// Of any thread.
   uint64_t random() { return random_bits(random_key, draws++); }

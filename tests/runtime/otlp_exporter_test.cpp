@@ -90,8 +90,14 @@ BOOST_AUTO_TEST_CASE(addresses) {
   BOOST_TEST(a->port == "4318");
   BOOST_TEST(a->path == "/v2");
   BOOST_TEST(parse_http_address("http://x")->port == "80");
+  auto six = parse_http_address("http://[::1]:4318/");
+  BOOST_REQUIRE(six);
+  BOOST_TEST(six->host == "::1");
+  BOOST_TEST(six->port == "4318");
+  BOOST_TEST(parse_http_address("http://[::1]")->port == "80");
   for (auto* bad : {"", "https://x", "http://", "http://x:", "http://x:y",
-                    "http://x:123456", "http://x/ y", "x:80"})
+                    "http://x:123456", "http://x:99999", "http://[::1",
+                    "http://[::1]4318", "http://a:b:80", "http://x/ y", "x:80"})
     BOOST_TEST(!parse_http_address(bad), bad);
 }
 
@@ -101,6 +107,7 @@ BOOST_AUTO_TEST_CASE(a_collector_that_refuses_is_named) {
   auto sent = post_json(*to, "/v1/traces", "{}", 5s, going_on);
   BOOST_REQUIRE(!sent);
   BOOST_TEST(sent.failure().message.find("400") != std::string::npos);
+  BOOST_TEST((sent.failure().code == errc::invalid_argument));
 }
 
 BOOST_AUTO_TEST_CASE(who_does_not_answer_is_not_waited_for_once_all_is_over) {

@@ -120,8 +120,8 @@ BOOST_AUTO_TEST_CASE(errors_have_the_shape_of_openai) {
           "invalid_value");
   refused({{"input", std::vector<token_id>(257, 5)}}, 400, "input",
           "context_length_exceeded");
-  auto many = std::vector<std::vector<token_id>>(1200,
-                                                 std::vector<token_id>(256, 5));
+  auto many =
+      std::vector<std::vector<token_id>>(1200, std::vector<token_id>(256, 5));
   refused({{"input", many}}, 400, "input", "invalid_value");
   BOOST_TEST(http_client{f.port()}.get(path).status == 405);
   BOOST_TEST(f.comes_to_rest());
@@ -155,8 +155,8 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_cancels_its_embedding) {
   BOOST_TEST(f.comes_to_rest());
   BOOST_TEST(f.rt->status()->nodes[0].steps < 1000u);
   auto text = http_client{f.port()}.get("/metrics").body;
-  BOOST_TEST((text.find("troupe_answers_cancelled_total 1\n")
-              != std::string::npos));
+  BOOST_TEST(
+      (text.find("troupe_answers_cancelled_total 1\n") != std::string::npos));
 }
 
 BOOST_AUTO_TEST_CASE(it_counts_as_one_request_with_its_tokens) {

@@ -312,6 +312,20 @@ BOOST_AUTO_TEST_CASE(a_client_that_leaves_frees_what_it_held) {
       (m.find("troupe_answers_cancelled_total 2\n") != std::string::npos));
 }
 
+// More than is read ahead.
+BOOST_AUTO_TEST_CASE(who_sends_far_ahead_gets_both_answers) {
+  auto f = http_fixture{};
+  auto first = json{{"prompt", "a"}, {"max_tokens", 100}, {"ignore_eos", true}};
+  auto second = json{{"prompt", std::string(300'000, 'x')}, {"max_tokens", 1}};
+  auto c = http_client{f.port()};
+  c.send(http_client::post_text(completions, first.dump())
+         + http_client::post_text(completions, second.dump()));
+  auto a = c.read();
+  BOOST_TEST(a.status == 200);
+  BOOST_TEST(a.whole);
+  BOOST_TEST(c.read().status == 400); // too long for the context
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_has_its_time) {
   auto o = http_options{};
   o.answer_deadline = 100ms;
@@ -325,6 +339,18 @@ BOOST_AUTO_TEST_CASE(an_answer_has_its_time) {
   BOOST_TEST(a.status == 200);
   BOOST_TEST(a.whole);
   BOOST_TEST(a.body.find("\"code\":\"timeout\"") != std::string::npos);
+  // What it had is what it would have had, once.
+  auto had = std::string{};
+  for (auto& event : events_of(a.body))
+    if (event.contains("choices"))
+      had += event["choices"][0]["text"].get<std::string>();
+  auto whole = http_fixture{{}, long_context};
+  auto all =
+      events_of(http_client{whole.port()}.post(completions, endless()).body);
+  auto text = std::string{};
+  for (auto& event : all)
+    text += event["choices"][0]["text"].get<std::string>();
+  BOOST_TEST(text.starts_with(had));
   BOOST_TEST(f.comes_to_rest());
 }
 
