@@ -117,8 +117,9 @@ void decode_state::finish_chunk(const chunk& c, std::span<const float>& logits,
     if (!c.last)
       return;
     over_.add(c.seq, p.spec.epoch, true);
-    out_.outputs.emplace_back(p.stream,
-                              embedded_output(p.spec, p.pooled.mean()));
+    out_.outputs.emplace_back(
+        p.stream,
+        embedded_output(p.spec, p.pooled.mean(), p.begun_ns - p.arrival_ns));
     return;
   }
   index_->insert(p.spec.cache_salt, p.tokens, p.table);

@@ -73,12 +73,11 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
     return ok.failure();
   if (auto ok = check_room(r.request); !ok)
     return ok.failure();
-  auto id = r.request == 0 ? unused_id() : next_id_++;
   if (r.request == 0)
-    r.request = id;
+    r.request = unused_id();
   auto spec = sequence_spec{};
   spec.request = r.request;
-  spec.seq = id;
+  spec.seq = next_seq_++;
   spec.prompt = r.prompt;
   spec.sampling = r.sampling;
   spec.priority = r.priority;
@@ -140,7 +139,7 @@ result<void> gateway_state::check_room(request_id wanted) const {
 
 request_id gateway_state::unused_id() {
   auto id = next_id_++;
-  while (knows(id))
+  while (knows(id)) // a client's own number after all
     id = next_id_++;
   return id;
 }

@@ -46,8 +46,9 @@ public:
 
   void init(gateway_options opts) {
     opts_ = std::move(opts);
-    next_id_ = std::max<uint64_t>(1, opts_.first_id);
-    next_input_ = first_input | next_id_;
+    next_seq_ = std::max<uint64_t>(1, opts_.first_id);
+    next_id_ = first_unnamed + next_seq_;
+    next_input_ = first_input | next_seq_;
   }
 
   /// Checks a request, numbers it where it has no number, and says what is to
@@ -97,6 +98,8 @@ public:
   /// Inputs are numbered from here, so that nobody who numbers requests of his
   /// own meets their numbers.
   static constexpr auto first_input = request_id{1} << 63;
+  /// So are requests that come without a number.
+  static constexpr auto first_unnamed = request_id{1} << 40;
 
 private:
   result<void> check_room(request_id wanted) const;
@@ -106,7 +109,8 @@ private:
   }
 
   gateway_options opts_;
-  uint64_t next_id_ = 1;
+  seq_id next_seq_ = 1;
+  request_id next_id_ = first_unnamed;
   request_id next_input_ = first_input;
   std::map<request_id, entry> sessions_;
   std::map<request_id, embed_entry> embedders_;

@@ -151,8 +151,9 @@ void prefill_state::pool_chunk(job& j, const chunk& c) {
   j.pooled.add((*engine_)->states(), opts_.weights->params.hidden);
   if (!c.last)
     return;
-  out_.outputs.emplace_back(j.what.stream,
-                            embedded_output(j.what.spec, j.pooled.mean()));
+  out_.outputs.emplace_back(
+      j.what.stream, embedded_output(j.what.spec, j.pooled.mean(),
+                                     duration{j.begun - j.arrived}.count()));
   erase(jobs_.find(c.seq));
 }
 

@@ -40,13 +40,16 @@ void request_path::asks_for_place(time_point now) {
     return;
   for (auto s : {stage::queue, stage::prefill, stage::handoff, stage::decode})
     trace_->end(s, now);
-  trace_->begin(stage::place, now);
+  // It asks again and again until there is a node.
+  if (!std::exchange(placing_, true))
+    trace_->begin(stage::place, now);
   prompt_done_ = handed_over_ = false;
 }
 
 void request_path::placed(bool split, time_point now) {
   if (!trace_)
     return;
+  placing_ = false;
   trace_->end(stage::place, now);
   trace_->begin(stage::queue, now);
   placed_ = now;
@@ -54,18 +57,23 @@ void request_path::placed(bool split, time_point now) {
 }
 
 void request_path::got(const sequence_output& o, time_point now) {
-  if (!trace_ || (o.tokens.empty() && o.state.empty())
-      || placed_ == time_point{})
+  auto computed = !o.tokens.empty() || o.reason != finish_reason::none;
+  if (!trace_ || !computed || placed_ == time_point{})
     return;
+  // The rest of the answer, if there is one.
+  auto go_on = [&](stage s) {
+    if (!o.tokens.empty())
+      trace_->begin(s, now);
+  };
   if (!std::exchange(prompt_done_, true)) {
     auto waited = std::clamp(duration{o.queue_ns}, duration{0}, now - placed_);
     trace_->end(stage::queue, placed_ + waited);
     trace_->begin(stage::prefill, placed_ + waited);
     trace_->end(stage::prefill, now);
-    trace_->begin(split_ ? stage::handoff : stage::decode, now);
+    go_on(split_ ? stage::handoff : stage::decode);
   } else if (split_ && !std::exchange(handed_over_, true)) {
     trace_->end(stage::handoff, now);
-    trace_->begin(stage::decode, now);
+    go_on(stage::decode);
   }
 }
 

@@ -28,6 +28,7 @@ public:
 private:
   std::optional<request_trace> trace_;
   time_point placed_ = {};
+  bool placing_ = false;
   bool split_ = false;
   bool prompt_done_ = false; ///< of this placement
   bool handed_over_ = false;

@@ -62,9 +62,12 @@ std::optional<cache_lookup> cache_question(const generate_request& r,
   q.parameters =
       bytes_of(s, max_tokens, r.stop, r.ignore_end, r.cache_salt, r.model);
   q.prompt = r.prompt;
+  // Room that is left open depends on the prompt's length, which other words
+  // change.
   if (r.cache_text.size() <= cache_lookup::most_text) {
     q.text = r.cache_text;
-    q.scope = r.cache_scope;
+    q.scope = bytes_of(s, r.max_tokens, r.stop, r.ignore_end, r.cache_salt,
+                       r.model, r.cache_scope);
   }
   if (q.parameters.empty())
     return std::nullopt;
@@ -101,11 +104,14 @@ response_cache_state::look_up(const cache_lookup& q,
   callers_[caller] = session;
   auto turn = semantic_ ? semantic_tier::begin(q) : std::nullopt;
   auto wanted = std::optional<wish>{};
-  if (turn && r.is == lead)
+  auto since = std::optional<time_point>{};
+  if (turn && r.is == lead) {
     wanted = {caller, turn->text};
+    since = now;
+  }
   auto a = askers_
                .insert_or_assign(session, asker{caller, r.flight, r.is == lead,
-                                                std::move(turn)})
+                                                std::move(turn), since})
                .first;
   if (r.is == wait || wanted)
     return {{}, std::move(wanted)};
@@ -130,7 +136,8 @@ response_cache_state::lead(const response_cache::successor& s) {
 }
 
 response_cache_state::reply
-response_cache_state::compute(asker_map::iterator a) const {
+response_cache_state::compute(asker_map::iterator a) {
+  a->second.wanted.reset();
   auto& f = a->second.flight;
   return {a->first, {cache_use::miss, f.number, f.turn, kept_answer{}}};
 }
@@ -144,6 +151,8 @@ response_cache_state::on(text_vector v, time_point now) {
   if (who == callers_.end())
     return replies;
   auto a = askers_.find(who->second);
+  if (!a->second.wanted)
+    return replies; // it was too late
   while (true) {
     auto& turn = a->second.turn;
     if (v.values.empty() || !turn)
@@ -188,9 +197,13 @@ response_cache_state::down(const caf::actor_addr& session, time_point now) {
     cache_->leave(gone.flight, gone.caller);
     return {};
   }
-  if (auto next = cache_->abandon(gone.flight, now))
-    return {compute(lead(*next))};
-  return {};
+  auto next = cache_->abandon(gone.flight, now);
+  if (!next)
+    return {};
+  auto a = lead(*next);
+  if (gone.turn && a->second.turn)
+    a->second.turn->vector = std::move(gone.turn->vector);
+  return {compute(a)};
 }
 
 std::vector<response_cache_state::reply>
@@ -198,13 +211,23 @@ response_cache_state::sweep(time_point now) {
   auto replies = std::vector<reply>{};
   for (auto& s : cache_->sweep(now))
     replies.push_back(compute(lead(s)));
+  if (!semantic_)
+    return replies;
+  semantic_->sweep(now);
+  for (auto a = askers_.begin(); a != askers_.end(); ++a)
+    if (auto since = a->second.wanted; since && now - *since > vector_patience)
+      replies.push_back(compute(a));
   return replies;
 }
 
 void response_cache_state::forget(version_id v) {
   cache_->forget_version(v);
-  if (semantic_)
-    semantic_->forget(v);
+  if (!semantic_)
+    return;
+  semantic_->forget(v);
+  for (auto& [session, a] : askers_)
+    if (a.turn && a.turn->scope.version == v)
+      a.turn.reset();
 }
 
 cache_status response_cache_state::status() const {

@@ -71,17 +71,21 @@ public:
 
   cache_status status() const;
 
+  /// For so long a session waits for its text's vector.
+  static constexpr auto vector_patience = std::chrono::seconds{5};
+
 private:
   struct asker {
     uint64_t caller = 0;
     response_cache::flight_id flight;
     bool leads = false;
     std::optional<semantic_tier::turn> turn;
+    std::optional<time_point> wanted; ///< its vector, since then
   };
   using asker_map = std::map<caf::actor_addr, asker>;
 
   asker_map::iterator lead(const response_cache::successor& s);
-  reply compute(asker_map::iterator a) const;
+  static reply compute(asker_map::iterator a);
   asker release(const caf::actor_addr& session);
 
   std::optional<response_cache> cache_;

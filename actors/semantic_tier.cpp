@@ -8,7 +8,7 @@ std::optional<semantic_tier::turn> semantic_tier::begin(const cache_lookup& q) {
   if (q.text.empty())
     return std::nullopt;
   auto t = turn{};
-  t.scope = {q.tenant, q.version, q.scope, q.parameters};
+  t.scope = {q.tenant, q.version, q.scope, {}};
   t.text = q.text;
   return t;
 }

@@ -40,6 +40,7 @@ public:
   /// The computed answer.
   void learn(turn t, cached_response answer, time_point now);
 
+  void sweep(time_point now) { cache_.sweep(now); }
   void forget(version_id v) { cache_.forget_version(v); }
   void describe(cache_status& to) const;
 

@@ -34,8 +34,10 @@ inline sequence_output failed_output(const sequence_spec& spec,
 
 /// What ends a sequence that was to be embedded.
 inline sequence_output embedded_output(const sequence_spec& spec,
-                                       std::vector<float> state) {
+                                       std::vector<float> state,
+                                       int64_t queue_ns) {
   auto o = output_of(spec, 0);
+  o.queue_ns = queue_ns;
   o.reason = finish_reason::stop;
   o.state = std::move(state);
   return o;

@@ -84,7 +84,10 @@ public:
       end(finish_reason::cancelled);
     else if (gateway_ == peer)
       end(finish_reason::error, {errc::abandoned, "the gateway is gone"});
-    else if (registry_ == peer && placing_)
+    else if (state().options().cache == peer) {
+      asking_ = false;
+      place();
+    } else if (registry_ == peer && placing_)
       end(finish_reason::error, {errc::abandoned, "the registry is gone"});
     else
       lost(peer);
@@ -129,19 +132,25 @@ private:
     if (!question || state().finished())
       return place();
     asking_ = true;
-    self_->request(state().options().cache, caf::infinite, std::move(*question))
+    auto& cache = state().options().cache;
+    // Whoever waits for it would not hear that it is gone.
+    self_->monitor(cache);
+    self_->request(cache, caf::infinite, std::move(*question))
         .then(
             [this](cache_reply& r) {
-              asking_ = false;
-              auto hit = r.use >= cache_use::semantic;
+              leave_cache();
               react(state().on(std::move(r), now()));
-              if (!hit)
-                place();
+              place();
             },
             [this](const caf::error&) {
-              asking_ = false;
+              leave_cache();
               place();
             });
+  }
+
+  void leave_cache() {
+    asking_ = false;
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(state().options().cache));
   }
 
   session_state& state() { return self_->state; }
@@ -203,6 +212,8 @@ private:
       self_->send(state().options().profiler, std::move(*profile));
     self_->send(gateway_, session_done{state().request()});
     // The monitored outlive many sessions: leave nothing behind.
+    if (auto& cache = state().options().cache)
+      self_->demonitor(caf::actor_cast<caf::actor_addr>(cache));
     self_->demonitor(caf::actor_cast<caf::actor_addr>(gateway_));
     self_->demonitor(caf::actor_cast<caf::actor_addr>(registry_));
     self_->demonitor(caf::actor_cast<caf::actor_addr>(client_));

@@ -73,8 +73,11 @@ std::optional<cache_lookup> session_state::cached_question(time_point now) {
 }
 
 session_state::reaction session_state::on(cache_reply r, time_point now) {
-  cache_.on(r);
   path_.cache_answered(now);
+  // An answer to the same in other words may have had more room.
+  if (r.answer.tokens.size() > spec_.max_tokens)
+    return {};
+  cache_.on(r);
   if (r.use < cache_use::semantic)
     return {};
   // Nothing was computed by that version for it.

@@ -27,7 +27,7 @@ struct cache_lookup {
   /// What the answer depends on beside the prompt, each request in one way.
   std::string parameters;
   std::vector<token_id> prompt;
-  /// See `generate_request`.
+  /// What it says, and all that the same in other words depends on beside it.
   std::string text;
   std::string scope;
   static constexpr size_t most_text = 4096; ///< bytes; what is longer has none

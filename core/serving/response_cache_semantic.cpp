@@ -82,9 +82,10 @@ void hit_record::add(double similarity, bool same) {
     return;
   // What was long ago counts half, and all that is counted stays little work.
   seen_ = 0;
-  for (auto* counts : {&same_, &other_})
-    for (auto& n : *counts)
-      seen_ += n /= 2;
+  for (auto& n : same_)
+    seen_ += n /= 2;
+  for (auto& n : other_) // few, and none of them is to vanish
+    seen_ += n = (n + 1) / 2;
 }
 
 // Requests that were less similar had the same answer no more often.
@@ -136,8 +137,9 @@ semantic_cache::lookup(const response_scope& scope, std::string_view prompt,
                          std::min(1., double{best} * x.scale), nullptr};
   auto& e = *entries_.find(r.entry);
   if (e.expires <= now) {
+    // It hides who comes next.
     erase(r.entry);
-    return {};
+    return lookup(scope, prompt, embedding, random, now);
   }
   if (r.similarity < options_.least_similarity
       || !may_mean_the_same(prompt, e.prompt))
@@ -149,7 +151,10 @@ semantic_cache::lookup(const response_scope& scope, std::string_view prompt,
   // would allow for some hits that are mostly wrong: there are none.
   auto chance = e.record.least_chance(r.similarity);
   auto wanted = 1 - options_.error - chance;
-  if (chance >= 0.5 && (wanted <= 0 || random >= wanted / (1 - chance)))
+  // Answers may change, so that some are always computed.
+  constexpr auto least_explored = 0.01;
+  if (chance >= 0.5
+      && random >= std::max(wanted / (1 - chance), least_explored))
     r.is = found::hit;
   return r;
 }
@@ -165,10 +170,11 @@ void semantic_cache::store(const response_scope& scope, std::string prompt,
   auto x = quantise_direction(embedding);
   if (options_.error <= 0 || x.values.empty() || !answer)
     return;
-  auto bytes = overhead + x.values.size() + prompt.size() + answer->size();
+  auto key = response_key::of(scope, {}).identity;
+  auto bytes =
+      overhead + x.values.size() + key.size() + prompt.size() + answer->size();
   if (!make_room(scope.tenant, bytes))
     return;
-  auto key = response_key::of(scope, {}).identity;
   auto s = spaces_.try_emplace(std::move(key)).first;
   auto& in = s->second;
   if (in.ids.empty())
@@ -240,6 +246,14 @@ bool semantic_cache::make_room(std::string_view tenant, uint64_t bytes) {
          || bytes_ + bytes > options_.budget)
     erase(order_.back());
   return true;
+}
+
+void semantic_cache::sweep(time_point now) {
+  for (auto i = order_.begin(); i != order_.end();) {
+    auto id = *i++;
+    if (entries_.find(id)->expires <= now)
+      erase(id);
+  }
 }
 
 template <class Which>

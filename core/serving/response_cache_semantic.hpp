@@ -94,13 +94,16 @@ public:
   void store(const response_scope& scope, std::string prompt,
              std::span<const float> embedding, cached_response answer,
              time_point now);
+  /// Drops what has expired. To be called every second or so.
+  void sweep(time_point now);
   void forget_tenant(std::string_view tenant);
   void forget_version(uint32_t version);
 
   size_t entries() const { return order_.size(); }
   uint64_t bytes() const { return bytes_; }
 
-  /// What an entry costs beside its vector and texts.
+  /// What an entry costs beside its vector, its texts and its scope, which is
+  /// counted for each.
   static constexpr auto overhead = uint64_t{512};
 
 private:

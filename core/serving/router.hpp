@@ -36,6 +36,10 @@ public:
     bool operator==(const route&) const = default;
   };
 
+  router() = default;
+  router(router&&) noexcept = default;
+  router& operator=(router&&) noexcept = default;
+
   /// `node` breaks ties, and is what requests avoid. No request goes to a
   /// store, nor to a node of another version of the model.
   void join(member m, node_id node, node_role role, version_id version = 1);

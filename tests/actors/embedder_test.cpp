@@ -5,6 +5,7 @@
 #include "actors/error.hpp"
 #include "actors/gateway.hpp"
 #include "tests/support/actors/cluster.hpp"
+#include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -74,8 +75,7 @@ struct fixture {
 
   // What a node says of the nth job.
   void say(size_t n, std::vector<float> state,
-           finish_reason reason = finish_reason::stop,
-           errc code = errc::none) {
+           finish_reason reason = finish_reason::stop, errc code = errc::none) {
     auto job = prefills->jobs.at(n);
     auto o = output_for(job, 0, {}, reason, code);
     o.state = std::move(state);
@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(each_input_has_its_vector, fixture) {
   BOOST_TEST((vectors(id)[0] == std::vector<float>{0, -1}));
   BOOST_TEST((vectors(id)[1] == std::vector<float>{0.6f, 0.8f}));
   BOOST_TEST((vectors(id)[2] == std::vector<float>{5 / 13.f, 12 / 13.f}));
-  expect_left(2, 30, 0); // spent
+  expect_left(2, 30, 0);                // spent
   BOOST_TEST(decodes->cancels.empty()); // it never heard of them
 }
 
@@ -222,9 +222,9 @@ BOOST_FIXTURE_TEST_CASE(one_failure_ends_all, fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(what_has_no_direction_is_an_error, fixture) {
-  for (auto& state : {std::vector<float>{0, 0},
-                      std::vector<float>{std::numeric_limits<float>::infinity(),
-                                         1}}) {
+  for (auto& state :
+       {std::vector<float>{0, 0},
+        std::vector<float>{std::numeric_limits<float>::infinity(), 1}}) {
     auto id = start(request(1));
     say(prefills->jobs.size() - 1, state);
     BOOST_TEST((ended(id, finish_reason::error).code == errc::bad_file));
@@ -347,7 +347,8 @@ BOOST_AUTO_TEST_CASE(vectors_are_those_of_a_plain_loop) {
   }
 }
 
-// Runs requests beside each other, and interrupts after each number of messages.
+// Runs requests beside each other, and interrupts after each number of
+// messages.
 template <class Interrupt, class Verify>
 void at_every_message_of(const cluster_options& o, const embed_request& r,
                          Interrupt interrupt, Verify verify) {
@@ -370,16 +371,17 @@ BOOST_AUTO_TEST_CASE(cancel_after_every_message) {
   for (auto mixed : {0u, 1u})
     for (uint64_t seed : {0, 1}) {
       auto cancelled = 0;
-      at_every_message_of({.mixed = mixed, .mixed_blocks = 8, .seed = seed}, r,
-                          [&](cluster& c) { c.cancel(r.request); },
-                          [&](cluster& c) {
-                            c.expect_idle();
-                            auto& e = c.embedded->end(r.request);
-                            if (e.reason == finish_reason::cancelled)
-                              ++cancelled;
-                            else
-                              c.expect_exact(r);
-                          });
+      at_every_message_of(
+          {.mixed = mixed, .mixed_blocks = 8, .seed = seed}, r,
+          [&](cluster& c) { c.cancel(r.request); },
+          [&](cluster& c) {
+            c.expect_idle();
+            auto& e = c.embedded->end(r.request);
+            if (e.reason == finish_reason::cancelled)
+              ++cancelled;
+            else
+              c.expect_exact(r);
+          });
       BOOST_TEST(cancelled > 10);
     }
 }
@@ -387,31 +389,32 @@ BOOST_AUTO_TEST_CASE(cancel_after_every_message) {
 BOOST_AUTO_TEST_CASE(a_node_that_dies_after_every_message) {
   auto r = varied_embed_request(2);
   for (uint64_t seed : {0, 1}) {
-    at_every_message_of({.mixed = 2, .seed = seed}, r,
-                        [](cluster& c) { c.sim.kill(c.mixed[0]); },
-                        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
-    at_every_message_of({.prefills = 2, .seed = seed}, r,
-                        [](cluster& c) { c.sim.kill(c.prefills[0]); },
-                        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
+    at_every_message_of(
+        {.mixed = 2, .seed = seed}, r,
+        [](cluster& c) { c.sim.kill(c.mixed[0]); },
+        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
+    at_every_message_of(
+        {.prefills = 2, .seed = seed}, r,
+        [](cluster& c) { c.sim.kill(c.prefills[0]); },
+        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
     // Of no interest to it.
-    at_every_message_of({.seed = seed}, r,
-                        [](cluster& c) { c.sim.kill(c.decodes[0]); },
-                        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
+    at_every_message_of(
+        {.seed = seed}, r, [](cluster& c) { c.sim.kill(c.decodes[0]); },
+        [&](cluster& c) { c.expect_idle(), c.expect_exact(r); });
   }
 }
 
 BOOST_AUTO_TEST_CASE(the_only_node_dies_after_every_message) {
   auto r = varied_embed_request(3);
-  at_every_message_of({.mixed = 1}, r,
-                      [](cluster& c) { c.sim.kill(c.mixed[0]); },
-                      [&](cluster& c) {
-                        c.expect_idle();
-                        auto& e = c.embedded->end(r.request);
-                        if (e.reason == finish_reason::stop)
-                          return c.expect_exact(r);
-                        BOOST_TEST((e.code == errc::no_node
-                                    || e.code == errc::abandoned));
-                      });
+  at_every_message_of(
+      {.mixed = 1}, r, [](cluster& c) { c.sim.kill(c.mixed[0]); },
+      [&](cluster& c) {
+        c.expect_idle();
+        auto& e = c.embedded->end(r.request);
+        if (e.reason == finish_reason::stop)
+          return c.expect_exact(r);
+        BOOST_TEST((e.code == errc::no_node || e.code == errc::abandoned));
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_prefill_node_has_nothing_that_could_move) {
@@ -422,8 +425,8 @@ BOOST_AUTO_TEST_CASE(a_prefill_node_has_nothing_that_could_move) {
   r.embed = true;
   c.submit(r);
   c.sim.run(8);
-  auto e = from_caf(
-      c.sim.ask_error<migrated>(c.gate, migrate_request{77, 101}));
+  auto e =
+      from_caf(c.sim.ask_error<migrated>(c.gate, migrate_request{77, 101}));
   BOOST_TEST((e.code == errc::unknown_sequence));
   c.expect_idle();
   auto& end = c.heard->end(77);

@@ -137,6 +137,49 @@ BOOST_FIXTURE_TEST_CASE(a_request_that_is_placed_again_has_both_lives,
   BOOST_TEST(placed == 2);
 }
 
+// Asked for again and again, until there is one.
+BOOST_FIXTURE_TEST_CASE(a_place_is_waited_for_once, fixture) {
+  auto there = script->place;
+  script->place = [](const place_request&) -> caf::result<placement> {
+    return to_caf({errc::no_node, "there is no node that generates"});
+  };
+  auto s = session_options{};
+  s.profiler = profiler;
+  s.node_patience = 10s;
+  open(std::move(s));
+  start(request());
+  for (auto i = 0; i < 5; ++i) {
+    sim.advance(1s);
+    sim.run();
+  }
+  script->place = there;
+  sim.drain(2s);
+  first_token(0ms, 10ms);
+  say(1, {51}, finish_reason::stop);
+  auto all = latencies();
+  BOOST_TEST(all[stage::place].count == 1u);
+  BOOST_TEST(all[stage::place].p50_ns > uint64_t{4'900'000'000});
+  BOOST_TEST(all[stage::prefill].count == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_embedding_has_no_decoding, fixture) {
+  auto r = request();
+  r.embed = true;
+  start(r);
+  sim.advance(50ms);
+  auto o = sequence_output{};
+  o.reason = finish_reason::stop;
+  o.state = {1.f};
+  o.queue_ns = duration{20ms}.count();
+  say(std::move(o));
+  auto all = latencies();
+  BOOST_TEST(about(all[stage::queue].p50_ns, 20ms));
+  BOOST_TEST(about(all[stage::prefill].p50_ns, 30ms));
+  BOOST_TEST(all[stage::decode].count == 0u);
+  BOOST_TEST(all[stage::handoff].count == 0u);
+  BOOST_TEST(traces().is_null());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_trace_goes_on_where_the_client_began_it, fixture) {
   auto r = request();
   r.trace_high = 0x4bf92f3577b34da6;

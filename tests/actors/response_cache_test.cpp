@@ -512,4 +512,98 @@ BOOST_FIXTURE_TEST_CASE(a_version_that_goes_takes_what_is_near_with_it,
   BOOST_TEST(status().semantic_bytes == 0u);
 }
 
+// Words of another length leave other room where that is open.
+BOOST_FIXTURE_TEST_CASE(open_room_does_not_tell_words_apart, semantic_fixture) {
+  for (token_id n = 0; status().semantic_hits == 0; ++n) {
+    BOOST_REQUIRE(n < 200);
+    auto r = request(3 + n, "say it");
+    r.prompt.resize(4 + n % 5, 7);
+    r.prompt.push_back(3 + n);
+    r.max_tokens = 0;
+    auto id = ask(std::move(r), east);
+    if (!over(id))
+      say(0, {50, 51}, finish_reason::stop);
+    BOOST_TEST((answer(id).tokens == tokens{50, 51}));
+  }
+}
+
+// The answer to a short prompt may be longer than a long one leaves room for.
+BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_computed, semantic_fixture) {
+  auto most = tokens(40, 50);
+  for (token_id n = 0; status().semantic_hits == 0; ++n) {
+    BOOST_REQUIRE(n < 200);
+    auto r = request(3 + n, "say it");
+    r.max_tokens = 0;
+    auto id = ask(std::move(r), east);
+    if (!over(id))
+      say(0, most, finish_reason::stop);
+  }
+  for (token_id n = 0;; ++n) {
+    BOOST_REQUIRE(n < 50);
+    auto hits = status().semantic_hits;
+    auto r = request(3 + n, "say it");
+    r.prompt.resize(60, 7);
+    r.max_tokens = 0;
+    auto id = ask(std::move(r), east);
+    auto hit = status().semantic_hits > hits;
+    BOOST_REQUIRE(!over(id));
+    say(0, {52}, finish_reason::stop);
+    BOOST_TEST((answer(id).tokens == tokens{52}));
+    if (hit)
+      break;
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_vector_that_does_not_come_is_not_waited_for,
+                        semantic_fixture) {
+  auto id = start(request(13, "say it"));
+  BOOST_REQUIRE(embeds());
+  auto late = job();
+  sim.drain(7s);
+  BOOST_REQUIRE(!embeds());
+  say(0, {50}, finish_reason::stop);
+  BOOST_TEST((answer(id).tokens == tokens{50}));
+  auto o = output_for(late, 0, {}, finish_reason::stop);
+  o.state = east;
+  emit(late, o);
+  sim.run();
+  BOOST_TEST(heard->answers[id].finishes.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cache_that_is_gone_is_not_waited_for,
+                        semantic_fixture) {
+  auto first = start(request(13, "say it"));
+  auto second = start(request(13, "say it"));
+  BOOST_REQUIRE(embeds());
+  auto before = jobs();
+  sim.kill(cache);
+  sim.run();
+  BOOST_REQUIRE(jobs() == before + 2);
+  for (auto& job : {prefills->jobs[before], prefills->jobs[before + 1]})
+    emit(job, output_for(job, 0, {50}, finish_reason::stop));
+  sim.run();
+  for (auto id : {first, second})
+    BOOST_TEST((answer(id).tokens == tokens{50}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_version_that_is_gone_learns_nothing_more,
+                        semantic_fixture) {
+  ask(request(13, "say it"), east);
+  auto m = dismiss_version{};
+  m.version = 1;
+  caf::anon_send(cache, m);
+  sim.run();
+  say(0, {50}, finish_reason::stop);
+  BOOST_TEST(status().semantic_entries == 0u);
+}
+
+// Nobody who numbers requests meets those that the cache asks for.
+BOOST_FIXTURE_TEST_CASE(numbers_do_not_meet, semantic_fixture) {
+  for (request_id n = 1; n <= 3; ++n) {
+    auto r = request(static_cast<token_id>(10 + n), "say it");
+    r.request = n;
+    BOOST_TEST(start(std::move(r)) == n);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

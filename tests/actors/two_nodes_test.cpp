@@ -174,8 +174,8 @@ BOOST_FIXTURE_TEST_CASE(texts_are_embedded_on_another_machine, fixture) {
   world.drain();
   BOOST_TEST((log->end(r.request).reason == finish_reason::stop));
   for (uint32_t i = 0; i < 20; ++i)
-    BOOST_TEST((log->answers[r.request].vectors[i]
-                == plain_vector(r.inputs[i])));
+    BOOST_TEST(
+        (log->answers[r.request].vectors[i] == plain_vector(r.inputs[i])));
   expect_empty_at(world.far, p);
   // One that is cut off is placed again, or ends.
   r.request = 1;

@@ -318,6 +318,13 @@ BOOST_FIXTURE_TEST_CASE(entries_expire, fixture) {
   BOOST_TEST((r.is == explore));
   BOOST_TEST((look(direction(1), 0.5, t0 + 10s).is == nothing));
   BOOST_TEST(c().entries() == 0u);
+  put(direction(1));
+  put(direction(2));
+  c().sweep(t0 + 10s - 1ns);
+  BOOST_TEST(c().entries() == 2u);
+  c().sweep(t0 + 10s);
+  BOOST_TEST(c().entries() == 0u);
+  BOOST_TEST(c().bytes() == 0u);
   c().observe(r.entry, 0.9, true); // is gone
 }
 
