@@ -41,20 +41,22 @@ public:
   }
 
 private:
+  static std::string text_of(const asio::streambuf& b, size_t n) {
+    return {static_cast<const char*>(b.data().data()), n};
+  }
+
   void run() {
     for (auto more = true; more;) {
       auto socket = at_.accept();
       auto buffer = asio::streambuf{};
       auto n = asio::read_until(socket, buffer, "\r\n\r\n");
-      auto head = std::string(asio::buffers_begin(buffer.data()),
-                              asio::buffers_begin(buffer.data()) + n);
+      auto head = text_of(buffer, n);
       buffer.consume(n);
       auto length = std::stoul(head.substr(head.find("Content-Length: ") + 16));
       auto ec = boost::system::error_code{};
       while (!ec && buffer.size() < length)
         asio::read(socket, buffer, asio::transfer_at_least(1), ec);
-      auto body = std::string(asio::buffers_begin(buffer.data()),
-                              asio::buffers_end(buffer.data()));
+      auto body = text_of(buffer, buffer.size());
       auto path = head.substr(5, head.find(' ', 5) - 5);
       asio::write(socket, asio::buffer("HTTP/1.1 " + status_
                                        + "\r\ncontent-length: 2\r\n\r\n{}"));
