@@ -39,8 +39,7 @@ struct fixture : faked_front {
   void first_token(std::chrono::milliseconds waited,
                    std::chrono::milliseconds after) {
     sim.advance(after);
-    auto o = sequence_output{};
-    o.tokens = {50};
+    auto o = output_for(job(), 0, {50});
     o.queue_ns = duration{waited}.count();
     say(std::move(o));
   }
@@ -125,11 +124,7 @@ BOOST_FIXTURE_TEST_CASE(a_request_that_is_placed_again_has_both_lives,
   say(1, {}, finish_reason::error, errc::abandoned);
   sim.drain();
   BOOST_REQUIRE(jobs() == 2u);
-  auto o = sequence_output{};
-  o.tokens = {51};
-  o.index = 1;
-  o.reason = finish_reason::stop;
-  say(std::move(o));
+  say(1, {51}, finish_reason::stop);
   auto spans = spans_of(traces());
   auto placed = std::count_if(spans.begin(), spans.end(), [](auto& s) {
     return s.at("name") == to_string(stage::place);
@@ -167,8 +162,7 @@ BOOST_FIXTURE_TEST_CASE(an_embedding_has_no_decoding, fixture) {
   r.embed = true;
   start(r);
   sim.advance(50ms);
-  auto o = sequence_output{};
-  o.reason = finish_reason::stop;
+  auto o = output_for(job(), 0, {}, finish_reason::stop);
   o.state = {1.f};
   o.queue_ns = duration{20ms}.count();
   say(std::move(o));

@@ -340,8 +340,7 @@ struct semantic_fixture : faked_front {
   bool embeds() const { return jobs() > 0 && job().spec.embed; }
 
   void embedded(std::vector<float> v) {
-    auto o = sequence_output{};
-    o.reason = finish_reason::stop;
+    auto o = output_for(job(), 0, {}, finish_reason::stop);
     o.state = std::move(v);
     say(std::move(o));
   }

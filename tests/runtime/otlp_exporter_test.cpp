@@ -28,7 +28,8 @@ namespace {
 // Whoever collects: takes requests one after the other, and has one answer.
 class collector {
 public:
-  using handler = std::function<bool(std::string path, std::string body)>;
+  using handler =
+      std::function<bool(const std::string& path, const std::string& body)>;
 
   // Until `heard` says that it was the last one.
   collector(std::string status, handler heard)
@@ -128,17 +129,17 @@ BOOST_AUTO_TEST_CASE(requests_and_their_times_arrive) {
   auto spans = std::promise<nlohmann::json>{};
   auto metrics = std::promise<std::string>{};
   auto has_spans = false, has_metrics = false;
-  auto c = collector{"200 OK", [&](std::string path, std::string body) {
-                       if (path == "/v1/traces" && !has_spans) {
-                         spans.set_value(nlohmann::json::parse(body));
-                         has_spans = true;
-                       } else if (path == "/v1/metrics" && !has_metrics
-                                  && has_spans) {
-                         metrics.set_value(body);
-                         has_metrics = true;
-                       }
-                       return !has_spans || !has_metrics;
-                     }};
+  auto c = collector{
+      "200 OK", [&](const std::string& path, const std::string& body) {
+        if (path == "/v1/traces" && !has_spans) {
+          spans.set_value(nlohmann::json::parse(body));
+          has_spans = true;
+        } else if (path == "/v1/metrics" && !has_metrics && has_spans) {
+          metrics.set_value(body);
+          has_metrics = true;
+        }
+        return !has_spans || !has_metrics;
+      }};
   auto dir = testing::temp_dir{};
   testing::write_tiny_model(dir.file("tiny.gguf"));
   auto o = runtime_options{};

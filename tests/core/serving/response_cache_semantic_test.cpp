@@ -298,7 +298,7 @@ BOOST_FIXTURE_TEST_CASE(bytes_are_limited, fixture) {
     put(direction(k));
   BOOST_TEST(c().entries() == 3u);
   BOOST_TEST((look(direction(1)).is == nothing));
-  scope.tenant = "other";
+  scope.tenant = "beta";
   for (auto k = 1u; k <= 3; ++k)
     put(direction(k));
   BOOST_TEST(c().entries() == 5u);
@@ -306,7 +306,7 @@ BOOST_FIXTURE_TEST_CASE(bytes_are_limited, fixture) {
   // Neither goes for one that is larger than all of them together.
   put(direction(9), std::string(10 * each, 'x'));
   BOOST_TEST(c().entries() == 5u);
-  c().forget_tenant("other");
+  c().forget_tenant("beta");
   c().forget_tenant("acme");
   BOOST_TEST(c().bytes() == 0u);
 }
