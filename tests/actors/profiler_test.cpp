@@ -232,6 +232,7 @@ BOOST_AUTO_TEST_CASE(no_more_traces_are_kept_than_wanted) {
 
 BOOST_FIXTURE_TEST_CASE(stages_of_other_builds_do_no_harm, fixture) {
   auto p = request_profile{};
+  p.trace_low = 1;
   p.stages.push_back({static_cast<stage>(200), 0, 10});
   p.stages.push_back({stage::decode, 10, 0});
   caf::anon_send(profiler, p);
