@@ -116,6 +116,8 @@ result<void> model_versions::start_canary(version_id v, double share,
   began_ = now;
   evidence_ = canary_evidence{options_.canary};
   counted_ = recent_map<uint8_t>{remembered_keys};
+  first_arrival_ += arrivals_.size();
+  arrivals_.clear();
   note(v, version_event::canary, now, "share " + std::to_string(share));
   return {};
 }
@@ -203,7 +205,12 @@ model_versions::route(std::string_view key) {
   if (!x || x->state != ready)
     return std::nullopt;
   ++x->under_way;
-  return ticket{bookings_.add({v, hash, compared ? rollout_ : 0, share_}), v};
+  auto b = booking{v, 0, first_arrival_ + arrivals_.size()};
+  if (compared) {
+    b.rollout = rollout_;
+    arrivals_.push_back({hash, share_, v == canary_});
+  }
+  return ticket{bookings_.add(b), v};
 }
 
 bool model_versions::complete(const ticket& t,
@@ -214,21 +221,41 @@ bool model_versions::complete(const ticket& t,
     return false;
   --find(b->at)->under_way;
   unload_if_idle(b->at, now);
-  if (!outcome || canary_ == 0 || b->rollout != rollout_)
+  if (canary_ == 0 || b->rollout != rollout_ || b->arrival < first_arrival_)
     return true;
-  // The chance that a key became the canary's was taken once, so that it counts
-  // once: a client who sends much, or whose requests always fail, is no more
-  // evidence than another.
-  auto& counted = counted_.at(b->key);
-  auto kind = uint8_t{outcome->failed ? uint8_t{1} : uint8_t{2}};
-  if (counted & kind)
-    return true;
-  counted |= kind;
-  evidence_.record(b->at == canary_, b->share, *outcome);
+  auto& a = arrivals_[b->arrival - first_arrival_];
+  a.over = true;
+  a.outcome = outcome;
+  settle(now);
+  return true;
+}
+
+// In the order in which they came: the quick ones end first, which is no
+// chance, and a version that has little to do is quick.
+void model_versions::settle(time_point now) {
+  while (!arrivals_.empty()
+         && (arrivals_.front().over || arrivals_.size() > most_waiting)) {
+    weigh(arrivals_.front());
+    arrivals_.pop_front();
+    ++first_arrival_;
+  }
   if (options_.automatic && evidence_.worse())
     (void)roll_back(now, std::string{to_string(evidence_.reason())} + ": "
                              + figures());
-  return true;
+}
+
+// The chance that a key became the canary's was taken once, so that it counts
+// once: a client who sends much, or whose requests always fail, is no more
+// evidence than another.
+void model_versions::weigh(const arrival& a) {
+  if (!a.outcome)
+    return;
+  auto& counted = counted_.at(a.key);
+  auto kind = uint8_t{a.outcome->failed ? uint8_t{1} : uint8_t{2}};
+  if (counted & kind)
+    return;
+  counted |= kind;
+  evidence_.record(a.canary, a.share, *a.outcome);
 }
 
 void model_versions::tick(time_point now) {

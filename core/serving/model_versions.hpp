@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -109,6 +110,9 @@ public:
   static constexpr auto most_versions = size_t{16};
   static constexpr auto longest_name = size_t{256};
   static constexpr auto longest_source = size_t{4096};
+  /// Requests that wait for one that came before them; if there are more, it is
+  /// not waited for.
+  static constexpr auto most_waiting = size_t{1} << 14;
   /// Keys that count once in a comparison; those seen longest ago count again.
   static constexpr auto remembered_keys = size_t{1} << 15;
 
@@ -197,9 +201,16 @@ private:
   };
   struct booking {
     version_id at = 0;
-    uint64_t key = 0;     ///< its hash
     uint64_t rollout = 0; ///< 0: was not part of one
+    uint64_t arrival = 0; ///< its number there
+  };
+  /// A request of the rollout, in the order in which they came.
+  struct arrival {
+    uint64_t key = 0; ///< its hash
     double share = 0;
+    bool canary = false;
+    bool over = false;
+    std::optional<request_outcome> outcome = {};
   };
 
   version* find(version_id v);
@@ -212,6 +223,8 @@ private:
   void retire(version_id v, time_point now);
   void unload_if_idle(version_id v, time_point now);
   void make_active(version_id v, time_point now, const std::string& why);
+  void settle(time_point now);
+  void weigh(const arrival& a);
   std::string figures() const;
 
   version_options options_;
@@ -226,7 +239,9 @@ private:
   uint64_t below_ = 0; ///< keys whose hash is less are the canary's
   time_point began_ = {};
   canary_evidence evidence_;
-  recent_map<uint8_t> counted_; ///< keys: 1 for a failure, 2 for an answer
+  std::deque<arrival> arrivals_; ///< that are not weighed yet
+  uint64_t first_arrival_ = 0;   ///< number of the first one there
+  recent_map<uint8_t> counted_;  ///< keys: 1 for a failure, 2 for an answer
 
   ticket_slab<booking> bookings_;
   std::vector<version_task> tasks_;

@@ -126,7 +126,7 @@ function picture(live, rates, messages) {
   edge(180, middle, 280, middle, busy);
   nodes.forEach((n, i) => edge(460, middle, 560, row / 2 + i * row, n.sequences > 0));
   actor(0, middle, 180, 'gateway', perSecond(messages.get('gateway')), busy);
-  actor(280, middle, 180, `sessions: ${live.requests}`, perSecond(messages.get('session')), busy);
+  actor(280, middle, 180, 'sessions', String(live.requests), busy);
   nodes.forEach((n, i) => {
     const rate = rates.get(n.node);
     actor(560, row / 2 + i * row, 340, called(n),

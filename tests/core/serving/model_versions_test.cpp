@@ -304,6 +304,47 @@ BOOST_FIXTURE_TEST_CASE(without_data_nothing_is_decided, fixture) {
   BOOST_TEST(m().evidence().canary_requests() == 0u);
 }
 
+// All answers are cut off, those of a canary that has little to do first.
+BOOST_FIXTURE_TEST_CASE(who_ends_first_is_no_evidence, fixture) {
+  constexpr auto cut = request_outcome{false, 100ms, 10ms, true};
+  rollout(0.25);
+  for (auto round = 0; round < 20; ++round) {
+    auto all = std::vector<model_versions::ticket>{};
+    for (auto i = 0; i < 100; ++i)
+      all.push_back(*request());
+    for (auto canary : {true, false})
+      for (auto& t : all)
+        if ((t.version == m().canary()) == canary)
+          m().complete(t, cut, t0);
+    BOOST_REQUIRE(m().canary() != 0);
+  }
+  BOOST_TEST(m().evidence().against() < 5);
+  BOOST_TEST(m().evidence().canary_requests()
+                 + m().evidence().baseline_requests()
+             == 2000u);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_came_before_is_waited_for, fixture) {
+  rollout();
+  auto first = *request();
+  auto weighed = [&] {
+    return m().evidence().canary_requests()
+           + m().evidence().baseline_requests();
+  };
+  for (auto i = 0; i < 10; ++i)
+    m().complete(*request(), fine, t0);
+  BOOST_TEST(weighed() == 0u);
+  m().complete(first, std::nullopt, t0);
+  BOOST_TEST(weighed() == 10u);
+  // But not for ever.
+  first = *request();
+  for (size_t i = 0; i < model_versions::most_waiting + 5; ++i)
+    m().complete(*request(), fine, t0);
+  BOOST_TEST(weighed() == 15 + model_versions::most_waiting);
+  BOOST_TEST(m().complete(first, fine, t0));
+  BOOST_TEST(weighed() == 15 + model_versions::most_waiting);
+}
+
 BOOST_FIXTURE_TEST_CASE(no_promotion_before_the_least_time, fixture) {
   options.least_time = 60s;
   rollout();
