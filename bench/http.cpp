@@ -56,7 +56,8 @@ sampling_params greedy() {
 class bare_engine {
 public:
   explicit bare_engine(std::shared_ptr<const model> m)
-      : vocab_(m->params.vocab), engine_(std::move(m), {1, 256, nullptr, {}}),
+      : vocab_(m->params.vocab),
+        engine_(std::move(m), {1, 256, nullptr, activation_type::i8}),
         pool_(make_block_arena(engine_.layout(kv_dtype::f16)), 64) {}
 
   void run(uint64_t n, uint32_t answer) {

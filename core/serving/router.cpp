@@ -97,9 +97,10 @@ router::candidate router::best(node_role role, node_role work,
   auto g = groups_.find({role, w.version});
   if (g == groups_.end())
     return found;
+  auto known = w.holders[0].second > 0;
   auto consider = [&](const entry& e) {
     auto c = candidate{e.id, e.node, {}};
-    auto size = w.at(e.id);
+    auto size = known ? w.at(e.id) : w.size;
     auto rows = work == node_role::mixed ? e.load.requests() : 0;
     c.how.avoided = std::ranges::find(w.avoid, e.node) != w.avoid.end();
     c.how.full = !e.load.has_room(size);
