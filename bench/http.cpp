@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -58,31 +60,57 @@ public:
   explicit bare_engine(std::shared_ptr<const model> m)
       : vocab_(m->params.vocab),
         engine_(std::move(m), {1, 256, nullptr, activation_type::i8}),
-        pool_(make_block_arena(engine_.layout(kv_dtype::f16)), 64) {}
+        pool_(make_block_arena(engine_.layout(kv_dtype::f16)), 1024) {}
 
-  void run(uint64_t n, uint32_t answer) {
-    auto prompt = prompt_of(n);
-    auto generated = std::vector<token_id>{};
-    auto table = page_table{};
-    if (!table.grow(pool_, prompt_tokens + answer))
-      throw std::runtime_error{"no memory"};
-    for (auto i = 0u; i < answer; ++i) {
-      auto row = batch_row{};
-      row.table = &table;
-      row.tokens = i == 0 ? std::span{prompt} : std::span{generated}.last(1);
-      row.want_logits = true;
-      auto logits = need(engine_.forward({&row, 1}));
-      generated.push_back(
-          need(sampler_.sample(logits, prompt, generated, i, greedy_)).id);
+  // Requests from `n` on, all in one batch once their prompts are computed.
+  void run(uint64_t n, uint32_t requests, uint32_t answer) {
+    auto all = std::vector<sequence>(requests);
+    for (auto& s : all) {
+      s.prompt = prompt_of(n++);
+      if (!s.table.grow(pool_, prompt_tokens + answer))
+        throw std::runtime_error{"no memory"};
     }
+    for (size_t i = 0; i < all.size(); i += prompts_at_once)
+      step(std::span{all}.subspan(
+          i, std::min<size_t>(prompts_at_once, all.size() - i)));
+    for (auto i = 1u; i < answer; ++i)
+      step(all);
   }
 
 private:
+  static constexpr auto prompts_at_once = size_t{256 / prompt_tokens};
+
+  struct sequence {
+    std::vector<token_id> prompt;
+    std::vector<token_id> generated;
+    page_table table;
+  };
+
+  void step(std::span<sequence> some) {
+    rows_.clear();
+    for (auto& s : some) {
+      auto& row = rows_.emplace_back();
+      row.table = &s.table;
+      row.tokens = s.generated.empty() ? std::span{s.prompt}
+                                       : std::span{s.generated}.last(1);
+      row.want_logits = true;
+    }
+    auto logits = need(engine_.forward(rows_));
+    for (size_t i = 0; i < some.size(); ++i) {
+      auto& s = some[i];
+      auto drawn = sampler_.sample(
+          logits.subspan(i * vocab_, vocab_), s.prompt, s.generated,
+          static_cast<uint32_t>(s.generated.size()), greedy_);
+      s.generated.push_back(need(std::move(drawn)).id);
+    }
+  }
+
   size_t vocab_;
   engine engine_;
   block_pool pool_;
   fused_sampler sampler_;
   sampling_params greedy_ = greedy();
+  std::vector<batch_row> rows_;
 };
 
 // A client on one connection.
@@ -99,9 +127,11 @@ public:
     if (::connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0)
       throw std::runtime_error{"cannot connect"};
   }
+  http_stream(http_stream&& other) noexcept
+      : socket_(std::exchange(other.socket_, -1)) {}
   ~http_stream() { ::close(socket_); }
 
-  void run(uint64_t n, uint32_t answer) {
+  void ask(uint64_t n, uint32_t answer) {
     auto body = std::string{"{\"prompt\":["};
     for (auto id : prompt_of(n))
       body += std::to_string(id) + ",";
@@ -115,10 +145,8 @@ public:
     if (::write(socket_, text.data(), text.size())
         != static_cast<ssize_t>(text.size()))
       throw std::runtime_error{"cannot write"};
-    read_to_end();
   }
 
-private:
   void read_to_end() {
     auto in = std::string{};
     char piece[16384];
@@ -133,6 +161,7 @@ private:
       throw std::runtime_error{"no answer: " + in.substr(0, 200)};
   }
 
+private:
   int socket_;
 };
 
@@ -141,10 +170,12 @@ double median(std::vector<double>& v) {
   return v[v.size() / 2];
 }
 
-// The same requests by the bare engine, by a runtime in the process, and over
-// HTTP, in turns, alone on the machine but for each other's idle threads. What
-// the last two take longer is what actors, and actors and HTTP, cost.
+// The same requests, so many at a time, by the bare engine, by a runtime in the
+// process, and over HTTP, in turns, alone on the machine but for each other's
+// idle threads. What the last two take longer is what actors, and actors and
+// HTTP, cost.
 void overhead(benchmark::State& state) {
+  auto requests = static_cast<uint32_t>(state.range(0));
   auto o = runtime_options{};
   o.model = model_path;
   o.threads = 1;
@@ -154,51 +185,68 @@ void overhead(benchmark::State& state) {
   auto h = http_options{};
   h.port = 0;
   auto server = need(http_server::start(rt, h));
-  auto client = http_stream{server.port()};
+  auto clients = std::vector<http_stream>{};
+  for (auto i = 0u; i < requests; ++i)
+    clients.emplace_back(server.port());
   auto engine = bare_engine{need(load_model(model_path))};
   auto by_runtime = [&](uint64_t n, uint32_t answer) {
-    auto r = generate_request{};
-    r.prompt = prompt_of(n);
-    r.sampling = greedy();
-    r.max_tokens = answer;
-    r.ignore_end = true;
-    auto g = need(rt.submit(std::move(r)));
-    if (collect(g).tokens.size() != answer)
-      throw std::runtime_error{"an answer is too short"};
+    auto all = std::vector<generation>{};
+    for (auto i = 0u; i < requests; ++i) {
+      auto r = generate_request{};
+      r.prompt = prompt_of(n + i);
+      r.sampling = greedy();
+      r.max_tokens = answer;
+      r.ignore_end = true;
+      all.push_back(need(rt.submit(std::move(r))));
+    }
+    for (auto& g : all)
+      if (collect(g).tokens.size() != answer)
+        throw std::runtime_error{"an answer is too short"};
   };
-  auto n = uint64_t{0};
+  auto over_http = [&](uint64_t n, uint32_t answer) {
+    for (auto& c : clients)
+      c.ask(n++, answer);
+    for (auto& c : clients)
+      c.read_to_end();
+  };
+  auto n = uint64_t{1};
   std::vector<double> took[3][2];
   auto time = [&](int who, int which, auto run) {
     auto begin = clock_type::now();
-    run(++n, which == 0 ? short_answer : long_answer);
+    run(n, which == 0 ? short_answer : long_answer);
     took[who][which].push_back(microseconds{clock_type::now() - begin}.count());
+    n += requests;
   };
   for (auto _ : state)
     for (auto which : {0, 1}) {
-      time(0, which, [&](auto i, auto a) { engine.run(i, a); });
+      time(0, which, [&](auto i, auto a) { engine.run(i, requests, a); });
       time(1, which, by_runtime);
-      time(2, which, [&](auto i, auto a) { client.run(i, a); });
+      time(2, which, over_http);
     }
   double mid[3][2];
   for (auto who : {0, 1, 2})
     for (auto which : {0, 1})
       mid[who][which] = median(took[who][which]);
   auto counters = [&](int who, const std::string& name) {
-    auto request = mid[who][0] - mid[0][0];
-    auto tokens = mid[who][1] - mid[0][1] - request;
-    state.counters[name + "_request_us"] = request;
-    state.counters[name + "_token_us"] = tokens / (long_answer - short_answer);
+    auto first = mid[who][0] - mid[0][0];
+    auto tokens = mid[who][1] - mid[0][1] - first;
+    state.counters[name + "_request_us"] = first / requests;
+    state.counters[name + "_token_us"] =
+        tokens / (long_answer - short_answer) / requests;
   };
   counters(1, "actors");
   counters(2, "http");
-  state.counters["engine_request_us"] = mid[0][0];
+  state.counters["engine_request_us"] = mid[0][0] / requests;
   state.counters["engine_token_us"] =
-      (mid[0][1] - mid[0][0]) / (long_answer - short_answer);
+      (mid[0][1] - mid[0][0]) / (long_answer - short_answer) / requests;
 }
 
 BENCHMARK(overhead)
     ->Name("overhead/http")
-    ->Iterations(200)
+    ->ArgName("at_once")
+    ->Arg(1)
+    ->Arg(8)
+    ->Iterations(100)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
