@@ -164,7 +164,7 @@ private:
     }
     for (auto i = 0; i < 60; ++i) {
       carry(to_wire_, [this](kv_message& m) { at_destination(m); });
-      carry(from_wire_, [this](kv_message&) {});
+      carry(from_wire_, [](kv_message&) {});
     }
     // A handoff that a late offer of a dead source opened ends by its lease.
     for (auto i = 0; i < 3 && receiver_; ++i) {

@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(gemma_3_has_none_in_every_sixth_layer) {
 
 BOOST_AUTO_TEST_CASE(the_largest_gemmas_scale_by_the_width) {
   for (auto [name, layers] : {std::pair{"gemma2", 46u}, {"gemma3", 62u}}) {
-    auto p = read(name, [&, at = std::string{name}](auto& f) {
+    auto p = read(name, [&, at = std::string{name}, layers = layers](auto& f) {
       f.put_u32(at + ".block_count", layers);
       f.put_u32(at + ".attention.head_count", 1);
       f.put_u32(at + ".attention.head_count_kv", 1);

@@ -71,7 +71,11 @@ void sim_pair::drain(std::chrono::milliseconds limit) {
   auto& clock = near.scheduler().clock();
   auto end = clock.current_time + limit;
   run();
-  while (clock.current_time < end && (let_time_pass(near) | let_time_pass(far)))
+  auto both = [this] {
+    auto one = let_time_pass(near), other = let_time_pass(far);
+    return one || other;
+  };
+  while (clock.current_time < end && both())
     run();
 }
 

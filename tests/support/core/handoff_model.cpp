@@ -318,7 +318,8 @@ private:
     auto blocks_written = std::map<const std::byte*, actor>{};
     for (auto& [id, n] : nodes_) {
       auto held = uint32_t{0};
-      n.for_each_table([&](seq_id seq, epoch_t epoch, auto& table, bool runs) {
+      n.for_each_table([&, id = id](seq_id seq, epoch_t epoch, auto& table,
+                                    bool runs) {
         held += table.blocks();
         for (uint32_t i = 0; i < table.blocks(); ++i)
           if (auto* p = table.block(i);
