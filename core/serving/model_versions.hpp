@@ -112,7 +112,7 @@ public:
   static constexpr auto longest_source = size_t{4096};
   /// Requests that wait for one that came before them; if there are more, it is
   /// not waited for.
-  static constexpr auto most_waiting = size_t{1} << 14;
+  static constexpr auto most_waiting = size_t{512};
   /// Keys that count once in a comparison; those seen longest ago count again.
   static constexpr auto remembered_keys = size_t{1} << 15;
 

@@ -25,7 +25,7 @@ json byte_level() {
   vocab["he"] = 256;
   vocab["Ġhe"] = 257;
   return {
-      {"added_tokens", {added(258, "<|end|>", true)}},
+      {"added_tokens", json::array({added(258, "<|end|>", true)})},
       {"normalizer", nullptr},
       {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
       {"post_processor", nullptr},
@@ -45,7 +45,7 @@ json by_characters() {
   auto id = 256;
   for (auto text : {"▁", "h", "e", "he", "▁he"})
     vocab[text] = id++;
-  return {{"added_tokens", {added(261, "<s>", true)}},
+  return {{"added_tokens", json::array({added(261, "<s>", true)})},
           {"normalizer",
            {{"type", "Sequence"},
             {"normalizers",
