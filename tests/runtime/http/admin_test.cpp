@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(what_has_been_done_can_be_looked_at) {
   auto l = json::parse(http_client{f.port()}.get("/live").body);
   auto& map = l["nodes"][0]["map"];
   // Two full blocks of the prompt are kept, by nobody.
-  BOOST_REQUIRE_MESSAGE(map.size() == 1u, map.dump());
+  BOOST_REQUIRE_MESSAGE(map.size() == 1u, l["nodes"].dump());
   BOOST_TEST(map[0][1] == 2);
   BOOST_TEST(map[0][2] == 2);
   BOOST_TEST(map[0][3] == "0");
