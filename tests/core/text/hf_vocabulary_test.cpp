@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(merges_of_control_tokens_are_left_out) {
   auto file = byte_level();
   file["model"]["vocab"]["hehe"] = 258;
   file["model"]["merges"].push_back("he he");
-  file["added_tokens"] = {added(258, "hehe", true)};
+  file["added_tokens"] = json::array({added(258, "hehe", true)});
   auto t = test::make_tokenizer(parsed(file));
   BOOST_TEST(t->encode("hehe") == (test::token_ids{256, 256}));
 }

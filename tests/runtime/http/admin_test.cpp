@@ -182,7 +182,9 @@ BOOST_AUTO_TEST_CASE(what_has_been_done_can_be_looked_at) {
     prompt.push_back(5 + i);
   f.post(completions, {{"prompt", prompt}, {"max_tokens", 3}});
   BOOST_REQUIRE(f.comes_to_rest());
-  auto l = json::parse(http_client{f.port()}.get("/live").body);
+  auto c = http_client{f.port()};
+  c.send("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  auto l = json::parse(c.read().body);
   auto& map = l["nodes"][0]["map"];
   // Two full blocks of the prompt are kept, by nobody.
   BOOST_REQUIRE_MESSAGE(map.size() == 1u, l["nodes"].dump());
