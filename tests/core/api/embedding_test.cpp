@@ -88,8 +88,8 @@ BOOST_AUTO_TEST_CASE(inputs_are_texts_or_tokens_or_lists_of_them) {
   BOOST_TEST(one.user == "u");
   BOOST_TEST(!one.base64);
   BOOST_TEST(one.dimensions == 0u);
-  BOOST_TEST((std::get<ids>(read(R"({"input":[1,2]})").inputs.at(0))
-              == ids{1, 2}));
+  BOOST_TEST(
+      (std::get<ids>(read(R"({"input":[1,2]})").inputs.at(0)) == ids{1, 2}));
   auto texts = read(R"({"input":["a","b"],"encoding_format":"base64"})");
   BOOST_REQUIRE_EQUAL(texts.inputs.size(), 2u);
   BOOST_TEST(std::get<std::string>(texts.inputs[1]) == "b");
@@ -116,8 +116,8 @@ BOOST_AUTO_TEST_CASE(base64_is_that_of_the_standard) {
 
 BOOST_AUTO_TEST_CASE(an_answer_holds_vectors_and_usage) {
   auto vectors = std::vector<std::vector<float>>{{0.1f, -1.f, 1e-30f}, {1.f}};
-  auto j = nlohmann::json::parse(
-      embedding_answer(vectors, false, "a \"model\"", 7));
+  auto j =
+      nlohmann::json::parse(embedding_answer(vectors, false, "a \"model\"", 7));
   BOOST_TEST(j["object"] == "list");
   BOOST_TEST(j["model"] == "a \"model\"");
   BOOST_TEST(j["usage"]["prompt_tokens"] == 7);
@@ -127,8 +127,8 @@ BOOST_AUTO_TEST_CASE(an_answer_holds_vectors_and_usage) {
     BOOST_TEST(j["data"][i]["object"] == "embedding");
     BOOST_TEST(j["data"][i]["index"] == i);
     // Exactly.
-    BOOST_TEST((j["data"][i]["embedding"].get<std::vector<float>>()
-                == vectors[i]));
+    BOOST_TEST(
+        (j["data"][i]["embedding"].get<std::vector<float>>() == vectors[i]));
   }
   j = nlohmann::json::parse(embedding_answer(vectors, true, "m", 7));
   // 1.f is 0x3f800000.

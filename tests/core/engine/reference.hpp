@@ -178,8 +178,8 @@ private:
   std::vector<doubles> values_; ///< [heads * values_of_head]
 };
 
-/// The state of every token behind the last norm, in double precision and in the
-/// most literal way: no pages, no batch, no cache.
+/// The state of every token behind the last norm, in double precision and in
+/// the most literal way: no pages, no batch, no cache.
 inline std::vector<doubles> reference_states(const model& m, kv_dtype kv,
                                              std::span<const token_id> ids) {
   auto& p = m.params;

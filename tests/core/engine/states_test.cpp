@@ -193,8 +193,8 @@ BOOST_AUTO_TEST_CASE(ranks_have_the_states_of_one) {
   for (auto kind : {rank_kind::tensor, rank_kind::sequence})
     for (auto sends : {false, true})
       for (auto chunk : {1u, 20u, 50u})
-        BOOST_TEST_CONTEXT(static_cast<int>(kind) << " " << sends << " "
-                                                  << chunk) {
+        BOOST_TEST_CONTEXT(static_cast<int>(kind)
+                           << " " << sends << " " << chunk) {
           auto g = led_group{m, kind, 2, o, sends};
           auto blocks = block_pool{g.arena(), 8};
           auto table = page_table{};
