@@ -1,0 +1,229 @@
+#include "runtime/runtime_impl.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+#include "actors/gateway.hpp"
+#include "actors/model_manager.hpp"
+#include "actors/profiler.hpp"
+#include "actors/registry.hpp"
+#include "actors/response_cache.hpp"
+#include "runtime/cluster/connector.hpp"
+#include "runtime/post_json.hpp"
+
+namespace troupe {
+
+namespace {
+
+constexpr auto node_patience = std::chrono::seconds{15};
+constexpr auto status_patience = std::chrono::milliseconds{5000};
+
+// Added to the clock of actors it is Unix time.
+duration unix_offset() {
+  return std::chrono::system_clock::now().time_since_epoch()
+         - stamp().time_since_epoch();
+}
+
+} // namespace
+
+runtime::impl::~impl() {
+  if (!system)
+    return;
+  front->close();
+  if (options.client) {
+    // The gateway lives on: what is under way ends here, and there because
+    // its clients are gone.
+    auto end = finish_event{};
+    end.reason = finish_reason::error;
+    end.code = errc::abandoned;
+    end.message = "the runtime is gone";
+    for (auto& c : clients)
+      if (auto client = caf::actor_cast<client_actor>(c))
+        caf::anon_send(client, end);
+    gateway = nullptr;
+    transport.reset();
+    return;
+  }
+  // The gateway ends its sessions, and with them their clients.
+  caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
+  if (cache)
+    caf::anon_send_exit(cache, caf::exit_reason::user_shutdown);
+  if (exporter)
+    flush();
+  *over = true;
+  if (exporter)
+    caf::anon_send_exit(exporter, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(profiler, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(registry, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
+  // It may be about to start nodes.
+  if (host) {
+    auto self = caf::scoped_actor{*system, true};
+    self->send_exit(host, caf::exit_reason::user_shutdown);
+    self->wait_for(host);
+  }
+  gateway = nullptr;
+  manager = nullptr;
+  cache = nullptr;
+  exporter = nullptr;
+  profiler = nullptr;
+  registry = nullptr;
+  door = nullptr;
+  host = nullptr;
+  // The host may hold them for a moment yet.
+  if (nodes)
+    nodes->end_all();
+  nodes.reset();
+  transport.reset();
+}
+
+// The front: whoever has requests comes to its gateway, nodes of other
+// processes to its registry.
+result<void> runtime::impl::open_cluster() {
+  auto& o = *options.cluster;
+  auto m = membership_options{};
+  m.cluster = {fingerprint(*weights, options.activations, options.tensor_ranks),
+               layout_of(options, *weights), isa_class};
+  m.version = first.active;
+  m.life = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::chrono::system_clock::now().time_since_epoch())
+          .count());
+  m.interval = o.interval;
+  m.timeout = o.timeout;
+  m.suspect_after = o.timeout / 2;
+  if (m.interval <= duration{} || m.interval >= m.suspect_after)
+    return fail(errc::invalid_argument,
+                "a cluster's timeout must be over twice its interval");
+  registry = system->spawn(cluster_registry, status_patience, std::move(m));
+  auto t = transport_options{};
+  t.tls = o.tls;
+  auto started = cluster_transport::start(*system, std::move(t));
+  if (!started)
+    return started.failure();
+  transport = std::move(*started);
+  return {};
+}
+
+result<void> runtime::impl::start() {
+  if (options.cluster || options.client)
+    cluster_transport::configure(config);
+  system = std::make_unique<caf::actor_system>(config);
+  if (options.client)
+    return connect();
+  if (!options.cluster)
+    registry = system->spawn(troupe::registry, status_patience);
+  else if (auto ok = open_cluster(); !ok)
+    return ok.failure();
+  nodes = std::make_shared<version_nodes>(*system, options,
+                                          options.cluster.has_value());
+  if (auto ok = nodes->start(first.active, weights, registry); !ok)
+    return ok.failure();
+  if (options.cache)
+    cache = system->spawn(
+        response_cache_service,
+        response_cache_service_options{*options.cache, options.semantic_cache,
+                                       text, std::random_device{}()});
+  manage_versions();
+  observe();
+  auto g = gateway_options{};
+  g.registry = registry;
+  g.vocab = weights->params.vocab;
+  g.context = weights->params.context;
+  g.end_tokens = text->end_tokens();
+  g.text = text;
+  // Nodes of other processes that are lost come back.
+  if (options.cluster)
+    g.session.node_patience = node_patience;
+  if (options.tenants)
+    limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
+  g.session.limits = limits;
+  g.session.versions = manager;
+  g.session.cache = cache;
+  g.session.profiler = profiler;
+  g.session.prefix_cache = options.prefix_cache;
+  gateway = system->spawn(troupe::gateway, std::move(g));
+  if (cache)
+    caf::anon_send(cache, embed_through{gateway});
+  front->open(gateway);
+  if (!transport)
+    return {};
+  door = system->spawn(troupe::door, registry, gateway);
+  auto& at = options.cluster->listen;
+  auto bound = transport->publish(door, at.port, at.host);
+  if (!bound)
+    return bound.failure();
+  port = *bound;
+  return {};
+}
+
+void runtime::impl::manage_versions() {
+  auto h = version_host_options{};
+  h.nodes = nodes;
+  h.registry = registry;
+  h.cache = cache;
+  h.front = front;
+  h.first = weights;
+  h.state_file = options.versions.state_file;
+  h.log = options.versions.log;
+  host = system->spawn<caf::detached>(version_host, std::move(h));
+  auto m = model_manager_options{};
+  m.versions = std::move(first.versions);
+  m.unix_offset = unix_offset();
+  m.seed = std::random_device{}();
+  m.host = host;
+  manager = system->spawn(model_manager, std::move(m));
+}
+
+void runtime::impl::observe() {
+  auto p = profiler_options{};
+  p.instance = std::to_string(::getpid());
+  p.unix_offset = unix_offset();
+  profiler = system->spawn(troupe::profiler, std::move(p));
+  if (!options.otlp)
+    return;
+  auto to = *parse_http_address(options.otlp->endpoint);
+  exporter = system->spawn<caf::detached>(otlp_exporter, profiler,
+                                          std::move(to), *options.otlp, over);
+}
+
+// The last spans, for a moment. Those of what ends with the gateway are lost.
+void runtime::impl::flush() {
+  constexpr auto moment = std::chrono::seconds{1};
+  auto text = std::string{};
+  auto self = caf::scoped_actor{*system};
+  self->request(profiler, moment,
+                profile_query{profile_query::kind::otlp_traces})
+      .receive([&](profile_report& r) { text = std::move(r.text); },
+               [](const caf::error&) {
+                 // It does not answer in time.
+               });
+  if (text.empty())
+    return;
+  auto to = *parse_http_address(options.otlp->endpoint);
+  auto sent = post_json(to, "/v1/traces", text, moment, *over);
+  if (!sent && options.otlp->log)
+    options.otlp->log("the last traces are not exported: "
+                      + sent.failure().message);
+}
+
+// A client has no actors of its own but those that hear of its requests.
+result<void> runtime::impl::connect() {
+  auto t = transport_options{};
+  t.tls = options.client->tls;
+  auto started = cluster_transport::start(*system, std::move(t));
+  if (!started)
+    return started.failure();
+  transport = std::move(*started);
+  auto found = find_registry(*system, *transport, options.client->at);
+  if (!found)
+    return found.failure();
+  gateway = found->gateway;
+  front->open(gateway);
+  return {};
+}
+
+} // namespace troupe

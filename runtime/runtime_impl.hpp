@@ -1,0 +1,87 @@
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "actors/error.hpp"
+#include "actors/protocol/interfaces.hpp"
+#include "core/serving/rate_limiter.hpp"
+#include "runtime/clients.hpp"
+#include "runtime/cluster/transport.hpp"
+#include "runtime/model_path.hpp"
+#include "runtime/node_setup.hpp"
+#include "runtime/otlp_exporter.hpp"
+#include "runtime/runtime.hpp"
+#include "runtime/system_config.hpp"
+#include "runtime/version_host.hpp"
+
+namespace troupe {
+
+/// The actors of one runtime, and how they come and go.
+struct runtime::impl {
+  explicit impl(runtime_options o) : options(std::move(o)) {}
+
+  ~impl();
+
+  result<void> start();
+  result<void> open_cluster();
+  void manage_versions();
+  void observe();
+  void flush();
+  result<void> connect();
+
+  // Those of a cluster's clients that live.
+  void remember(caf::actor_addr client) {
+    auto guard = std::lock_guard{clients_mutex};
+    std::erase_if(clients, [](auto& c) {
+      return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
+    });
+    clients.push_back(std::move(client));
+  }
+
+  template <class Answer, class Question>
+  result<Answer> ask(Question question, std::chrono::seconds most) {
+    auto answer = result<Answer>{Answer{}};
+    auto self = caf::scoped_actor{*system};
+    self->request(gateway, most, std::move(question))
+        .receive([&](const Answer& a) { answer = a; },
+                 [&](const caf::error& e) { answer = from_caf(e); });
+    return answer;
+  }
+
+  runtime_options options;
+  std::shared_ptr<const model> weights;
+  std::shared_ptr<const tokenizer> text;
+  std::shared_ptr<rate_limiter> limits; ///< null: there are none
+  std::atomic<request_id> last_request{0};
+  system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  first_versions first;
+  std::shared_ptr<version_nodes> nodes;
+  std::unique_ptr<cluster_transport> transport;
+  uint16_t port = 0;
+  std::mutex clients_mutex;
+  std::vector<caf::actor_addr> clients; ///< of a cluster, alive or not
+  registry_actor registry;
+  gateway_actor gateway;
+  model_manager_actor manager;
+  response_cache_actor cache; ///< null: there is none
+  profiler_actor profiler;
+  otlp_exporter_actor exporter; ///< null: there is none
+  std::shared_ptr<std::atomic<bool>> over =
+      std::make_shared<std::atomic<bool>>(false);
+  version_host_actor host;
+  door_actor door;
+  std::shared_ptr<front_door> front = std::make_shared<front_door>();
+};
+
+/// The clock of actors.
+inline time_point stamp() {
+  return std::chrono::steady_clock::now();
+}
+
+} // namespace troupe
