@@ -160,6 +160,7 @@ private:
     // Nothing is handed over.
     if (state().embeds())
       where.decode = nullptr;
+    auto at = now(); // before the node could have begun
     self_->monitor(where.prefill);
     if (where.decode)
       self_->monitor(where.decode);
@@ -167,7 +168,7 @@ private:
                 prefill_job{std::move(spec),
                             caf::actor_cast<kv_destination_actor>(where.decode),
                             caf::actor_cast<stream_actor>(gateway_)});
-    state().placed(std::move(where), now());
+    state().placed(std::move(where), at);
   }
 
   template <class Handle>
