@@ -273,7 +273,7 @@ BOOST_FIXTURE_TEST_CASE(a_gateway_that_dies_ends_it, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(limits_are_those_of_one_request, fixture) {
   auto a = start(request(20)); // 60 tokens
-  auto b = start(request(20)); // too many for now
+  auto b = start(request(20)); // of the 40 that are left
   auto& e = heard->end(b);
   BOOST_TEST((e.code == errc::overloaded));
   BOOST_TEST(e.retry_after_ns == duration{12s}.count()); // 20 tokens
