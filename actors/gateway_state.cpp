@@ -1,20 +1,14 @@
 #include <algorithm>
 
 #include "actors/gateway.hpp"
+#include "core/serving/request_check.hpp"
 
 namespace troupe {
 
 namespace {
 
-result<void> check_tokens(const std::vector<token_id>& ids, uint32_t vocab,
-                          const std::string& where) {
-  for (size_t i = 0; i < ids.size(); ++i)
-    if (ids[i] < 0 || static_cast<uint32_t>(ids[i]) >= vocab)
-      return fail(errc::invalid_argument,
-                  "token " + std::to_string(i) + " of " + where + " is "
-                      + std::to_string(ids[i]) + "; the vocabulary has "
-                      + std::to_string(vocab) + " tokens");
-  return {};
+request_bounds bounds_of(const gateway_options& o) {
+  return {o.vocab, o.context, o.max_stop_strings, o.max_stop_bytes};
 }
 
 template <class Request>
@@ -34,28 +28,13 @@ result<void> check_names(const Request& r) {
 
 result<sequence_spec> gateway_state::admit(generate_request& r) {
   auto& o = opts_;
-  if (r.prompt.empty())
-    return fail(errc::invalid_argument, "the prompt is empty");
-  auto length = r.prompt.size();
-  if (length > o.context || (length == o.context && !r.embed))
-    return fail(errc::context_exceeded,
-                "the prompt has " + std::to_string(length)
-                    + " tokens; the context holds " + std::to_string(o.context)
-                    + (r.embed ? "" : ", the answer included"));
-  if (auto ok = check_tokens(r.prompt, o.vocab, "the prompt"); !ok)
+  auto bounds = bounds_of(o);
+  if (auto ok = check_prompt(r.prompt, r.embed, bounds); !ok)
     return ok.failure();
   if (auto ok = validate(r.sampling, o.vocab); !ok)
     return ok.failure();
-  if (r.stop.size() > o.max_stop_strings)
-    return fail(errc::invalid_argument,
-                std::to_string(r.stop.size()) + " stop strings; at most "
-                    + std::to_string(o.max_stop_strings) + " are allowed");
-  for (auto& s : r.stop)
-    if (s.empty() || s.size() > o.max_stop_bytes)
-      return fail(errc::invalid_argument,
-                  "a stop string has " + std::to_string(s.size())
-                      + " bytes; 1 to " + std::to_string(o.max_stop_bytes)
-                      + " are allowed");
+  if (auto ok = check_stops(r.stop, bounds); !ok)
+    return ok.failure();
   if (!r.stop.empty() && !o.text)
     return fail(errc::unsupported,
                 "stop strings need a tokenizer; this gateway has none");
@@ -80,7 +59,7 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.embed = r.embed;
   if (r.embed)
     return spec;
-  auto room = o.context - static_cast<uint32_t>(length);
+  auto room = o.context - static_cast<uint32_t>(r.prompt.size());
   spec.max_tokens = r.max_tokens == 0 ? room : std::min(r.max_tokens, room);
   if (!r.ignore_end)
     spec.end_tokens = o.end_tokens;
@@ -88,29 +67,10 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
 }
 
 result<request_id> gateway_state::admit(embed_request& r) {
-  auto& o = opts_;
-  if (r.inputs.empty() || r.inputs.size() > r.max_inputs)
-    return fail(errc::invalid_argument,
-                std::to_string(r.inputs.size()) + " inputs; 1 to "
-                    + std::to_string(r.max_inputs) + " are allowed");
-  if (auto n = r.tokens(); n > r.max_tokens)
-    return fail(errc::invalid_argument, "the inputs have " + std::to_string(n)
-                                            + " tokens together; at most "
-                                            + std::to_string(r.max_tokens)
-                                            + " are allowed");
-  for (size_t i = 0; i < r.inputs.size(); ++i) {
-    auto& input = r.inputs[i];
-    auto which = "input " + std::to_string(i);
-    if (input.empty())
-      return fail(errc::invalid_argument, which + " is empty");
-    if (input.size() > o.context)
-      return fail(errc::context_exceeded, which + " has "
-                                              + std::to_string(input.size())
-                                              + " tokens; the context holds "
-                                              + std::to_string(o.context));
-    if (auto ok = check_tokens(input, o.vocab, which); !ok)
-      return ok.failure();
-  }
+  if (auto ok =
+          check_inputs(r.inputs, r.max_inputs, r.max_tokens, bounds_of(opts_));
+      !ok)
+    return ok.failure();
   if (auto ok = check_names(r); !ok)
     return ok.failure();
   if (auto ok = check_room(r.request); !ok)
