@@ -93,30 +93,30 @@ result<generation> runtime::submit(generate_request request) {
   return generation{std::move(g)};
 }
 
+template <class Client, class Request, class Handler>
+subscription runtime::impl::subscribe(Client client, Request request,
+                                      Handler on_event) {
+  auto remote = options.client.has_value();
+  request.request = remote ? 0 : ++last_request;
+  auto actor =
+      system->spawn(client, gateway, std::move(request), std::move(on_event));
+  if (remote)
+    remember(actor->address());
+  auto p = std::make_unique<subscription::impl>();
+  p->client = actor->address();
+  return subscription{std::move(p)};
+}
+
 subscription runtime::submit(generate_request request,
                              std::function<void(generation::event)> on_event) {
-  auto remote = impl_->options.client.has_value();
-  request.request = remote ? 0 : ++impl_->last_request;
-  auto client = impl_->system->spawn(callback_client, impl_->gateway,
-                                     std::move(request), std::move(on_event));
-  if (remote)
-    impl_->remember(client->address());
-  auto p = std::make_unique<subscription::impl>();
-  p->client = client->address();
-  return subscription{std::move(p)};
+  return impl_->subscribe(callback_client, std::move(request),
+                          std::move(on_event));
 }
 
 subscription runtime::embed(embed_request request,
                             std::function<void(embed_event)> on_event) {
-  auto remote = impl_->options.client.has_value();
-  request.request = remote ? 0 : ++impl_->last_request;
-  auto client = impl_->system->spawn(embed_client, impl_->gateway,
-                                     std::move(request), std::move(on_event));
-  if (remote)
-    impl_->remember(client->address());
-  auto p = std::make_unique<subscription::impl>();
-  p->client = client->address();
-  return subscription{std::move(p)};
+  return impl_->subscribe(embed_client, std::move(request),
+                          std::move(on_event));
 }
 
 embeddings runtime::embed(embed_request request) {

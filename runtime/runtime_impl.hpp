@@ -43,6 +43,10 @@ struct runtime::impl {
     clients.push_back(std::move(client));
   }
 
+  // Numbers a request, and starts whoever hears of it.
+  template <class Client, class Request, class Handler>
+  subscription subscribe(Client client, Request request, Handler on_event);
+
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
     auto answer = result<Answer>{Answer{}};
