@@ -228,8 +228,11 @@ audit_report audit_verification::report() const {
     return r;
   auto& last = indexes_.back();
   r.log = last->header.log;
-  r.records = last->runs.back().records;
-  r.sealed = r.checkpoints.empty() ? first_ : r.checkpoints.back().records;
+  // An old checkpoint that was put in further back takes nothing away.
+  r.sealed = first_;
+  for (auto& c : r.checkpoints)
+    r.sealed = std::max(r.sealed, c.records);
+  r.records = std::max(last->runs.back().records, r.sealed);
   if (auto torn = last->torn_tail()) {
     r.torn = torn;
     r.torn_file = sources_.back().name;

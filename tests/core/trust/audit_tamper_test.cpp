@@ -134,6 +134,22 @@ BOOST_AUTO_TEST_CASE(every_repetition_is_found_where_it_is) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_old_checkpoint_at_the_end_unseals_nothing) {
+  auto v = victim{};
+  auto good = v.check(v.whole);
+  for (size_t i = 0; i < v.frames.size(); ++i) {
+    if (v.frames[i].type != audit_frame_type::checkpoint)
+      continue;
+    auto old = v.bytes_of(i);
+    auto b = v.whole;
+    b.insert(b.end(), old.begin(), old.end());
+    auto r = v.check(b);
+    BOOST_TEST(!r.findings.empty());
+    BOOST_TEST(r.sealed == good.sealed);
+    BOOST_TEST(r.records == good.records);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_swap_of_neighbours_is_found_where_it_is) {
   auto v = victim{};
   for (size_t i = 0; i + 1 < v.frames.size(); ++i) {
