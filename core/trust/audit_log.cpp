@@ -72,6 +72,12 @@ void audit_log::drop_batch(const error& why) {
 // -- to the disk --------------------------------------------------------------
 
 result<void> audit_log::flush() {
+  // A header that is there would be taken for where this file ends.
+  if (begun_) {
+    if (auto ok = begun_->cut(0); !ok)
+      return ok;
+    begun_.reset();
+  }
   if (untidy_) {
     if (auto ok = file_->cut(durable_.bytes); !ok)
       return ok;

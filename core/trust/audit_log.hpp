@@ -110,6 +110,7 @@ private:
 
   std::unique_ptr<audit_folder> folder_;
   std::unique_ptr<audit_file> file_;
+  std::unique_ptr<audit_file> begun_; ///< the next one, if it came to nothing
   signing_key key_;
   audit_log_options options_;
   audit_log_id id_{};

@@ -115,11 +115,12 @@ result<void> audit_log::begin_segment(uint32_t segment, audit_time now) {
   auto file = folder_->create(segment);
   if (!file)
     return file.failure();
-  if (auto ok = (*file)->append(*bytes); !ok)
+  begun_ = std::move(*file);
+  if (auto ok = begun_->append(*bytes); !ok)
     return ok;
-  if (auto ok = (*file)->sync(); !ok)
+  if (auto ok = begun_->sync(); !ok)
     return ok;
-  file_ = std::move(*file);
+  file_ = std::move(begun_);
   segment_ = segment;
   durable_.chain.add_header(*bytes);
   durable_.bytes = bytes->size();

@@ -76,8 +76,10 @@ void audit_verification::join(size_t source) {
   auto& h = index.header;
   for (auto& d : index.damages) {
     auto torn = d.end == index.size;
-    if (torn && source + 1 == sources_.size() && !torn_file_)
-      continue; // a tail that is not sealed
+    // A tail that is not sealed. Behind it a file may have been begun: where
+    // that fails, this one goes on.
+    if (torn && source + 1 == sources_.size())
+      continue;
     find(findings_, source, d.record, d.offset,
          torn ? "the file's end is missing or was changed"
               : "the bytes up to " + std::to_string(d.end)

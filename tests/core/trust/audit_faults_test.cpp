@@ -242,6 +242,30 @@ BOOST_FIXTURE_TEST_CASE(a_disk_that_fails_in_any_way_loses_nothing_silently,
   }
 }
 
+// Each call by itself, that of a file which is begun too, and then power is
+// lost: what was acknowledged is there, and nothing looks like tampering.
+BOOST_FIXTURE_TEST_CASE(a_disk_that_fails_and_loses_power_forks_no_log,
+                        audit_world) {
+  options.segment_bytes = 1500;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    disk = std::make_shared<audit_disk>();
+    for (uint64_t life = 0; life < 4; ++life) {
+      auto log = open();
+      disk->seed = seed * 4 + life;
+      for (uint64_t i = 0; i < 25; ++i) {
+        BOOST_REQUIRE(log.append(some_record(i)).ok());
+        now += 1000;
+        (void)log.commit(time()); // or it is lost, and counted
+      }
+      disk->seed = 0;
+      disk->lose_power(random_bits(seed, life) % 300);
+      auto r = verify();
+      BOOST_REQUIRE(r.findings.empty());
+      BOOST_REQUIRE(r.records >= log.durable());
+    }
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_batch_has_a_bound, audit_world) {
   options.most_pending_bytes = 1000;
   auto log = open();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/base/random.hpp"
+
 namespace troupe::testing {
 
 namespace {
@@ -19,19 +21,19 @@ public:
                           - std::min<size_t>(*disk_->room, disk_->size()));
     auto& f = mine();
     f.bytes.insert(f.bytes.end(), bytes.begin(), bytes.begin() + long(n));
-    if (n < bytes.size())
+    if (n < bytes.size() || disk_->breaks())
       return fail(errc::io_error, "disk: no space left on device");
     return {};
   }
   result<void> sync() override {
     ++disk_->syncs;
-    if (disk_->sync_fails)
+    if (disk_->sync_fails || disk_->breaks())
       return fail(errc::io_error, "disk: input/output error");
     mine().durable = mine().bytes.size();
     return {};
   }
   result<void> cut(uint64_t size) override {
-    if (disk_->cut_fails)
+    if (disk_->cut_fails || disk_->breaks())
       return fail(errc::io_error, "disk: input/output error");
     mine().bytes.resize(size);
     mine().durable = size;
@@ -60,7 +62,7 @@ public:
     return audit_bytes{std::move(copy), bytes};
   }
   result<std::unique_ptr<audit_file>> create(uint32_t segment) override {
-    if (disk_->create_fails)
+    if (disk_->create_fails || disk_->breaks())
       return fail(errc::io_error, "disk: cannot be opened");
     disk_->files[segment] = {};
     return open(segment);
@@ -82,6 +84,10 @@ private:
 void audit_disk::lose_power(size_t kept) {
   for (auto& [n, f] : files)
     f.bytes.resize(std::min(f.bytes.size(), f.durable + kept));
+}
+
+bool audit_disk::breaks() {
+  return seed != 0 && random_bits(seed, calls++) % 4 == 0;
 }
 
 uint64_t audit_disk::size() const {

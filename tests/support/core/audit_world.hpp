@@ -23,11 +23,16 @@ struct audit_disk {
   bool sync_fails = false;
   bool cut_fails = false;
   bool create_fails = false;
+  uint64_t seed = 0; ///< other than 0: each call fails one time in four
+  uint64_t calls = 0;
   size_t syncs = 0;
 
   /// What is not durable is lost but for `kept` bytes of each file.
   void lose_power(size_t kept = 0);
   uint64_t size() const;
+
+  /// Whether the call that is made fails.
+  bool breaks();
 };
 
 std::unique_ptr<audit_folder>
