@@ -1,7 +1,7 @@
 #include "core/trust/audit_anchor.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 namespace troupe {
 
@@ -95,7 +95,10 @@ std::vector<audit_finding>
 check_anchors(const audit_report& report,
               const std::vector<audit_anchor>& anchors) {
   auto findings = std::vector<audit_finding>{};
-  auto& known = report.checkpoints;
+  // Both may be many: one a second, for years.
+  auto known = std::unordered_map<uint64_t, const audit_sealed*>{};
+  for (auto& c : report.checkpoints)
+    known.emplace(c.records, &c);
   auto add = [&](const audit_anchor& a, const audit_sealed* at,
                  std::string what) {
     auto source = at ? at->source : report.files.size() - 1;
@@ -116,7 +119,7 @@ check_anchors(const audit_report& report,
     }
     if (a.records <= report.first)
       continue;
-    auto i = std::ranges::find(known, a.records, &audit_sealed::records);
+    auto i = known.find(a.records);
     if (i == known.end()) {
       add(a, nullptr,
           a.records > report.sealed
@@ -128,8 +131,8 @@ check_anchors(const audit_report& report,
                     + " records, which an anchor is of");
       continue;
     }
-    if (i->root != a.root || i->chain != a.chain)
-      add(a, &*i,
+    if (i->second->root != a.root || i->second->chain != a.chain)
+      add(a, i->second,
           "the checkpoint has other hashes than the anchor of it: the log was "
           "written anew");
   }

@@ -39,6 +39,32 @@ merkle_frontier load_tree(uint64_t size, const std::byte* at) {
   return {size, std::span{peaks}.first(n)};
 }
 
+// What headers and checkpoints say alike: 88 bytes, and then the peaks.
+constexpr auto state_bytes = size_t{88};
+
+struct log_state {
+  audit_time time;
+  ed25519_public_key key{};
+  audit_chain chain;
+};
+
+void append(raw_bytes& to, const log_state& s) {
+  append(to, s.chain.tree().size());
+  append(to, s.time.wall_ns);
+  append(to, s.time.mono_ns);
+  append(to, s.key);
+  append(to, s.chain.value());
+  append(to, s.chain.tree());
+}
+
+// REQUIRES: it has as many peaks as its tree's size says.
+log_state load_state(const std::byte* at) {
+  return {{load_unaligned<int64_t>(at + 8), load_unaligned<int64_t>(at + 16)},
+          load_unaligned<ed25519_public_key>(at + 24),
+          {load_unaligned<sha256_digest>(at + 56),
+           load_tree(load_unaligned<uint64_t>(at), at + state_bytes)}};
+}
+
 raw_bytes signed_header(const_bytes unsigned_header) {
   auto text = raw_bytes{};
   append(text, context("troupe audit header 1"));
@@ -52,8 +78,7 @@ raw_bytes signed_header(const_bytes unsigned_header) {
 
 result<raw_bytes> encode(const audit_header& h, const signing_key& key) {
   auto bytes = raw_bytes{};
-  auto& tree = h.before.tree();
-  auto peaks = static_cast<uint32_t>(tree.peaks().size());
+  auto peaks = static_cast<uint32_t>(h.before.tree().peaks().size());
   bytes.reserve(header_head + 32 * peaks + 64);
   for (auto c : magic)
     append(bytes, c);
@@ -62,12 +87,7 @@ result<raw_bytes> encode(const audit_header& h, const signing_key& key) {
   append(bytes, h.log);
   append(bytes, h.segment);
   append(bytes, peaks);
-  append(bytes, tree.size());
-  append(bytes, h.time.wall_ns);
-  append(bytes, h.time.mono_ns);
-  append(bytes, h.key);
-  append(bytes, h.before.value());
-  append(bytes, tree);
+  append(bytes, log_state{h.time, h.key, h.before});
   auto s = key.sign(signed_header(bytes));
   if (!s)
     return s.failure();
@@ -112,11 +132,10 @@ result<audit_header> parse_header(const_bytes bytes) {
   if (peaks != merkle_peaks(size)
       || bytes.size() != header_head + 32 * size_t{peaks} + 64)
     return fail(errc::bad_file, "the header's sizes contradict each other");
-  h.time.wall_ns = load_unaligned<int64_t>(at + 48);
-  h.time.mono_ns = load_unaligned<int64_t>(at + 56);
-  h.key = load_unaligned<ed25519_public_key>(at + 64);
-  h.before = {load_unaligned<sha256_digest>(at + 96),
-              load_tree(size, at + header_head)};
+  auto s = load_state(at + header_head - state_bytes);
+  h.time = s.time;
+  h.key = s.key;
+  h.before = s.chain;
   return h;
 }
 
@@ -130,16 +149,10 @@ bool check_signature(const_bytes header, const signature_checker& key) {
 
 raw_bytes encode(const audit_checkpoint& c) {
   auto bytes = raw_bytes{};
-  auto& tree = c.chain.tree();
   append(bytes, audit_frame_type::checkpoint);
-  append(bytes, static_cast<uint8_t>(tree.peaks().size()));
+  append(bytes, static_cast<uint8_t>(c.chain.tree().peaks().size()));
   append(bytes, std::array<uint8_t, 6>{});
-  append(bytes, tree.size());
-  append(bytes, c.time.wall_ns);
-  append(bytes, c.time.mono_ns);
-  append(bytes, c.key);
-  append(bytes, c.chain.value());
-  append(bytes, tree);
+  append(bytes, log_state{c.time, c.key, c.chain});
   append(bytes, c.signature);
   return bytes;
 }
@@ -156,14 +169,9 @@ std::optional<audit_checkpoint> parse_checkpoint(const_bytes body) {
   if (peaks != merkle_peaks(size) || zero != decltype(zero){}
       || body.size() != checkpoint_head + 32 * size_t{peaks} + 64)
     return std::nullopt;
-  auto c = audit_checkpoint{};
-  c.time.wall_ns = load_unaligned<int64_t>(at + 16);
-  c.time.mono_ns = load_unaligned<int64_t>(at + 24);
-  c.key = load_unaligned<ed25519_public_key>(at + 32);
-  c.chain = {load_unaligned<sha256_digest>(at + 64),
-             load_tree(size, at + checkpoint_head)};
-  c.signature = load_unaligned<ed25519_signature>(at + body.size() - 64);
-  return c;
+  auto s = load_state(at + checkpoint_head - state_bytes);
+  auto signature = load_unaligned<ed25519_signature>(at + body.size() - 64);
+  return audit_checkpoint{s.time, s.key, s.chain, signature};
 }
 
 std::array<std::byte, 168> signed_bytes(const audit_log_id& log,
