@@ -218,4 +218,20 @@ BOOST_FIXTURE_TEST_CASE(a_key_that_nobody_named_is_found, audit_world) {
   BOOST_TEST(!verify().findings.empty());
 }
 
+// Logs are read for years: what is written must not change by the way.
+BOOST_FIXTURE_TEST_CASE(version_1_is_these_bytes, audit_world) {
+  options.checkpoint_records = 4;
+  options.segment_bytes = 1500;
+  auto log = open();
+  write(log, 20);
+  BOOST_REQUIRE(log.close(time()).ok());
+  auto all = sha256{};
+  for (auto& s : sources())
+    all.add(s.bytes);
+  BOOST_TEST(disk->files.size() == 4u);
+  BOOST_TEST(
+      to_hex(as_bytes(all.finish()))
+      == "abce7d924b87f05c33969664e883dd04db28979b788255f79f6bc3a1cb64c4ac");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
