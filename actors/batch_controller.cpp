@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
+
 namespace troupe {
 
 std::optional<batch_limits>
@@ -18,6 +20,7 @@ batch_control_state::on(const step_report& m, const caf::actor_addr& node) {
 batch_controller_actor::behavior_type
 batch_control(actor_pointer<batch_controller_actor, batch_control_state> self,
               const batch_controller_options& options) {
+  self->born_with([&] { return birth_of(options); });
   self->state.init(options);
   return {
       [self](const step_report& m) {

@@ -26,6 +26,9 @@ public:
   std::optional<batch_limits> on(const step_report& m,
                                  const caf::actor_addr& node);
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   batch_controller controller_;
   caf::actor_addr node_; ///< who was told

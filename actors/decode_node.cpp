@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/batch_controller.hpp"
+#include "actors/births.hpp"
 #include "actors/error.hpp"
 #include "actors/load_reporter.hpp"
 #include "actors/owed_reply.hpp"
@@ -185,6 +186,7 @@ private:
 
 decode_actor::behavior_type
 decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
+  self->born_with([&] { return birth_of(opts); });
   auto p = std::make_shared<performer>(self, opts);
   self->state.init(std::move(opts));
   auto& state = self->state;

@@ -154,6 +154,9 @@ public:
   /// Bytes that moves copy ahead in one step at most.
   static constexpr size_t copy_ahead_bytes = size_t{1} << 20;
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   struct prompt {
     sequence_spec spec;
@@ -263,6 +266,8 @@ private:
   void move_away(decoding& s, time_point now);
 
   void preempt(seq_id seq, preempt_way way, time_point now);
+  void tell_preempted(const sequence_spec& spec, const stream_actor& stream,
+                      put_away how);
 
   // compute
   bool comes_anyway(const prompt& p) const;

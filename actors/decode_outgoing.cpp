@@ -88,14 +88,27 @@ void decode_state::unpark(seq_id seq) {
   recompute(std::move(s));
 }
 
+void decode_state::tell_preempted(const sequence_spec& spec,
+                                  const stream_actor& stream, put_away how) {
+  auto o = sequence_output{};
+  o.request = spec.request;
+  o.seq = spec.seq;
+  o.epoch = spec.epoch;
+  o.index = static_cast<uint32_t>(spec.emitted.size());
+  o.preempted = how;
+  out_.outputs.emplace_back(stream, std::move(o));
+}
+
 void decode_state::preempt(seq_id seq, preempt_way way, time_point now) {
   stir();
   auto p = std::find(prefilling_.begin(), prefilling_.end(), seq);
   if (p != prefilling_.end()) {
     prefilling_.erase(p);
     ++recomputes_;
-    prompts_.at(seq).table.clear();
-    prompts_.at(seq).pooled = {};
+    auto& q = prompts_.at(seq);
+    tell_preempted(q.spec, q.stream, put_away::dropped);
+    q.table.clear();
+    q.pooled = {};
     join_line(seq);
     return;
   }
@@ -107,7 +120,10 @@ void decode_state::preempt(seq_id seq, preempt_way way, time_point now) {
   auto s = batch_->take(seq);
   if (!s)
     return;
-  if (way == preempt_way::swap && opts_.store)
+  auto swaps = way == preempt_way::swap && opts_.store;
+  tell_preempted(s->spec, s->stream,
+                 swaps ? put_away::swapped : put_away::dropped);
+  if (swaps)
     swap_out(std::move(*s), now);
   else
     recompute(std::move(*s));

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
 #include "actors/error.hpp"
 
 namespace troupe {
@@ -107,6 +108,9 @@ embedder_actor::behavior_type
 embedder(actor_pointer<embedder_actor, embedder_state> self,
          gateway_actor gateway, embed_client_actor client,
          embed_request request, request_id first, session_options opts) {
+  self->born_with([&] {
+    return embedder_birth{gateway, client, request, first, settings_of(opts)};
+  });
   self->state.init(std::move(request), first, std::move(opts),
                    time_point{self->clock().now()});
   auto p =

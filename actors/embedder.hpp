@@ -70,6 +70,9 @@ public:
   /// enough to let others in between.
   static constexpr uint32_t at_once = 16;
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   enum class phase : uint8_t { waiting, under_way, done };
 

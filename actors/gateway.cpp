@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
 #include "actors/error.hpp"
 #include "actors/owed_reply.hpp"
 
@@ -11,13 +12,26 @@ namespace {
 
 using gateway_pointer = actor_pointer<gateway_actor, gateway_state>;
 
+// Requests that get no session, of either kind.
+template <class Request>
+caf::error refuse(gateway_pointer self, const Request& r, const error& why) {
+  if (auto& to = self->state.options().session.audit) {
+    auto now = time_point{self->clock().now()};
+    auto who = audit::subject{audit_time_of(now, to->unix_offset), r.request,
+                              r.organisation, r.key};
+    self->send(to->log, audit_note{audit::refused(who, to_string(why.code),
+                                                  why.message)});
+  }
+  return to_caf(why);
+}
+
 caf::result<admitted> accept(gateway_pointer self, const submit& m) {
   if (!m.client)
     return to_caf({errc::invalid_argument, "a request without a client"});
   auto request = m.request;
   auto spec = self->state.admit(request);
   if (!spec)
-    return to_caf(spec.failure());
+    return refuse(self, request, spec.failure());
   auto& o = self->state.options();
   auto id = request.request;
   // The answer leaves before the session exists, so that whoever asked knows
@@ -38,7 +52,7 @@ caf::result<admitted> accept_embed(gateway_pointer self,
   auto request = m.request;
   auto first = self->state.admit(request);
   if (!first)
-    return to_caf(first.failure());
+    return refuse(self, request, first.failure());
   auto id = request.request;
   auto promise = self->make_response_promise<admitted>();
   promise.deliver(admitted{id});
@@ -66,6 +80,17 @@ void moved(gateway_pointer self, const sequence_moved& m) {
     self->send(*s, m);
   else
     self->send(m.holder, cancel_sequence{m.seq, m.epoch});
+}
+
+// What operators have done.
+void record_admin(gateway_pointer self, const char* action,
+                  std::string detail) {
+  if (auto& to = self->state.options().session.audit) {
+    auto now = time_point{self->clock().now()};
+    self->send(to->log, audit_note{audit::admin_event(
+                            audit_time_of(now, to->unix_offset), "operator",
+                            action, detail)});
+  }
 }
 
 constexpr auto no_profiler = "nobody profiles here";
@@ -103,6 +128,7 @@ void down(gateway_pointer self, const caf::actor_addr& peer) {
 
 gateway_actor::behavior_type gateway(gateway_pointer self,
                                      gateway_options opts) {
+  self->born_with([&] { return birth_of(opts); });
   self->state.init(std::move(opts));
   self->set_down_handler(
       [self](const caf::down_msg& m) { down(self, m.source); });
@@ -144,9 +170,14 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
             self, self->state.options().session.profiler, q, no_profiler);
       },
       [=](const migrate_request& m) {
+        record_admin(self, "migrate",
+                     "request " + std::to_string(m.request) + " to node "
+                         + std::to_string(m.node));
         return self->delegate(self->state.options().registry, m);
       },
       [=](const drain_request& m) {
+        record_admin(self, "drain",
+                     m.name.empty() ? std::to_string(m.node) : m.name);
         return self->delegate(self->state.options().registry, m);
       },
       [=](const status_query& q) {

@@ -101,6 +101,9 @@ public:
   /// So are requests that come without a number.
   static constexpr auto first_unnamed = request_id{1} << 40;
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   result<void> check_room(request_id wanted) const;
   request_id unused_id();

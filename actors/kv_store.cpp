@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
 
@@ -62,6 +63,7 @@ private:
 kv_store_actor::behavior_type
 kv_store(actor_pointer<kv_store_actor, kv_store_state> self,
          kv_store_options opts) {
+  self->born_with([&] { return birth_of(opts); });
   using source = kv_source_actor;
   using destination = kv_destination_actor;
   self->state.init(std::move(opts));

@@ -79,6 +79,9 @@ public:
   node_status status() const;
   effects take_effects() { return std::exchange(out_, {}); }
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   struct incoming {
     handoff_offer what;

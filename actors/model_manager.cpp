@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "actors/audit_trail.hpp"
 #include "actors/error.hpp"
 
 namespace troupe {
@@ -20,6 +21,7 @@ void model_manager_state::init(model_manager_options opts) {
   versions_ = std::move(opts.versions);
   unix_offset_ = opts.unix_offset;
   seed_ = opts.seed;
+  audited_ = opts.audit != nullptr;
   note_events();
 }
 
@@ -28,6 +30,10 @@ void model_manager_state::note_events() {
     auto at = std::chrono::duration_cast<std::chrono::milliseconds>(
         e.at.time_since_epoch() + unix_offset_);
     notes_.push_back({at.count(), e.what, e.version, e.name, e.why});
+    if (audited_)
+      records_.push_back(audit::version_event(audit_time_of(e.at, unix_offset_),
+                                              e.why, to_string(e.what),
+                                              {e.name, e.version, {}}));
     changed_ = true;
   }
   while (notes_.size() > most_notes)
@@ -158,8 +164,8 @@ using pointer = actor_pointer<model_manager_actor, model_manager_state>;
 // What the state has to say to its host.
 class spokesman {
 public:
-  spokesman(pointer self, version_host_actor host)
-      : self_(self), host_(std::move(host)) {}
+  spokesman(pointer self, version_host_actor host, auditor_actor audit)
+      : self_(self), host_(std::move(host)), audit_(std::move(audit)) {}
 
   time_point now() const { return time_point{self_->clock().now()}; }
 
@@ -169,11 +175,14 @@ public:
         self_->send(host_, std::move(o));
     if (auto keep = self_->state.take_state(now()); keep && host_)
       self_->send(host_, std::move(*keep));
+    for (auto& r : self_->state.take_records())
+      self_->send(audit_, audit_note{std::move(r)});
   }
 
 private:
   pointer self_;
   version_host_actor host_;
+  auditor_actor audit_;
 };
 
 template <class T>
@@ -187,7 +196,7 @@ caf::result<T> answer(result<T> r) {
 
 model_manager_actor::behavior_type model_manager(pointer self,
                                                  model_manager_options opts) {
-  auto s = std::make_shared<spokesman>(self, opts.host);
+  auto s = std::make_shared<spokesman>(self, opts.host, opts.audit);
   self->state.init(std::move(opts));
   s->speak();
   self->set_down_handler([=](const caf::down_msg& m) {

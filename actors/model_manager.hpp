@@ -25,6 +25,8 @@ struct model_manager_options {
   uint64_t seed = 0;
   /// Null: nothing can be loaded.
   version_host_actor host;
+  /// Hears of each step; null: nobody does.
+  auditor_actor audit;
 };
 
 /// The versions of a model, and whose request is on which.
@@ -58,6 +60,10 @@ public:
   std::vector<version_order> take_orders();
   /// The state, if it has changed in a way that should outlive the process.
   std::optional<keep_versions> take_state(time_point now);
+  /// Steps since the last call that the audit log is to hold.
+  std::vector<audit_record> take_records() {
+    return std::exchange(records_, {});
+  }
 
   static constexpr auto most_notes = size_t{200};
 
@@ -68,7 +74,9 @@ private:
   duration unix_offset_ = {};
   uint64_t seed_ = 0;
   std::deque<version_note> notes_; ///< the last ones
+  std::vector<audit_record> records_;
   std::map<caf::actor_addr, model_versions::ticket> sessions_;
+  bool audited_ = false;
   bool changed_ = false;
   std::optional<time_point> kept_; ///< when the state was given out last
 };

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "actors/births.hpp"
+
 namespace troupe {
 
 bool preempt_scheduler_state::see(const schedule_view& view) {
@@ -22,6 +24,7 @@ schedule_plan preempt_scheduler_state::plan() {
 preempt_scheduler_actor::behavior_type preempt_scheduler(
     actor_pointer<preempt_scheduler_actor, preempt_scheduler_state> self,
     const schedule_sink& node, const schedule_policy& policy) {
+  self->born_with([&] { return birth_of(node, policy); });
   self->state.init(policy);
   // By address: node and scheduler know each other, and must not keep each
   // other alive.

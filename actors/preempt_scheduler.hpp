@@ -27,6 +27,9 @@ public:
   /// For the newest view.
   schedule_plan plan();
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   learning_scheduler scheduler_;
   schedule_view newest_;

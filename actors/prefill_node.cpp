@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
 #include "actors/error.hpp"
 #include "actors/load_reporter.hpp"
 #include "actors/owed_reply.hpp"
@@ -117,6 +118,7 @@ private:
 prefill_actor::behavior_type
 prefill_node(actor_pointer<prefill_actor, prefill_state> self,
              node_options opts) {
+  self->born_with([&] { return birth_of(opts); });
   self->state.init(std::move(opts));
   auto p = std::make_shared<performer>(self);
   auto& state = self->state;

@@ -76,6 +76,9 @@ public:
   node_load load() const;
   effects take_effects();
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   struct job {
     prefill_job what;

@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
+
 namespace troupe {
 
 namespace {
@@ -106,6 +108,7 @@ stage_latencies profiler_state::latencies(time_point now) {
 profiler_actor::behavior_type
 profiler(actor_pointer<profiler_actor, profiler_state> self,
          profiler_options opts) {
+  self->born_with([&] { return birth_of(opts); });
   auto now = [self] { return time_point{self->clock().now()}; };
   self->state.init(std::move(opts), now());
   return {

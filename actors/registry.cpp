@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "actors/births.hpp"
 #include "actors/owed_reply.hpp"
 #include "actors/remote_nodes.hpp"
 #include "actors/watched.hpp"
@@ -62,6 +63,7 @@ caf::result<cluster_status> ask_all(pointer self, const status_query& q,
 registry_actor::behavior_type make(pointer self,
                                    std::chrono::milliseconds patience,
                                    std::optional<membership_options> opts) {
+  self->born_with([&] { return birth_of(patience, opts ? &*opts : nullptr); });
   auto nodes = std::make_shared<watched>();
   auto others = std::make_shared<remote_nodes>(self, std::move(opts));
   self->set_down_handler([=](const caf::down_msg& m) {

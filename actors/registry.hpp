@@ -68,6 +68,9 @@ public:
 
   peers outstanding; ///< status queries under way
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
   /// One of the handles is set.
   struct entry {

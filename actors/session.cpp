@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/births.hpp"
 #include "actors/error.hpp"
 
 namespace troupe {
@@ -24,6 +25,8 @@ public:
   void start() {
     if (auto refusal = state().reserve(now()))
       end(std::move(*refusal));
+    else if (state().options().audit)
+      record_admission();
     else
       choose_version();
   }
@@ -40,6 +43,7 @@ public:
             [this, spec = std::move(*spec)](placement& where) mutable {
               placing_ = false;
               run(std::move(where), std::move(spec));
+              record();
             },
             [this](const caf::error& e) {
               auto why = from_caf(e);
@@ -63,11 +67,12 @@ public:
       end(std::move(*r.finish));
     else if (r.place_again)
       place_later();
+    record();
   }
 
   void moved(const sequence_moved& m) {
     auto before = state().holder();
-    if (!state().moved(m)) {
+    if (!state().moved(m, now())) {
       self_->send(m.holder, cancel_sequence{m.seq, last_move(m.epoch)});
     } else if (state().holder() != before) {
       if (before)
@@ -75,6 +80,7 @@ public:
       self_->monitor(m.holder);
       self_->send(registry_, placement_moved{m.request, m.node});
     }
+    record();
   }
 
   void cancel() { end(finish_reason::cancelled); }
@@ -95,8 +101,9 @@ public:
 
   // A node died, or was given up.
   void lost(const caf::actor_addr& node) {
-    if (!state().lost(node))
+    if (!state().lost(node, now()))
       return;
+    record();
     // The registry need not have heard of it: this session avoids it. Who loses
     // one node after the other waits for the registry.
     if (state().placements() > 1)
@@ -106,6 +113,30 @@ public:
   }
 
 private:
+  // Nothing is begun that the log does not know of.
+  void record_admission() {
+    asking_ = true;
+    self_
+        ->request(state().options().audit->log, state().options().patience,
+                  audit_batch{state().take_records()})
+        .then(
+            [this](const audit_receipt&) {
+              asking_ = false;
+              if (!state().finished())
+                choose_version();
+            },
+            [this](const caf::error& e) {
+              end(finish_reason::error,
+                  {errc::io_error,
+                   "the request cannot be recorded: " + from_caf(e).message});
+            });
+  }
+
+  void record() {
+    for (auto& r : state().take_records())
+      self_->send(state().options().audit->log, audit_note{std::move(r)});
+  }
+
   void choose_version() {
     auto wanted = state().wanted_version();
     if (!wanted)
@@ -117,7 +148,8 @@ private:
         .then(
             [this](const routed_version& v) {
               asking_ = false;
-              state().on(v);
+              state().on(v, now());
+              record();
               ask_cache();
             },
             [this](const caf::error& e) {
@@ -204,6 +236,7 @@ private:
 
   void end(finish_event e) {
     leave();
+    record();
     self_->send(client_, std::move(e));
     if (auto fill = state().take_fill())
       self_->send(state().options().cache, std::move(*fill));
@@ -236,6 +269,10 @@ session(actor_pointer<session_actor, session_state> self, gateway_actor gateway,
         registry_actor registry, client_actor client, generate_request request,
         sequence_spec spec, std::shared_ptr<const tokenizer> text,
         session_options opts) {
+  self->born_with([&] {
+    return session_birth{gateway, registry,        client,           request,
+                         spec,    text != nullptr, settings_of(opts)};
+  });
   self->state.init(std::move(request), std::move(spec), std::move(text),
                    std::move(opts), time_point{self->clock().now()});
   auto p = std::make_shared<performer>(self, std::move(gateway),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "actors/audit_trail.hpp"
 #include "actors/cache_turn.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
@@ -45,6 +46,9 @@ struct session_options {
   response_cache_actor cache;
   /// Hears what each request went through; null: nobody does.
   profiler_actor profiler;
+  /// Where decisions about requests are recorded; null: nowhere. None begins
+  /// before its admission is durable.
+  std::shared_ptr<const audit_sink> audit;
 };
 
 /// One request: where it runs, which tokens its client has.
@@ -78,7 +82,7 @@ public:
 
   /// What the model manager has to be asked; nothing if the version is known.
   std::optional<route_version> wanted_version() const;
-  void on(const routed_version& v);
+  void on(const routed_version& v, time_point now);
   /// Once, after the end.
   std::optional<version_done> take_verdict() {
     return version_.end(end_reason_, end_code_);
@@ -98,6 +102,9 @@ public:
   /// Once, after the end: what the request went through.
   std::optional<request_profile> take_profile(time_point now);
 
+  /// Decisions since the last call that the audit log is to hold.
+  std::vector<audit_record> take_records() { return trail_.take(); }
+
   // -- placement --------------------------------------------------------------
 
   /// The specification for the next placement: a new epoch, with all tokens
@@ -110,12 +117,7 @@ public:
   /// What to ask the registry for.
   place_request wish() const;
 
-  void placed(placement where, time_point now) {
-    where_ = std::move(where);
-    without_node_.reset();
-    budget_.placed();
-    path_.placed(where_->decode != nullptr, now);
-  }
+  void placed(placement where, time_point now);
   const std::optional<placement>& where() const { return where_; }
   std::optional<placement> take_where() {
     return std::exchange(where_, std::nullopt);
@@ -130,12 +132,12 @@ public:
 
   /// A node says that the sequence runs there now. False: it is none of this
   /// placement, and must go.
-  bool moved(const sequence_moved& m);
+  bool moved(const sequence_moved& m, time_point now);
   /// Where it has moved to since it was placed; null: nowhere.
   const sequence_holder& holder() const { return holder_; }
 
   /// A node died. True if the request cannot go on where it is.
-  bool lost(const caf::actor_addr& peer);
+  bool lost(const caf::actor_addr& peer, time_point now);
 
   /// What went wrong with the last placement.
   const error& last_error() const { return last_error_; }
@@ -159,7 +161,12 @@ public:
     return {spec_.seq, last_move(spec_.epoch)};
   }
 
+  /// For a person who looks at a replay.
+  void tell(state_writer& w) const;
+
 private:
+  bool lose(node_id node, const char* why, time_point now);
+  node_id held_by() const;
   reaction failed(const sequence_output& o, time_point now);
   std::optional<token_event> advance(time_point now);
   reaction take_state(const sequence_output& o, time_point now);
@@ -171,6 +178,7 @@ private:
   version_choice version_;
   cache_turn cache_;
   request_path path_;
+  audit_trail trail_;
   answer_stream answer_;
   std::optional<placement> where_;
   sequence_holder holder_;

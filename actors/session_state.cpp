@@ -13,6 +13,7 @@ void session_state::init(generate_request request, sequence_spec spec,
   request_ = std::move(request);
   spec_ = std::move(spec);
   opts_ = std::move(opts);
+  trail_.begin(opts_.audit, request_, text);
   version_.begin(now);
   if (opts_.profiler)
     path_.begin(request_, now);
@@ -30,6 +31,7 @@ void session_state::init(generate_request request, sequence_spec spec,
 std::optional<finish_event> session_state::reserve(time_point now) {
   if (!opts_.limits || request_.unlimited) {
     path_.admitted(now);
+    trail_.admitted(request_, now);
     return std::nullopt;
   }
   auto who = tenant{request_.organisation, request_.key, request_.model};
@@ -41,8 +43,11 @@ std::optional<finish_event> session_state::reserve(time_point now) {
   auto refused =
       budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
   path_.admitted(now);
-  if (!refused)
+  if (!refused) {
+    trail_.admitted(request_, now);
     return std::nullopt;
+  }
+  trail_.refused(refused->why, now);
   auto e = finish(finish_reason::error, now, std::move(refused->why));
   if (e)
     e->retry_after_ns = refused->retry_after.count();
@@ -57,8 +62,9 @@ std::optional<route_version> session_state::wanted_version() const {
   return version_choice::question(request_);
 }
 
-void session_state::on(const routed_version& v) {
+void session_state::on(const routed_version& v, time_point now) {
   version_.chosen(v);
+  trail_.on_version(v.version, now);
 }
 
 // -- cache --------------------------------------------------------------------
@@ -82,6 +88,7 @@ session_state::reaction session_state::on(cache_reply r, time_point now) {
     return {};
   // Nothing was computed by that version for it.
   version_.answered_elsewhere();
+  trail_.cache_answered(r.use, version_.version(), now);
   auto o = sequence_output{};
   o.request = request_.request;
   o.seq = spec_.seq;
@@ -111,6 +118,14 @@ std::optional<sequence_spec> session_state::next_placement(time_point now) {
   return spec_;
 }
 
+void session_state::placed(placement where, time_point now) {
+  where_ = std::move(where);
+  without_node_.reset();
+  budget_.placed();
+  path_.placed(where_->decode != nullptr, now);
+  trail_.placed(*where_, placements_, now);
+}
+
 place_request session_state::wish() const {
   auto done = static_cast<uint32_t>(spec_.emitted.size());
   auto left = spec_.max_tokens > done ? spec_.max_tokens - done : 1;
@@ -136,11 +151,12 @@ bool session_state::wait_for_node(time_point now) {
   return now - *without_node_ < opts_.node_patience;
 }
 
-bool session_state::moved(const sequence_moved& m) {
+bool session_state::moved(const sequence_moved& m, time_point now) {
   if (!where_ || m.seq != spec_.seq || !same_placement(m.epoch, spec_.epoch))
     return false;
   // News of several moves may overtake each other.
   if (m.epoch > held_since_) {
+    trail_.migrated(held_by(), m.node, now);
     held_since_ = m.epoch;
     holder_ = m.holder;
     holder_id_ = m.node;
@@ -148,32 +164,38 @@ bool session_state::moved(const sequence_moved& m) {
   return true;
 }
 
-bool session_state::lost(const caf::actor_addr& peer) {
+// REQUIRES: it is placed.
+node_id session_state::held_by() const {
+  if (holder_)
+    return holder_id_;
+  return where_->decode ? where_->decode_id : where_->prefill_id;
+}
+
+bool session_state::lose(node_id node, const char* why, time_point now) {
+  avoid_.push_back(node);
+  last_error_ = {errc::abandoned, why};
+  trail_.failed_over(node, answer_.ready().size(), last_error_, now);
+  return true;
+}
+
+bool session_state::lost(const caf::actor_addr& peer, time_point now) {
   if (!where_)
     return false;
-  if (holder_) {
-    if (holder_ != peer)
-      return false;
-    avoid_.push_back(holder_id_);
-    last_error_ = {errc::abandoned, "the node is gone"};
-    return true;
-  }
-  if (where_->decode && where_->decode == peer) {
-    avoid_.push_back(where_->decode_id);
-    last_error_ = {errc::abandoned, "the decode node is gone"};
-    return true;
-  }
-  if (where_->prefill == peer) {
+  if (holder_)
+    return holder_ == peer && lose(holder_id_, "the node is gone", now);
+  if (where_->decode && where_->decode == peer)
+    return lose(where_->decode_id, "the decode node is gone", now);
+  if (where_->prefill != peer)
+    return false;
+  // Once the decode node generates it needs nobody else, unless the first
+  // token died with the prefill node. Nothing is placed there again, though.
+  if (where_->decode && decoding_ && !answer_.has_gap()) {
     avoid_.push_back(where_->prefill_id);
-    // Once the decode node generates it needs nobody else, unless the first
-    // token died with the prefill node.
-    if (where_->decode && decoding_ && !answer_.has_gap())
-      return false;
-    last_error_ = {errc::abandoned, where_->decode ? "the prefill node is gone"
-                                                   : "the node is gone"};
-    return true;
+    return false;
   }
-  return false;
+  return lose(where_->prefill_id,
+              where_->decode ? "the prefill node is gone" : "the node is gone",
+              now);
 }
 
 // -- tokens -------------------------------------------------------------------
@@ -183,6 +205,11 @@ session_state::reaction session_state::take(const sequence_output& o,
   auto r = reaction{};
   if (finished_ || o.seq != spec_.seq)
     return r;
+  if (o.preempted != put_away::no) {
+    if (where_)
+      trail_.preempted(held_by(), o.preempted, now);
+    return r;
+  }
   // How an older life ended is of no interest, but its tokens count.
   auto current = same_placement(o.epoch, spec_.epoch);
   if (o.reason == finish_reason::error || o.reason == finish_reason::cancelled)
@@ -211,10 +238,11 @@ session_state::reaction session_state::failed(const sequence_output& o,
                     ? error{errc::abandoned, "a node gave the request up"}
                     : error{o.code, o.message};
   r.place_again = may_pass(last_error_.code);
-  if (r.place_again)
+  if (r.place_again) {
+    trail_.failed_over(held_by(), answer_.ready().size(), last_error_, now);
     avoid_.insert(avoid_.end(), {where_->prefill_id,
                                  holder_ ? holder_id_ : where_->decode_id});
-  else
+  } else
     r.finish = finish(finish_reason::error, now, last_error_);
   return r;
 }
@@ -248,6 +276,8 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   if (std::exchange(finished_, true))
     return std::nullopt;
   budget_.end(reason, now, answer_.delivered());
+  trail_.finished(reason, why,
+                  std::span{answer_.ready()}.first(answer_.delivered()), now);
   end_reason_ = reason;
   end_code_ = why.code;
   auto e = finish_event{};

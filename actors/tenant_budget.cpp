@@ -1,8 +1,20 @@
 #include "actors/tenant_budget.hpp"
 
+#include <tuple>
 #include <utility>
 
+#include "actors/tracing/tracer.hpp"
+
 namespace troupe {
+
+// What others' requests have to do with: a recording keeps it.
+struct tenant_answer {
+  bool refused = false;
+  errc code = errc::none;
+  std::string message;
+  int64_t retry_ns = 0;
+  auto fields() { return std::tie(refused, code, message, retry_ns); }
+};
 
 namespace {
 
@@ -28,23 +40,35 @@ tenant_budget::refusal refusal_of(const rate_limiter::admission& a,
           a.retry_after};
 }
 
+tenant_answer answer_of(tenant_budget::refusal r) {
+  return {true, r.why.code, std::move(r.why.message), r.retry_after.count()};
+}
+
 } // namespace
 
 std::optional<tenant_budget::refusal>
 tenant_budget::reserve(std::shared_ptr<rate_limiter> limits, tenant who,
                        time_point now, uint32_t prompt_tokens,
                        uint32_t max_tokens) {
-  auto handle = limits->resolve(std::move(who), now);
-  auto a = limits->reserve(handle, now, prompt_tokens, max_tokens);
-  if (a.is != rate_limiter::verdict::admitted)
-    return refusal_of(a, handle.who());
   limits_ = std::move(limits);
-  held_ = std::move(a.held);
-  return std::nullopt;
+  auto a = tracing::asked<tenant_answer>([&] {
+    auto handle = limits_->resolve(std::move(who), now);
+    auto a = limits_->reserve(handle, now, prompt_tokens, max_tokens);
+    if (a.is != rate_limiter::verdict::admitted)
+      return answer_of(refusal_of(a, handle.who()));
+    held_ = std::move(a.held);
+    return tenant_answer{};
+  });
+  if (!a.refused)
+    return std::nullopt;
+  limits_ = nullptr;
+  return refusal{{a.code, std::move(a.message)}, duration{a.retry_ns}};
 }
 
 bool tenant_budget::take_token(time_point now) {
-  if (held_ && held_.take_output(now) == 0)
+  if (limits_ && tracing::asked<bool>([&] {
+        return held_ && held_.take_output(now) == 0;
+      }))
     exhausted_ = true;
   return !exhausted_;
 }

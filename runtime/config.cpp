@@ -109,6 +109,31 @@ void read_otlp(section& s, otlp_options& o) {
     s.complain("\"otlp.endpoint\": " + at.failure().message);
 }
 
+void read_trace(section& s, trace_options& o) {
+  s.text("file", o.file);
+  s.flag("payloads", o.payloads);
+  s.flag("kv", o.full_kv);
+  auto mb = o.max_bytes >> 20;
+  s.number("mb", 1, uint64_t{1} << 30, mb);
+  o.max_bytes = mb << 20;
+  s.number("files", 1, 1000, o.files);
+  if (o.file.empty())
+    s.complain("\"trace\" takes a \"file\" to record to");
+}
+
+void read_audit(section& s, audit_options& o) {
+  s.text("file", o.file);
+  s.text("key", o.key);
+  s.text("anchor", o.anchor);
+  s.flag("texts", o.texts);
+  s.flag("go_on_when_full", o.go_on_when_full);
+  auto mb = o.file_bytes >> 20;
+  s.number("file_mb", 1, uint64_t{1} << 20, mb);
+  o.file_bytes = mb << 20;
+  if (o.file.empty())
+    s.complain("\"audit\" takes a \"file\" to record to");
+}
+
 result<runtime_options> parse_config(const std::string& text,
                                      const std::string& name) {
   auto j = json::parse(text, nullptr, false);
@@ -149,6 +174,10 @@ result<runtime_options> parse_config(const std::string& text,
         [&](section& v) { read_versions(v, o.versions); });
   inner(s, "cache", "cache", [&](section& c) { read_cache(c, o); });
   inner(s, "otlp", "otlp", [&](section& x) { read_otlp(x, o.otlp.emplace()); });
+  inner(s, "trace", "trace",
+        [&](section& t) { read_trace(t, o.trace.emplace()); });
+  inner(s, "audit", "audit",
+        [&](section& a) { read_audit(a, o.audit.emplace()); });
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());
   if (auto why = s.finish(); !why.empty())

@@ -206,7 +206,13 @@ std::vector<organisation_status> runtime::organisations() const {
 result<void> runtime::set_limits(limits_table table) {
   if (!impl_->limits)
     return fail(errc::unsupported, "there are no limits of tenants");
-  return impl_->limits->configure(std::move(table), stamp());
+  auto organisations = std::string{};
+  for (auto& [name, of] : table.organisations)
+    organisations += (organisations.empty() ? "" : ", ") + name;
+  auto ok = impl_->limits->configure(std::move(table), stamp());
+  if (ok && impl_->audit)
+    impl_->audit->admin("set limits", organisations);
+  return ok;
 }
 
 uint16_t runtime::cluster_port() const {

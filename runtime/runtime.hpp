@@ -17,7 +17,9 @@
 #include "core/serving/rate_limiter_limits.hpp"
 #include "core/serving/response_cache_semantic.hpp"
 #include "core/text/tokenizer.hpp"
+#include "core/trace/options.hpp"
 #include "runtime/api_key.hpp"
+#include "runtime/audit_options.hpp"
 #include "runtime/cluster/options.hpp"
 #include "runtime/http/options.hpp"
 #include "runtime/otlp_options.hpp"
@@ -86,6 +88,11 @@ struct runtime_options {
   /// Where traces of requests, and times of their stages, are sent to; without
   /// it, nowhere.
   std::optional<otlp_options> otlp;
+  /// The messages of this process are recorded, from the first to the last.
+  std::optional<trace_options> trace;
+  /// Decisions about requests are recorded so that nobody can change them
+  /// unseen; without it, nowhere. Of no client of a cluster.
+  std::optional<audit_options> audit;
   /// Nodes of other processes may join, and do some or, without `nodes`, all
   /// of the work.
   std::optional<cluster_options> cluster;

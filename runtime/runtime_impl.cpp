@@ -44,6 +44,7 @@ runtime::impl::~impl() {
         caf::anon_send(client, end);
     gateway = nullptr;
     transport.reset();
+    trace.reset();
     return;
   }
   // The gateway ends its sessions, and with them their clients.
@@ -78,6 +79,8 @@ runtime::impl::~impl() {
     nodes->end_all();
   nodes.reset();
   transport.reset();
+  audit.reset();
+  trace.reset();
 }
 
 // The front: whoever has requests comes to its gateway, nodes of other
@@ -112,8 +115,23 @@ result<void> runtime::impl::start() {
   if (options.cluster || options.client)
     cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
+  if (options.trace) {
+    auto role = options.client ? "client" : options.cluster ? "front" : "host";
+    auto t = message_trace::start(
+        *system, about(*options.trace, role, options.model, *weights));
+    if (!t)
+      return t.failure();
+    trace.emplace(std::move(*t));
+  }
   if (options.client)
     return connect();
+  if (options.audit) {
+    auto a = audit_service::start(*system, *options.audit);
+    if (!a)
+      return a.failure();
+    audit.emplace(std::move(*a));
+    audit->serves(options.model, first.active, weights->digest);
+  }
   if (!options.cluster)
     registry = system->spawn(troupe::registry, status_patience);
   else if (auto ok = open_cluster(); !ok)
@@ -145,6 +163,8 @@ result<void> runtime::impl::start() {
   g.session.cache = cache;
   g.session.profiler = profiler;
   g.session.prefix_cache = options.prefix_cache;
+  if (audit)
+    g.session.audit = audit->sink();
   gateway = system->spawn(troupe::gateway, std::move(g));
   if (cache)
     caf::anon_send(cache, embed_through{gateway});
@@ -175,6 +195,8 @@ void runtime::impl::manage_versions() {
   m.unix_offset = unix_offset();
   m.seed = std::random_device{}();
   m.host = host;
+  if (audit)
+    m.audit = audit->sink()->log;
   manager = system->spawn(model_manager, std::move(m));
 }
 

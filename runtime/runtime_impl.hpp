@@ -10,8 +10,10 @@
 #include "actors/error.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/rate_limiter.hpp"
+#include "runtime/audit_service.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/transport.hpp"
+#include "runtime/message_trace.hpp"
 #include "runtime/model_path.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/otlp_exporter.hpp"
@@ -64,6 +66,8 @@ struct runtime::impl {
   std::atomic<request_id> last_request{0};
   system_config config;
   std::unique_ptr<caf::actor_system> system;
+  std::optional<message_trace> trace;
+  std::optional<audit_service> audit;
   first_versions first;
   std::shared_ptr<version_nodes> nodes;
   std::unique_ptr<cluster_transport> transport;

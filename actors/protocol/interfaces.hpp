@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/message.hpp>
 #include <caf/replies_to.hpp>
 #include <caf/typed_actor.hpp>
 
@@ -400,6 +401,19 @@ using profiler_actor = caf::typed_actor<
     caf::replies_to<profile_query>::with<profile_report>,
     caf::replies_to<latency_query>::with<stage_latencies>>;
 
+/// Keeps the audit log.
+using auditor_actor = caf::typed_actor<
+    // Answered once they are durable. Errors: io_error, if the disk refuses
+    // them and requests are to be refused then; invalid_argument, if one is too
+    // large: the others are kept.
+    caf::replies_to<audit_batch>::with<audit_receipt>,
+    caf::reacts_to<audit_note>,
+    // Errors: io_error, as above.
+    caf::replies_to<audit_await>::with<audit_receipt>,
+    caf::replies_to<audit_query>::with<audit_status>,
+    // To itself.
+    caf::reacts_to<audit_commit>, caf::reacts_to<deadline_tick>>;
+
 /// One request, from admission to its end.
 using session_actor = caf::typed_actor<
     // Tokens from a node, by way of the gateway.
@@ -476,5 +490,37 @@ using beacon_actor =
 
 /// Connects processes; detached, since that may take as long as it takes.
 using connector_actor = door_actor::extend_with<beacon_actor>;
+
+/// Writes what the actors of its process do to a file (docs/trace.md);
+/// detached, since it waits for the disk.
+using trace_recorder_actor = caf::typed_actor<
+    // Answered once it is done.
+    caf::replies_to<trace_command>::with<trace_status>,
+    // To itself.
+    caf::reacts_to<deadline_tick>>;
+
+/// A message on its way to another process, or to later, while messages are
+/// recorded: what it holds is what its receiver sees.
+struct trace_envelope {
+  uint64_t process = 0;
+  uint64_t departure = 0; ///< its number there
+  caf::message content;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, trace_envelope& x) {
+  if constexpr (std::is_base_of_v<caf::deserializer, Inspector>) {
+    // One in another would be a stack that a peer chooses the depth of.
+    thread_local auto inside = false;
+    if (inside)
+      return caf::sec::invalid_argument;
+    inside = true;
+    auto failed = f(x.process, x.departure, x.content);
+    inside = false;
+    return failed;
+  } else {
+    return f(x.process, x.departure, x.content);
+  }
+}
 
 } // namespace troupe

@@ -218,6 +218,13 @@ struct sequence_spec {
   }
 };
 
+/// What has become of a sequence that was preempted.
+enum class put_away : uint8_t {
+  no,      ///< it was not
+  swapped, ///< its KV went to the store
+  dropped, ///< its KV will be computed again
+};
+
 /// New tokens of one sequence, from whichever node made them.
 struct sequence_output {
   request_id request = 0;
@@ -238,9 +245,11 @@ struct sequence_output {
   int64_t queue_ns = 0;
   /// [n_embd]: what a sequence with `embed` is for, with reason `stop`.
   std::vector<float> state = {};
+  /// Other than no: it was preempted just now, and that is all there is to say.
+  put_away preempted = put_away::no;
   auto fields() {
     return std::tie(request, seq, epoch, index, tokens, details, reason, code,
-                    message, cached_tokens, queue_ns, state);
+                    message, cached_tokens, queue_ns, state, preempted);
   }
 };
 

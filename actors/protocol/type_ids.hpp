@@ -29,6 +29,7 @@ struct registry_found;
 struct join_ranks;
 struct submit_embed;
 struct embed_through;
+struct trace_envelope;
 } // namespace troupe
 
 // Append only: peers of different builds share these numbers.
@@ -137,4 +138,14 @@ CAF_ADD_TYPE_ID(troupe, (troupe::latency_query))
 CAF_ADD_TYPE_ID(troupe, (troupe::stage_latencies))
 CAF_ADD_TYPE_ID(troupe, (troupe::text_vector))
 CAF_ADD_TYPE_ID(troupe, (troupe::embed_through))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_batch))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_note))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_await))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_receipt))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_query))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_status))
+CAF_ADD_TYPE_ID(troupe, (troupe::audit_commit))
+CAF_ADD_TYPE_ID(troupe, (troupe::trace_command))
+CAF_ADD_TYPE_ID(troupe, (troupe::trace_status))
+CAF_ADD_TYPE_ID(troupe, (troupe::trace_envelope))
 CAF_END_TYPE_ID_BLOCK(troupe)

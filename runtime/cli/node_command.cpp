@@ -4,6 +4,7 @@
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
+#include "runtime/cli/trace_flags.hpp"
 #include "runtime/cluster/node_host.hpp"
 #include "runtime/cluster/shard_host.hpp"
 
@@ -23,6 +24,7 @@ struct node_flags {
   std::string listen = "127.0.0.1:0";
   std::string advertise;
   tls_flags tls;
+  trace_flags trace;
   unsigned threads = 0;
   uint32_t blocks = 0;
   std::string kv;
@@ -79,6 +81,7 @@ int node(const node_flags& f) {
   if (!f.kv.empty())
     o.runtime.kv = parse_kv(f.kv);
   o.runtime.tensor_ranks = f.tensor_ranks;
+  o.runtime.trace = options_of(f.trace);
   o.plan.blocks = f.blocks;
   o.plan.sequence_ranks = f.sequence_ranks;
   if (!f.ranks_at.empty()) {
@@ -163,6 +166,7 @@ Examples:
   sub->add_option("--advertise", f->advertise,
                   "the host that others are told; default: that of --listen");
   add_tls_options(sub, f->tls);
+  add_trace_options(sub, f->trace);
   sub->callback([f, &chosen] { chosen = [f] { return node(*f); }; });
 }
 

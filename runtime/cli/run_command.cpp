@@ -10,6 +10,7 @@
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
+#include "runtime/cli/trace_flags.hpp"
 #include "runtime/runtime.hpp"
 
 namespace troupe::cli {
@@ -33,6 +34,7 @@ struct run_options {
   std::string activations = "i8";
   std::string at;
   tls_flags tls;
+  trace_flags trace;
   bool json = false;
   bool quiet = false;
 };
@@ -219,6 +221,7 @@ int run(run_options& o) {
   opts.activations = parse_activations(o.activations);
   if (!o.kv.empty())
     opts.kv = parse_kv(o.kv);
+  opts.trace = options_of(o.trace);
   if (!o.at.empty()) {
     auto at = parse_address(o.at);
     if (!at)
@@ -368,6 +371,7 @@ Examples:
       ->type_name("HOST:PORT")
       ->group(group);
   add_tls_options(sub, o->tls);
+  add_trace_options(sub, o->trace);
   sub->add_flag("--no-parse-special", o->no_parse_special,
                 "read \"<|im_end|>\" and the like in --prompt as plain text");
   add_activations_option(sub, o->activations);

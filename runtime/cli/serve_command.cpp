@@ -3,9 +3,11 @@
 #include <optional>
 #include <semaphore>
 
+#include "runtime/cli/audit_flags.hpp"
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
+#include "runtime/cli/trace_flags.hpp"
 #include "runtime/config.hpp"
 #include "runtime/http/server.hpp"
 
@@ -27,6 +29,8 @@ struct serve_flags {
   int admin_port = -1; ///< the same
   http_tls https;      ///< certificate and key alone
   tls_flags tls;
+  trace_flags trace;
+  audit_options audit;
   unsigned threads = 0;
   uint32_t tensor_ranks = 1;
 };
@@ -77,6 +81,10 @@ result<runtime_options> options_of(const serve_flags& f) {
     o.threads = f.threads;
   if (f.tensor_ranks > 1)
     o.tensor_ranks = f.tensor_ranks;
+  if (auto trace = options_of(f.trace))
+    o.trace = std::move(trace);
+  if (!f.audit.file.empty())
+    o.audit = f.audit;
   if (auto ok = add_http(f, o); !ok)
     return ok.failure();
   auto tls = files_of(f.tls);
@@ -115,6 +123,8 @@ int serve(const serve_flags& f) {
   o->versions.log = say;
   if (o->otlp)
     o->otlp->log = say;
+  if (o->audit)
+    o->audit->log = say;
   auto rt = runtime::open(std::move(*o));
   if (!rt)
     return report(rt.failure());
@@ -202,6 +212,8 @@ Examples:
       ->check(CLI::Range(1, 256));
   add_tensor_ranks_option(sub, f->tensor_ranks);
   add_tls_options(sub, f->tls);
+  add_trace_options(sub, f->trace);
+  add_audit_options(sub, f->audit);
   sub->callback([f, &chosen] { chosen = [f] { return serve(*f); }; });
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "runtime/message_trace.hpp"
 #include "runtime/system_config.hpp"
 
 namespace troupe {
@@ -15,6 +16,7 @@ struct node_host::impl {
   ~impl() {
     member.reset();
     transport.reset();
+    trace.reset();
   }
 
   result<void> start();
@@ -27,6 +29,7 @@ struct node_host::impl {
   error refused;
   system_config config;
   std::unique_ptr<caf::actor_system> system;
+  std::optional<message_trace> trace;
   std::unique_ptr<cluster_transport> transport;
   std::optional<node_member> member;
 };
@@ -47,6 +50,12 @@ void node_host::impl::hear(const agent_news& n) {
 result<void> node_host::impl::start() {
   cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
+  if (options.runtime.trace) {
+    auto t = message_trace::start(*system, *options.runtime.trace);
+    if (!t)
+      return t.failure();
+    trace.emplace(std::move(*t));
+  }
   auto t = transport_options{};
   t.tls = options.tls;
   auto started = cluster_transport::start(*system, std::move(t));

@@ -53,7 +53,7 @@ struct fixture {
     auto all = std::vector<sequence_output>{};
     for (auto& s : *steps)
       for (auto& o : s.sequences)
-        if (o.seq == seq)
+        if (o.seq == seq && o.preempted == put_away::no)
           all.push_back(o);
     return all.size() == 1 && all[0].reason == finish_reason::stop
            && all[0].tokens.empty()
@@ -283,6 +283,9 @@ BOOST_FIXTURE_TEST_CASE(a_preempted_embedding_begins_anew, fixture) {
     sim.step();
   send(preempt_sequence{j.spec.request, preempt_way::swap});
   BOOST_TEST(is_embedded(1, 100));
+  auto& told = steps->front().sequences.front();
+  BOOST_TEST((told.preempted == put_away::dropped));
+  BOOST_TEST(told.request == j.spec.request);
   BOOST_TEST(status().recomputes == 1u);
   BOOST_TEST(status().steps > 4u); // of 32 tokens
   expect_empty(status());

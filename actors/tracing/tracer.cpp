@@ -1,0 +1,343 @@
+#include "actors/tracing/tracer.hpp"
+
+#include <caf/all.hpp>
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "actors/tracing/message_facts.hpp"
+#include "actors/tracing/ticks.hpp"
+#include "core/trace/encode.hpp"
+
+namespace troupe::tracing {
+
+namespace {
+
+// One thread that runs actors.
+struct thread_state {
+  std::shared_ptr<ring> records;
+  uint64_t base = 0; ///< of its numbers
+  uint64_t last = 0;
+  uint64_t current = 0;    ///< the handling under way
+  std::vector<char> notes; ///< of it, after those of handlings around it
+  std::vector<char> scratch;
+  caf::node_id here; ///< the last two nodes, and their numbers
+  caf::node_id there;
+  uint32_t here_index = 0;
+  uint32_t there_index = 0;
+
+  thread_state() {
+    auto [r, number] = buffers::all().add_thread();
+    records = std::move(r);
+    base = number << 40;
+  }
+  uint64_t next() { return base | ++last; }
+
+  uint32_t index_here(const caf::node_id& n) {
+    return index(n, here, here_index);
+  }
+  uint32_t index_there(const caf::node_id& n) {
+    return n == here ? here_index : index(n, there, there_index);
+  }
+
+private:
+  static uint32_t index(const caf::node_id& n, caf::node_id& known,
+                        uint32_t& number) {
+    if (n != known) {
+      known = n;
+      number = buffers::all().index_of(n);
+    }
+    return number;
+  }
+};
+
+thread_state& me() {
+  thread_local auto t = thread_state{};
+  return t;
+}
+
+// -- records ------------------------------------------------------------------
+
+void write(const void* record, uint32_t size, const_bytes extra) {
+  auto total = size + padded(extra.size());
+  auto& r = *me().records;
+  auto* at = r.claim(total);
+  std::memcpy(at, record, size);
+  if (!extra.empty()) {
+    std::memset(at + total - 8, 0, 8);
+    std::memcpy(at + size, extra.data(), extra.size());
+  }
+  r.publish(total);
+}
+
+void write_actor(trace_kind kind, caf::abstract_actor& a, const char* name,
+                 uint64_t cause) {
+  auto text = std::string_view{name};
+  auto r = trace_actor_record{};
+  r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(text.size());
+  r.head.kind = kind;
+  r.head.ticks = ticks();
+  r.actor = a.id();
+  r.cause = cause;
+  r.node = me().index_here(a.node());
+  r.name_bytes = static_cast<uint32_t>(text.size());
+  write(&r, sizeof r, std::as_bytes(std::span{text.data(), text.size()}));
+}
+
+// In each recording, before anything else that is said of it.
+void introduce(caf::abstract_actor& a, const char* name, uint32_t& told) {
+  auto generation = buffers::all().generation();
+  if (told == generation)
+    return;
+  told = generation;
+  write_actor(trace_kind::actor, a, name, me().current);
+}
+
+// -- contents -----------------------------------------------------------------
+
+bool save(const caf::type_erased_tuple& content, caf::serializer& sink,
+          bool full_kv) {
+  auto n = static_cast<uint16_t>(content.size());
+  auto e = sink(n);
+  for (size_t i = 0; !e && i < n; ++i) {
+    auto& facts = facts_of(content.type(i));
+    auto type = facts.number;
+    e = sink(type);
+    if (!e)
+      e = facts.save_without_kv && !full_kv
+              ? facts.save_without_kv(content.get(i), sink)
+              : content.save(i, sink);
+  }
+  return !e;
+}
+
+const_bytes saved(const caf::type_erased_tuple& content,
+                  caf::actor_system& system, uint32_t how) {
+  auto& to = me().scratch;
+  to.clear();
+  auto sink = caf::binary_serializer{system, to};
+  if (!save(content, sink, (how & full_kv) != 0))
+    to.clear();
+  return std::as_bytes(std::span{to.data(), to.size()});
+}
+
+// A record of a message, but for where it is from and where it goes.
+void write_sent(trace_sent r, const caf::type_erased_tuple& content,
+                caf::actor_system& system) {
+  auto how = mode_now();
+  auto payload = const_bytes{};
+  r.head.kind = trace_kind::sent;
+  if (!content.empty()) {
+    auto& facts = facts_of(content.type(0));
+    r.head.type = facts.number;
+    if (facts.request) {
+      r.request = facts.request(content.get(0));
+      r.content_bytes = facts.bytes(content.get(0));
+    }
+  }
+  if (how & payloads)
+    payload = saved(content, system, how);
+  auto digest = uint64_t{0};
+  if (payload.size() > trace_record_most / 2) {
+    digest = XXH3_64bits(payload.data(), payload.size());
+    payload = std::as_bytes(std::span{&digest, 1});
+    r.head.flags |= trace_digest;
+  }
+  if (!payload.empty())
+    r.head.flags |= trace_has_payload;
+  r.payload_bytes = static_cast<uint32_t>(payload.size());
+  r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(payload.size());
+  write(&r, sizeof r, payload);
+}
+
+caf::mailbox_element_ptr unpack(caf::mailbox_element_ptr p) {
+  auto& e = p->content().get_as<trace_envelope>(0);
+  return caf::make_mailbox_element(std::move(p->sender), p->mid,
+                                   std::move(p->stages), e.content);
+}
+
+} // namespace
+
+std::vector<char> saved_content(const caf::type_erased_tuple& content,
+                                caf::execution_unit* context, bool full_kv) {
+  auto bytes = std::vector<char>{};
+  auto sink = caf::binary_serializer{context, bytes};
+  if (!save(content, sink, full_kv))
+    bytes.clear();
+  return bytes;
+}
+
+// -- messages -----------------------------------------------------------------
+
+caf::mailbox_element_ptr arriving(caf::abstract_actor& at, const char* name,
+                                  uint32_t& told, caf::mailbox_element_ptr p) {
+  auto how = mode_now();
+  if (how & replaying) {
+    auto* s = current_seam();
+    if (s->feeding())
+      return p;
+    s->captured(caf::strong_actor_ptr{at.ctrl()}, std::move(p), {});
+    return nullptr;
+  }
+  auto r = trace_sent{};
+  if (in_envelope(*p)) {
+    auto& e = p->content().get_as<trace_envelope>(0);
+    r.cause = e.departure;
+    r.process = e.process;
+    r.head.flags = trace_marked;
+    p = unpack(std::move(p));
+  }
+  if (!(how & recording))
+    return p;
+  introduce(at, name, told);
+  auto& t = me();
+  if (r.process == 0)
+    r.cause = t.current;
+  r.head.ticks = ticks();
+  r.message = reinterpret_cast<uintptr_t>(p.get());
+  r.receiver = at.id();
+  r.receiver_node = t.index_here(at.node());
+  if (p->sender) {
+    r.sender = p->sender->id();
+    r.sender_node = t.index_there(p->sender->node());
+  }
+  r.mid = p->mid.integer_value();
+  write_sent(r, p->content(), at.home_system());
+  return p;
+}
+
+caf::message leaving(caf::abstract_actor& from, const caf::strong_actor_ptr& to,
+                     caf::message_id mid, std::chrono::nanoseconds delay,
+                     caf::message content) {
+  auto& t = me();
+  auto r = trace_sent{};
+  r.head.flags = trace_left;
+  if (delay > std::chrono::nanoseconds{})
+    r.head.flags |= trace_delayed;
+  r.head.ticks = ticks();
+  r.message = t.next();
+  r.cause = t.current;
+  r.sender = from.id();
+  r.sender_node = t.index_here(from.node());
+  r.receiver = to->id();
+  r.receiver_node = t.index_there(to->node());
+  r.mid = mid.integer_value();
+  r.delay_ns = static_cast<uint64_t>(delay.count());
+  write_sent(r, content, from.home_system());
+  return caf::make_message(
+      trace_envelope{buffers::all().process(), r.message, std::move(content)});
+}
+
+handling::handling(caf::abstract_actor& actor, const char* name, uint32_t& told,
+                   const caf::mailbox_element* what, uint8_t flags)
+    : actor_(actor), what_(what), flags_(flags) {
+  if (!(mode_now() & recording))
+    return;
+  introduce(actor, name, told);
+  auto& t = me();
+  before_ = std::exchange(t.current, number_ = t.next());
+  notes_ = t.notes.size();
+  begun_ = ticks();
+}
+
+handling::~handling() {
+  if (begun_ == 0)
+    return;
+  auto& t = me();
+  t.current = before_;
+  if (number_ != 0) {
+    auto r = trace_handled{};
+    auto notes = std::as_bytes(std::span{t.notes}).subspan(notes_);
+    r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(notes.size());
+    r.head.kind = trace_kind::handled;
+    r.head.flags = flags_;
+    r.head.ticks = begun_;
+    r.message = reinterpret_cast<uintptr_t>(what_);
+    r.handling = number_;
+    r.end_ticks = ticks();
+    r.actor = actor_.id();
+    r.node = t.index_here(actor_.node());
+    r.notes_bytes = static_cast<uint32_t>(notes.size());
+    write(&r, sizeof r, notes);
+  }
+  t.notes.resize(notes_);
+}
+
+void gone(caf::abstract_actor& actor, const char* name, uint32_t& told) {
+  if (!(mode_now() & recording))
+    return;
+  introduce(actor, name, told);
+  write_actor(trace_kind::gone, actor, name, 0);
+}
+
+// -- notes --------------------------------------------------------------------
+
+namespace {
+
+void note(trace_note kind, const void* bytes, size_t n) {
+  auto& to = me().notes;
+  auto h = trace_note_header{kind, static_cast<uint32_t>(n)};
+  auto at = to.size();
+  to.resize(at + sizeof h + n);
+  std::memcpy(to.data() + at, &h, sizeof h);
+  if (n > 0)
+    std::memcpy(to.data() + at + sizeof h, bytes, n);
+}
+
+bool noting() {
+  return (mode_now() & payloads) != 0 && me().current != 0;
+}
+
+} // namespace
+
+caf::actor_clock::time_point read_clock(const caf::actor_clock& clock) {
+  auto how = mode_now();
+  if (how & replaying)
+    return current_seam()->now();
+  auto now = clock.now();
+  if ((how & payloads) && me().current != 0) {
+    int64_t ns = std::chrono::nanoseconds{now.time_since_epoch()}.count();
+    note(trace_note::clock, &ns, sizeof ns);
+  }
+  return now;
+}
+
+caf::strong_actor_ptr spawned_then() {
+  return mode_now() & replaying ? current_seam()->spawned() : nullptr;
+}
+
+void note_spawned(caf::actor_id id) {
+  if (!noting())
+    return;
+  uint64_t n = id;
+  note(trace_note::spawned, &n, sizeof n);
+}
+
+void note_value(const std::vector<char>& bytes) {
+  if (noting())
+    note(trace_note::value, bytes.data(), bytes.size());
+}
+
+// -- replays ------------------------------------------------------------------
+
+namespace {
+
+seam* the_seam = nullptr;
+
+} // namespace
+
+seam* current_seam() {
+  return the_seam;
+}
+
+seam_guard::seam_guard(seam& s) {
+  the_seam = &s;
+  modes.store(replaying);
+}
+
+seam_guard::~seam_guard() {
+  modes.store(0);
+  the_seam = nullptr;
+}
+
+} // namespace troupe::tracing
