@@ -32,8 +32,8 @@ void model_manager_state::note_events() {
     notes_.push_back({at.count(), e.what, e.version, e.name, e.why});
     if (audited_)
       records_.push_back(audit::version_event(audit_time_of(e.at, unix_offset_),
-                                              e.why, to_string(e.what),
-                                              {e.name, e.version, {}}));
+                                              name, to_string(e.what),
+                                              {e.name, e.version, {}}, e.why));
     changed_ = true;
   }
   while (notes_.size() > most_notes)

@@ -187,6 +187,8 @@ void runtime::impl::manage_versions() {
   h.cache = cache;
   h.front = front;
   h.first = weights;
+  if (audit)
+    h.audit = audit->sink();
   h.state_file = options.versions.state_file;
   h.log = options.versions.log;
   host = system->spawn<caf::detached>(version_host, std::move(h));

@@ -32,16 +32,30 @@ result<void> check_text(const model& first, const model& m) {
   return {};
 }
 
-result<void> load(const version_host_options& o, const version_order& order) {
+// The digest of the weights.
+result<std::string> load(const version_host_options& o,
+                         const version_order& order) {
   auto m = load_model(order.path);
   if (!m)
     return m.failure();
   if (auto ok = check_text(*o.first, **m); !ok)
     return fail(ok.failure().code, order.path + ": " + ok.failure().message);
   if (auto ok = o.nodes->start(order.version, *m, o.registry); !ok)
-    return ok;
+    return ok.failure();
   caf::anon_send(o.registry, o.nodes->entry_of(order.version, **m));
-  return {};
+  return (*m)->digest;
+}
+
+// Which weights a version is.
+void record(pointer self, const version_host_options& o,
+            const version_order& order, const std::string& digest) {
+  if (!o.audit)
+    return;
+  auto now =
+      audit_time_of(time_point{self->clock().now()}, o.audit->unix_offset);
+  self->send(o.audit->log,
+             audit_note{audit::version_event(
+                 now, "host", "weights", {order.name, order.version, digest})});
 }
 
 void carry_out(pointer self, const version_host_options& o,
@@ -50,8 +64,10 @@ void carry_out(pointer self, const version_host_options& o,
   auto report = version_report{order.what, order.version, {}};
   switch (order.what) {
   case version_action::load:
-    if (auto ok = load(o, order); !ok)
-      report.failure = ok.failure().message;
+    if (auto digest = load(o, order))
+      record(self, o, order, *digest);
+    else
+      report.failure = digest.failure().message;
     break;
   case version_action::warm: {
     auto w = warming{};

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/audit_trail.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/serving/model_versions.hpp"
@@ -21,6 +22,8 @@ struct version_host_options {
   /// Of the version that was there first: others must have the same text, since
   /// prompts are made tokens of once.
   std::shared_ptr<const model> first;
+  /// Hears which weights a version is; null: nobody does.
+  std::shared_ptr<const audit_sink> audit;
   /// Where the state is kept; empty: nowhere.
   std::string state_file;
   /// Hears what could not be done, in a line; may be empty.

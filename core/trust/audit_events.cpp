@@ -48,7 +48,8 @@ void add(audit_record& r, id digest, id text, const content& c) {
 void add(audit_record& r, const model_ref& m) {
   add(r, id::model, m.name);
   add(r, id::version, m.version);
-  add(r, id::model_digest, m.digest);
+  if (!m.digest.empty())
+    add(r, id::model_digest, m.digest);
 }
 
 } // namespace
@@ -170,11 +171,14 @@ audit_record admin_event(audit_time now, std::string_view who,
 }
 
 audit_record version_event(audit_time now, std::string_view who,
-                           std::string_view action, const model_ref& m) {
+                           std::string_view action, const model_ref& m,
+                           std::string_view why) {
   auto r = make(audit_kind::version_event, now);
   add(r, id::actor, who);
   add(r, id::action, action);
   add(r, m);
+  if (!why.empty())
+    add(r, id::detail, why);
   return r;
 }
 

@@ -57,7 +57,7 @@ struct subject {
 struct model_ref {
   std::string name;
   version_id version = 0;
-  std::string digest;
+  std::string digest; ///< empty: it is told elsewhere
 };
 
 audit_record admitted(const subject& s, std::string_view model,
@@ -92,7 +92,8 @@ audit_record admin_event(audit_time now, std::string_view who,
                          std::string_view action, std::string_view detail);
 /// `action`: "load", "promote", "roll_back", …
 audit_record version_event(audit_time now, std::string_view who,
-                           std::string_view action, const model_ref& m);
+                           std::string_view action, const model_ref& m,
+                           std::string_view why = {});
 
 // -- the log itself -----------------------------------------------------------
 
