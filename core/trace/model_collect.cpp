@@ -43,6 +43,14 @@ public:
         types_(size_t{1} << 16, trace_none) {}
 
   void run() {
+    auto arrivals = size_t{0};
+    auto handlings = size_t{0};
+    each([&](trace_kind k, const_bytes) {
+      arrivals += k == trace_kind::sent;
+      handlings += k == trace_kind::handled;
+    });
+    events_.reserve(arrivals + handlings);
+    handled_.reserve(handlings);
     each([this](trace_kind k, const_bytes r) { name(k, r); });
     each([this](trace_kind k, const_bytes r) { add(k, r); });
     match(p_, process_, events_, handled_);
@@ -138,14 +146,14 @@ private:
       l.process = i == p_.processes.end() ? trace_none : i->second;
     }
     auto slot = p_.add(m, l);
-    events_.push_back({r.message, r.head.ticks, m.receiver, slot, false});
+    events_.push_back({r.message, r.head.ticks, m.receiver, slot, 0});
   }
 
   void add_handled(const_bytes record) {
     auto r = load_unaligned<trace_handled>(record.data());
     auto actor = p_.actor(node(r.node), r.actor);
     events_.push_back({r.message, r.head.ticks, actor,
-                       static_cast<uint32_t>(handled_.size()), true});
+                       static_cast<uint32_t>(handled_.size()), 1});
     handled_.push_back({record.data()});
   }
 
@@ -177,6 +185,21 @@ private:
 };
 
 } // namespace
+
+void make_room(parts& p) {
+  auto n = size_t{0};
+  for (auto& files : p.files)
+    for (auto& f : files)
+      for (auto& c : f.chunks)
+        for_each_record(c.records, [&n](trace_kind k, const_bytes record) {
+          // Those of handlings: there was no message.
+          auto flags = load_unaligned<trace_record>(record.data()).flags;
+          n +=
+              k == trace_kind::sent || (k == trace_kind::handled && flags != 0);
+        });
+  p.m.messages.reserve(n);
+  p.links.reserve(n);
+}
 
 void collect(parts& p, uint32_t process) {
   collector{p, process}.run();

@@ -145,8 +145,10 @@ void match(parts& p, uint32_t process, std::vector<event>& events,
            const std::vector<handled_record>& handled) {
   auto key = [](const event& e) { return std::tie(e.actor, e.address); };
   std::sort(events.begin(), events.end(), [&](auto& a, auto& b) {
-    return std::tie(a.actor, a.address, a.ticks, a.is_handling)
-           < std::tie(b.actor, b.address, b.ticks, b.is_handling);
+    return a.actor != b.actor       ? a.actor < b.actor
+           : a.address != b.address ? a.address < b.address
+           : a.ticks != b.ticks     ? a.ticks < b.ticks
+                                    : a.is_handling < b.is_handling;
   });
   auto m = matcher{p, process, handled};
   for (auto i = events.begin(); i != events.end();) {

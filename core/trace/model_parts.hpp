@@ -42,8 +42,8 @@ struct event {
   uint64_t address = 0;
   uint64_t ticks = 0;
   uint32_t actor = 0;
-  uint32_t slot = 0; ///< of a handling: its place in `handled`
-  bool is_handling = false;
+  uint32_t slot : 31 = 0; ///< of a handling: its place in `handled`
+  uint32_t is_handling : 1 = 0;
 };
 
 /// What a handling was told by its record.
@@ -81,6 +81,10 @@ void read_files(parts& p, std::span<const trace_input> inputs,
 
 /// The clock of a process, by the moments of its chunks.
 trace_clock clock_of(const std::vector<read_file>& files);
+
+/// Makes room for all messages, which growing step by step would cost more
+/// time than all else, and twice the memory.
+void make_room(parts& p);
 
 /// Makes names, actors and messages of the records of one process.
 void collect(parts& p, uint32_t process);

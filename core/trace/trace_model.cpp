@@ -91,6 +91,7 @@ trace_model read_trace(std::span<const trace_input> files,
   read_files(p, files, progress);
   p.handlings.resize(p.files.size());
   p.departures.resize(p.files.size());
+  make_room(p);
   for (uint32_t i = 0; i < p.files.size(); ++i) {
     p.m.processes[i].clock = clock_of(p.files[i]);
     collect(p, i);
