@@ -26,6 +26,9 @@ uint32_t parts::add(const trace_message& message, const link& l) {
 
 namespace {
 
+// Of what is repeated in each line that is shown.
+constexpr auto longest_name = size_t{1024};
+
 uint32_t number_of(std::unordered_map<std::string_view, uint32_t>& known,
                    std::vector<std::string>& all, std::string_view name) {
   auto [i, is_new] = known.emplace(name, static_cast<uint32_t>(all.size()));
@@ -68,7 +71,7 @@ private:
     if (k > trace_kind::node)
       return;
     auto r = load_unaligned<trace_text>(record.data());
-    auto text = trace_text_of(record);
+    auto text = trace_text_of(record).substr(0, longest_name);
     auto& process = p_.m.processes[process_];
     if (k == trace_kind::type)
       types_[r.head.type] = number_of(p_.types, p_.m.types, text);
@@ -95,7 +98,7 @@ private:
     auto& a = p_.m.actors[i];
     auto at = clock_.to_ns(r.head.ticks);
     if (a.name.empty())
-      a.name = trace_name_of(r, record);
+      a.name = trace_name_of(r, record).substr(0, longest_name);
     if (a.process == trace_none)
       a.process = process_;
     if (k == trace_kind::gone) {

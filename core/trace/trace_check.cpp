@@ -39,11 +39,13 @@ void count_origin(trace_check& c, const trace_message& m) {
   c.lost_arrivals += m.is(trace_lost_arrival);
 }
 
-void count_end(trace_check& c, const trace_message& m) {
+void count_end(trace_check& c, const trace_model& all, const trace_message& m) {
   if (m.is(trace_is_handled))
     ++c.handled;
-  else if (m.is(trace_arrived))
+  else if (all.is_waiting(m))
     ++c.unhandled;
+  else if (m.is(trace_arrived))
+    ++c.to_outside;
   else if (m.is(trace_is_timer))
     ++c.pending_timers;
   else
@@ -92,7 +94,7 @@ trace_check check_trace(const trace_model& m, const trace_tolerance& t) {
       continue;
     ++c.messages;
     count_origin(c, x);
-    count_end(c, x);
+    count_end(c, m, x);
   }
   c.cycles = count_in_cycles(m);
   return c;

@@ -22,6 +22,7 @@ struct trace_check {
   uint64_t lost_causes = 0;
   uint64_t lost_arrivals = 0;
   uint64_t unhandled = 0;   ///< in a mailbox when the trace ended
+  uint64_t to_outside = 0;  ///< for actors that are not recorded
   uint64_t undelivered = 0; ///< they left, and arrived in no file here
   uint64_t pending_timers = 0;
   uint64_t dropped = 0; ///< records, by recorders

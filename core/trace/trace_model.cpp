@@ -72,6 +72,11 @@ std::string trace_model::actor_name(uint32_t actor) const {
          + std::to_string(a.number);
 }
 
+bool trace_model::is_waiting(const trace_message& m) const {
+  return m.is(trace_arrived) && !m.is(trace_is_handled) && !m.is_pseudo()
+         && actors[m.receiver].process != trace_none;
+}
+
 std::string_view trace_model::type_name(const trace_message& m) const {
   if (m.is(trace_is_init))
     return "init";

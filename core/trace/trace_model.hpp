@@ -151,6 +151,9 @@ struct trace_model {
 
   /// "name#number"; "nobody" for `trace_none`.
   std::string actor_name(uint32_t actor) const;
+  /// In a mailbox when the trace ended, of an actor that is recorded.
+  bool is_waiting(const trace_message& m) const;
+
   /// The type's name without "troupe::"; "init", "cleanup", "?".
   std::string_view type_name(const trace_message& m) const;
 };

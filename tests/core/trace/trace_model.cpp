@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(what_was_under_way_at_the_end_is_a_lost_cause) {
   auto c = check_trace(m);
   BOOST_TEST(c.lost_causes == 1u);
   BOOST_TEST(c.outside == 1u);
-  BOOST_TEST(c.unhandled == 2u);
+  BOOST_TEST(c.to_outside == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_handling_without_an_arrival_is_still_a_cause) {

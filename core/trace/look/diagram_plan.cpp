@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "core/trace/look/text.hpp"
+#include "core/trace/look/trace_diagram.hpp"
+#include "core/trace/trace_check.hpp"
+
+namespace troupe {
+
+namespace {
+
+using namespace trace_words;
+
+// Steps that repeat in turns of so many at most are found.
+constexpr auto longest_turn = size_t{12};
+constexpr auto least_turns = size_t{3};
+
+class planner {
+public:
+  planner(const trace_model& m, uint64_t request, const diagram_options& o)
+      : m_(m), options_(o) {
+    auto tree = causal_tree(m, request);
+    auto is_own = [&](uint32_t i) { return m.messages[i].request == request; };
+    // What had begun before the request did tells nothing of it: the steps of
+    // a node go on for ever.
+    tree.erase(tree.begin(), std::find_if(tree.begin(), tree.end(), is_own));
+    for (auto i : tree)
+      if (is_own(i))
+        add_lifelines(m.messages[i]);
+    for (auto i : tree)
+      steps_.push_back(step_of(i));
+    plan_.title = "request " + std::to_string(request);
+  }
+
+  trace_diagram run() {
+    for (size_t i = 0; i < steps_.size();) {
+      auto [turn, times] = turns_at(i);
+      for (size_t k = 0; k < turn; ++k)
+        put(steps_[i + k]);
+      if (times > 1)
+        put(fold_of(i, turn, times));
+      i += turn * times;
+    }
+    for (auto a : actors_)
+      plan_.lifelines.push_back(a == trace_none ? "outside"
+                                                : printable(m_.actor_name(a)));
+    return std::move(plan_);
+  }
+
+private:
+  uint32_t lifeline(uint32_t actor) {
+    auto [i, is_new] =
+        known_.emplace(actor, static_cast<uint32_t>(actors_.size()));
+    if (is_new)
+      actors_.push_back(actor);
+    return i->second;
+  }
+
+  // Who sends stands left of who gets it, if both are new.
+  std::pair<uint32_t, uint32_t> add_lifelines(const trace_message& x) {
+    auto sender =
+        x.is_pseudo() && x.sender == trace_none ? x.receiver : x.sender;
+    auto from = lifeline(sender);
+    return {from, lifeline(x.receiver)};
+  }
+
+  diagram_step step_of(uint32_t i) {
+    using enum diagram_step::kind;
+    auto& x = m_.messages[i];
+    auto s = diagram_step{};
+    s.what = x.is(trace_is_init)      ? spawn
+             : x.is(trace_is_cleanup) ? end
+                                      : message;
+    std::tie(s.from, s.to) = add_lifelines(x);
+    s.label = x.is(trace_is_cleanup) ? "ends"
+              : x.is(trace_is_init)  ? "begins"
+                                     : printable(m_.type_name(x));
+    auto at = x.is_pseudo() ? x.begun_ns : x.left_ns;
+    if (begin_ == trace_never)
+      begin_ = at;
+    if (at == trace_never || __builtin_sub_overflow(at, begin_, &s.at_ns))
+      s.at_ns = 0;
+    if (x.is_pseudo())
+      return s;
+    if (x.is(trace_is_timer))
+      s.note = "after " + time(static_cast<int64_t>(x.delay_ns));
+    else if (x.is(trace_departed) && x.is(trace_arrived))
+      s.note = "on its way " + time(x.wire_ns());
+    if (m_.is_waiting(x) || !x.is(trace_arrived | trace_is_handled))
+      s.note += std::string{s.note.empty() ? "" : ", "}
+                + (x.is(trace_arrived)    ? "not handled"
+                   : x.is(trace_is_timer) ? "not due"
+                                          : "not arrived");
+    return s;
+  }
+
+  std::string time(int64_t ns) const { return duration(ns, options_.ascii); }
+
+  static bool same(const diagram_step& a, const diagram_step& b) {
+    return a.what == b.what && a.from == b.from && a.to == b.to
+           && a.label == b.label;
+  }
+
+  // How many steps make a turn there, and how often it comes: what leaves the
+  // fewest rows.
+  std::pair<size_t, size_t> turns_at(size_t i) const {
+    auto turn = size_t{1};
+    auto times = size_t{1};
+    auto at = [&](size_t k) { return steps_.begin() + static_cast<long>(k); };
+    for (size_t p = 1;
+         p <= longest_turn && i + least_turns * p <= steps_.size(); ++p) {
+      auto n = size_t{1};
+      while (i + (n + 1) * p <= steps_.size()
+             && std::equal(at(i), at(i + p), at(i + n * p), same))
+        ++n;
+      if (n >= least_turns && n * p > turn * times) {
+        turn = p;
+        times = n;
+      }
+    }
+    return {turn, times};
+  }
+
+  // Of all but the first turn, which is drawn.
+  diagram_step fold_of(size_t i, size_t turn, size_t times) const {
+    auto s = diagram_step{};
+    s.what = diagram_step::kind::fold;
+    s.times = times - 1;
+    auto last = i + turn * times - 1;
+    s.at_ns = steps_[i + turn].at_ns;
+    s.from = s.to = steps_[i].from;
+    for (size_t k = 0; k < turn; ++k) {
+      auto& x = steps_[i + k];
+      s.from = std::min({s.from, x.from, x.to});
+      s.to = std::max({s.to, x.from, x.to});
+      s.label += (k > 0 ? " / " : "") + x.label;
+    }
+    auto took = int64_t{0};
+    if (!__builtin_sub_overflow(steps_[last].at_ns, s.at_ns, &took))
+      s.note = time(took);
+    return s;
+  }
+
+  void put(const diagram_step& s) {
+    if (plan_.steps.size() < options_.most_steps)
+      plan_.steps.push_back(s);
+    else
+      plan_.left_out += s.what == diagram_step::kind::fold ? s.times : 1;
+  }
+
+  const trace_model& m_;
+  const diagram_options& options_;
+  std::vector<diagram_step> steps_;
+  std::map<uint32_t, uint32_t> known_; ///< lifelines by actors
+  std::vector<uint32_t> actors_;
+  int64_t begin_ = trace_never;
+  trace_diagram plan_;
+};
+
+} // namespace
+
+trace_diagram diagram_of(const trace_model& m, uint64_t request,
+                         const diagram_options& o) {
+  return planner{m, request, o}.run();
+}
+
+} // namespace troupe
