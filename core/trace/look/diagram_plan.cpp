@@ -26,6 +26,7 @@ public:
     // What had begun before the request did tells nothing of it: the steps of
     // a node go on for ever.
     tree.erase(tree.begin(), std::find_if(tree.begin(), tree.end(), is_own));
+    add_lives(tree);
     for (auto i : tree)
       if (is_own(i))
         add_lifelines(m.messages[i]);
@@ -56,6 +57,20 @@ private:
     if (is_new)
       actors_.push_back(actor);
     return i->second;
+  }
+
+  // Which actors began and ended because of what is drawn.
+  void add_lives(std::vector<uint32_t>& tree) const {
+    auto drawn = tree;
+    for (uint32_t i = drawn.empty() ? 0 : drawn.front();
+         i < m_.messages.size() && !drawn.empty(); ++i) {
+      auto& x = m_.messages[i];
+      if (x.is_pseudo() && x.cause != trace_none
+          && std::binary_search(drawn.begin(), drawn.end(), x.cause)
+          && !std::binary_search(drawn.begin(), drawn.end(), i))
+        tree.push_back(i);
+    }
+    std::sort(tree.begin(), tree.end());
   }
 
   // Who sends stands left of who gets it, if both are new.

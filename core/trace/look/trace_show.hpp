@@ -11,11 +11,11 @@ namespace troupe {
 
 /// Which messages are looked at. All that is said must hold.
 struct trace_filter {
-  uint64_t request = 0; ///< 0: any
-  std::string actor;    ///< sends or receives: "name" or "name#number"
-  std::string type;     ///< with or without "troupe::"
-  std::optional<int64_t> from_ns; ///< since the trace began
-  std::optional<int64_t> to_ns;
+  uint64_t request = 0;   ///< 0: any
+  std::string actor = {}; ///< sends or receives: "name" or "name#number"
+  std::string type = {};  ///< with or without "troupe::"
+  std::optional<int64_t> from_ns = {}; ///< since the trace began
+  std::optional<int64_t> to_ns = {};
 
   bool takes(const trace_model& m, uint32_t message) const;
 };

@@ -52,6 +52,7 @@ void add(samples& s, const trace_model& m, const trace_message& x) {
   s.flow.unhandled += m.is_waiting(x);
   if (!x.is(trace_is_handled))
     return;
+  ++s.flow.handled;
   s.queueing.push_back(x.queueing_ns());
   s.handling.push_back(x.handling_ns());
 }
@@ -136,7 +137,9 @@ trace_stats stats_of(const trace_model& m, uint64_t request, size_t most) {
 
 namespace {
 
-std::string three_times(const trace_quantiles& q) {
+std::string three_times(const trace_flow& f, const trace_quantiles& q) {
+  if (f.handled == 0)
+    return right("-", 9) + right("-", 9) + right("-", 9);
   return right(duration(q.p50), 9) + right(duration(q.p99), 9)
          + right(duration(q.max), 9);
 }
@@ -145,7 +148,7 @@ std::string flow_line(const trace_flow& f) {
   auto way = printable(f.from) + " → " + printable(f.to);
   return left(way, 34) + " " + left(printable(f.type), 20)
          + right(std::to_string(f.count), 9) + right(bytes(f.bytes), 11) + " "
-         + three_times(f.queueing) + " " + three_times(f.handling)
+         + three_times(f, f.queueing) + " " + three_times(f, f.handling)
          + (f.unhandled > 0
                 ? "  " + std::to_string(f.unhandled) + " not handled"
                 : "")
@@ -209,7 +212,8 @@ std::string json_of(const trace_quantiles& q) {
 std::string json_of(const trace_flow& f) {
   return "{\"from\":" + json(f.from) + ",\"to\":" + json(f.to)
          + ",\"type\":" + json(f.type) + ",\"count\":" + std::to_string(f.count)
-         + ",\"bytes\":" + std::to_string(f.bytes) + ",\"unhandled\":"
+         + ",\"bytes\":" + std::to_string(f.bytes)
+         + ",\"handled\":" + std::to_string(f.handled) + ",\"unhandled\":"
          + std::to_string(f.unhandled) + ",\"queueing\":" + json_of(f.queueing)
          + ",\"handling\":" + json_of(f.handling) + "}";
 }

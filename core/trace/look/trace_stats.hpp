@@ -22,7 +22,8 @@ struct trace_flow {
   std::string type;
   uint64_t count = 0;
   uint64_t bytes = 0;
-  uint64_t unhandled = 0;
+  uint64_t handled = 0;
+  uint64_t unhandled = 0;   ///< by actors that are recorded
   trace_quantiles queueing; ///< of those that were handled
   trace_quantiles handling;
 };
