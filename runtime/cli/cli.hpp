@@ -38,6 +38,7 @@ void add_serve(CLI::App& app, action& chosen);
 void add_node(CLI::App& app, action& chosen);
 void add_status(CLI::App& app, action& chosen);
 void add_drain(CLI::App& app, action& chosen);
+void add_trace(CLI::App& app, action& chosen);
 
 /// "troupe: REASON" on stderr; returns exit_failed.
 int report(const error& e);

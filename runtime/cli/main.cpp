@@ -26,6 +26,7 @@ Examples:
   troupe status
   troupe certs certs --node red --node blue
   troupe keys add --organisation acme --key laptop
+  troupe trace diagram t.trace --request 7
 
 Data goes to standard output, talk to standard error.
 Exit status: 0 success, 1 failure, 2 usage, 130 interrupted.
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   add_drain(app, chosen);
   add_certs(app, chosen);
   add_keys(app, chosen);
+  add_trace(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

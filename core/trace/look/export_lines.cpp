@@ -42,7 +42,9 @@ std::string flags_of(const trace_message& x) {
   return s + "]";
 }
 
-std::string line_of(const trace_model& m, uint32_t i) {
+} // namespace
+
+std::string json_line(const trace_model& m, uint32_t i) {
   auto& x = m.messages[i];
   return "{\"message\":" + std::to_string(i) + ",\"type\":"
          + json(m.type_name(x)) + ",\"sender\":" + actor(m, x.sender)
@@ -57,11 +59,9 @@ std::string line_of(const trace_model& m, uint32_t i) {
          + std::to_string(x.delay_ns) + ",\"flags\":" + flags_of(x) + "}\n";
 }
 
-} // namespace
-
 bool export_lines(const trace_model& m, const trace_sink& sink) {
   for (uint32_t i = 0; i < m.messages.size(); ++i)
-    if (!sink(line_of(m, i)))
+    if (!sink(json_line(m, i)))
       return false;
   return true;
 }

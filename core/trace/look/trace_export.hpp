@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "core/trace/look/text.hpp"
 #include "core/trace/trace_model.hpp"
 
@@ -21,5 +24,8 @@ bool export_otlp(const trace_model& m, const trace_sink& sink);
 /// One JSON object for each message, a line each, with all that is known of it
 /// but its content.
 bool export_lines(const trace_model& m, const trace_sink& sink);
+
+/// The line of one message.
+std::string json_line(const trace_model& m, uint32_t message);
 
 } // namespace troupe

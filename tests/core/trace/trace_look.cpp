@@ -1,8 +1,9 @@
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "core/trace/look/trace_follow.hpp"
 #include "core/trace/look/trace_path.hpp"
 #include "core/trace/look/trace_show.hpp"
 #include "core/trace/look/trace_stats.hpp"
@@ -96,6 +97,56 @@ BOOST_AUTO_TEST_CASE(numbers_for_people_have_three_digits) {
   BOOST_TEST(bytes(1536) == "1.5 KiB");
   BOOST_TEST(xml("<a href='x'>&\"") == "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
   BOOST_TEST(left("µs", 4) == "µs  ");
+}
+
+// -- while it is written ------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_follower_shows_each_handled_message_once) {
+  auto f = scene_of(20);
+  auto m = model_of(f);
+  auto wanted = std::multiset<std::string>{};
+  for (auto i : m.handlings[0])
+    wanted.insert(show_message(m, i, m.begin_ns(), false));
+  for (size_t step : {size_t{1}, size_t{100}, f.size()}) {
+    auto follower = trace_follower{};
+    auto seen = std::multiset<std::string>{};
+    for (auto n = size_t{0}; n < f.size();) {
+      n = std::min(n + step, f.size());
+      follower.read(const_bytes{f}.first(n), {}, [&](std::string_view s) {
+        seen.emplace(s);
+        return true;
+      });
+    }
+    BOOST_TEST((seen == wanted));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_keeps_what_was_not_handled_yet) {
+  auto b = trace_builder{1};
+  name_scene(b);
+  auto a = b.arrive({{}, scene_node, scene_submit, 7}, 10);
+  b.begin(scene_node, a, 20);
+  auto t = b.leave({scene_node, scene_node, scene_tick, 7}, 25, 1000);
+  b.end(30);
+  auto open = b.arrive({{}, scene_gateway, scene_query, 7}, 40);
+  b.chunk(100);
+  auto due =
+      b.arrive_marked({scene_node, scene_node, scene_tick, 7}, 1030, 1, t);
+  b.chunk(1100);
+  b.handle(scene_node, due, 1130, 1140);
+  b.handle(scene_gateway, open, 1150, 1160);
+  auto f = b.bytes();
+  auto follower = trace_follower{};
+  auto text = std::string{};
+  for (size_t n = 0; n <= f.size(); ++n)
+    follower.read(const_bytes{f}.first(n), {}, [&](std::string_view s) {
+      text += s;
+      return true;
+    });
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 3);
+  BOOST_TEST(contains(text, "step_tick             request 7  after 1.00 µs  "
+                            "queued 100 ns"));
+  BOOST_TEST(contains(text, "queued 1.11 µs"));
 }
 
 // -- statistics ---------------------------------------------------------------
