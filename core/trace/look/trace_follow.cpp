@@ -47,7 +47,7 @@ bool trace_follower::read(const_bytes file, const trace_filter& f,
   auto all = together(chunks);
   auto in = trace_input{"", all};
   auto m = read_trace({&in, 1});
-  if (!origin_ns_)
+  if (!origin_ns_ && !m.messages.empty())
     origin_ns_ = m.begin_ns();
   for (auto& done : m.handlings)
     for (auto i : done)

@@ -93,7 +93,7 @@ private:
   void look_for_waiting() {
     for (auto i : own_) {
       auto& x = m_.messages[i];
-      if (!m_.is_waiting(x))
+      if (!m_.is_waiting(x) || why_.facts.size() == most_facts)
         continue;
       say(verdict::waiting, i,
           type(i) + " from " + name(x.sender) + " waits in the mailbox of "
