@@ -23,6 +23,7 @@ struct request_flags {
   bool svg = false;
   bool html = false;
   bool ascii = false;
+  bool causes = false;
   size_t width = 0;
 };
 
@@ -63,6 +64,7 @@ int draw(const request_flags& f) {
   auto o = diagram_options{};
   o.width = f.width > 0 ? f.width : terminal_width();
   o.ascii = f.ascii;
+  o.all_causes = f.causes;
   auto d = diagram_of(t->model, f.request, o);
   auto code = write_all(f.html  ? to_html(d)
                         : f.svg ? to_svg(d)
@@ -168,6 +170,9 @@ Examples:
   add_request(sub, *f)->required();
   auto* svg = sub->add_flag("--svg", f->svg, "as an SVG picture");
   auto* html = sub->add_flag("--html", f->html, "as a page")->excludes(svg);
+  sub->add_flag("--causes", f->causes,
+                "with all that led to its messages, also what its nodes did\n"
+                "for other requests meanwhile");
   auto* ascii = sub->add_flag("--ascii", f->ascii, "with ASCII alone");
   ascii->excludes(svg)->excludes(html);
   sub->add_option("--width", f->width, "of lines; that of the terminal, or 80")

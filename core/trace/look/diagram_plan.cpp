@@ -16,6 +16,9 @@ using namespace trace_words;
 // Steps that repeat in turns of so many at most are found.
 constexpr auto longest_turn = size_t{12};
 constexpr auto least_turns = size_t{3};
+// Steps of so few kinds, but so many of them, are counted together.
+constexpr auto most_kinds = size_t{3};
+constexpr auto least_mixed = size_t{9};
 
 class planner {
 public:
@@ -26,6 +29,8 @@ public:
     // What had begun before the request did tells nothing of it: the steps of
     // a node go on for ever.
     tree.erase(tree.begin(), std::find_if(tree.begin(), tree.end(), is_own));
+    if (!options_.all_causes)
+      keep_near(tree, request);
     add_lives(tree);
     for (auto i : tree)
       if (is_own(i))
@@ -40,8 +45,12 @@ public:
       auto [turn, times] = turns_at(i);
       for (size_t k = 0; k < turn; ++k)
         put(steps_[i + k]);
-      if (times > 1)
+      if (times > 1) {
         put(fold_of(i, turn, times));
+      } else if (auto mixed = mixed_at(i); mixed >= least_mixed) {
+        put_mixed(i + 1, i + mixed);
+        turn = mixed;
+      }
       i += turn * times;
     }
     for (auto a : actors_)
@@ -51,6 +60,28 @@ public:
   }
 
 private:
+  // The request's own messages, and what they were sent because of, if others
+  // sent that and it is no other request's: a step of a node that several
+  // share, or an answer.
+  void keep_near(std::vector<uint32_t>& tree, uint64_t request) const {
+    auto near = std::vector<uint32_t>{};
+    for (auto i : tree) {
+      auto& x = m_.messages[i];
+      if (x.request != request)
+        continue;
+      near.push_back(i);
+      if (x.cause == trace_none)
+        continue;
+      auto& c = m_.messages[x.cause];
+      if (c.request == 0 && c.sender != c.receiver
+          && std::binary_search(tree.begin(), tree.end(), x.cause))
+        near.push_back(x.cause);
+    }
+    std::sort(near.begin(), near.end());
+    near.erase(std::unique(near.begin(), near.end()), near.end());
+    tree = std::move(near);
+  }
+
   uint32_t lifeline(uint32_t actor) {
     auto [i, is_new] =
         known_.emplace(actor, static_cast<uint32_t>(actors_.size()));
@@ -136,6 +167,59 @@ private:
       }
     }
     return {turn, times};
+  }
+
+  // How many steps from there on are of few kinds, in whatever order, that one
+  // among them: what is left of turns whose parts overtake each other.
+  size_t mixed_at(size_t i) const {
+    auto kinds = std::vector<const diagram_step*>{};
+    auto n = size_t{0};
+    for (; i + n < steps_.size(); ++n) {
+      auto& s = steps_[i + n];
+      auto known = [&](auto* k) { return same(*k, s); };
+      if (std::any_of(kinds.begin(), kinds.end(), known))
+        continue;
+      if (kinds.size() == most_kinds || s.what != diagram_step::kind::message)
+        break;
+      kinds.push_back(&s);
+    }
+    auto again = std::count_if(steps_.begin() + static_cast<long>(i),
+                               steps_.begin() + static_cast<long>(i + n),
+                               [&](auto& s) { return same(s, steps_[i]); });
+    return again >= static_cast<long>(least_turns) ? n : 0;
+  }
+
+  // One of each kind is drawn, but for the one that is already; then the rest
+  // is counted.
+  void put_mixed(size_t from, size_t to) {
+    auto kinds = std::vector<diagram_step>{steps_[from - 1]};
+    auto rest = size_t{0};
+    auto first = size_t{0};
+    for (auto i = from; i < to; ++i) {
+      auto known = [&](auto& k) { return same(k, steps_[i]); };
+      if (std::any_of(kinds.begin(), kinds.end(), known)) {
+        if (rest++ == 0)
+          first = i;
+        continue;
+      }
+      kinds.push_back(steps_[i]);
+      put(steps_[i]);
+    }
+    auto s = diagram_step{};
+    s.what = diagram_step::kind::fold;
+    s.times = rest;
+    s.at_ns = steps_[first].at_ns;
+    s.from = kinds[0].from;
+    s.to = kinds[0].to;
+    for (auto& k : kinds) {
+      s.from = std::min({s.from, k.from, k.to});
+      s.to = std::max({s.to, k.from, k.to});
+      s.label += (s.label.empty() ? "" : " | ") + k.label;
+    }
+    auto took = int64_t{0};
+    if (!__builtin_sub_overflow(steps_[to - 1].at_ns, s.at_ns, &took))
+      s.note = time(took);
+    put(s);
   }
 
   // Of all but the first turn, which is drawn.

@@ -36,10 +36,13 @@ struct trace_diagram {
 struct diagram_options {
   size_t width = 80; ///< of a text's lines, in characters
   bool ascii = false;
+  /// All that led to the request's messages, also by way of steps that it
+  /// shares with others; else what they were sent because of, and no more.
+  bool all_causes = false;
   size_t most_steps = 2000; ///< after what repeats was folded
 };
 
-/// What happened to a request: its messages and what led to them.
+/// What happened to a request: its messages, and what led to them.
 trace_diagram diagram_of(const trace_model& m, uint64_t request,
                          const diagram_options& o = {});
 

@@ -79,12 +79,12 @@ BOOST_AUTO_TEST_CASE(steps_that_repeat_are_folded_and_counted) {
   BOOST_TEST(std::count_if(many.begin(), many.end(), is_fold) == 1);
   auto fold = *std::find_if(many.begin(), many.end(), is_fold);
   BOOST_TEST(fold.times == 49u);
-  BOOST_TEST(fold.label == "step_tick / step_output / token_event");
+  BOOST_TEST(fold.label == "step_output / token_event");
   // What is folded and what is not are all of it.
   auto all = size_t{0};
   for (auto& s : many)
-    all += is_fold(s) ? 3 * s.times : 1;
-  BOOST_TEST(all == steps(2).size() + 48 * 3);
+    all += is_fold(s) ? 2 * s.times : 1;
+  BOOST_TEST(all == steps(2).size() + 48 * 2);
 }
 
 BOOST_AUTO_TEST_CASE(what_had_begun_before_the_request_is_not_drawn) {
