@@ -1,0 +1,418 @@
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/bytes.hpp"
+#include "core/schema/json_tape.hpp"
+#include "core/schema/utf8_scan.hpp"
+#include "core/schema/unique_keys.hpp"
+
+namespace troupe {
+
+namespace {
+
+bool is_digit(char c) {
+  return static_cast<unsigned char>(c - '0') < 10;
+}
+
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+// Whether any of eight bytes ends a run of plain ASCII in a string: a quote,
+// a backslash, a control character, or one beyond ASCII.
+bool has_special(uint64_t x) {
+  constexpr auto ones = ~uint64_t{0} / 255;
+  constexpr auto tops = ones << 7;
+  auto zero = [](uint64_t v) { return (v - ones) & ~v; };
+  return ((zero(x ^ ones * '"') | zero(x ^ ones * '\\') | (x - ones * 0x20)
+           | x)
+          & tops)
+         != 0;
+}
+
+int hex_digit(char c) {
+  if (is_digit(c))
+    return c - '0';
+  auto lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+} // namespace
+
+// Reads one document in one pass; nesting is a stack of its own.
+class json_reader {
+public:
+  json_reader(json_tape& to, std::string_view text, const tape_bounds& bounds)
+      : to_(to), begin_(text.data()), at_(begin_), end_(begin_ + text.size()),
+        bounds_(bounds) {}
+
+  result<void> read() {
+    skip_space();
+    while (why_ == nullptr && !whole_)
+      step();
+    if (why_ == nullptr) {
+      skip_space();
+      if (at_ != end_)
+        why_ = "there is something behind the value";
+    }
+    if (why_ == nullptr)
+      return {};
+    auto at = static_cast<size_t>(at_ - begin_);
+    return fail(code_, "JSON, byte " + std::to_string(at) + ": " + why_);
+  }
+
+private:
+  void skip_space() {
+    while (at_ != end_ && is_space(*at_))
+      ++at_;
+  }
+
+  bool refuse(const char* why, errc code = errc::invalid_argument) {
+    why_ = why;
+    code_ = code;
+    return false;
+  }
+
+  json_node* add(json_kind kind) {
+    if (to_.nodes_.size() >= bounds_.values) {
+      refuse("the document has more values than allowed", errc::unsupported);
+      return nullptr;
+    }
+    auto& n = to_.nodes_.emplace_back();
+    n.kind = kind;
+    return &n;
+  }
+
+  // One value, and what closes behind it.
+  void step() {
+    if (at_ == end_) {
+      refuse("the text ends where a value should be");
+      return;
+    }
+    switch (*at_) {
+    case '{':
+    case '[':
+      if (open() && close_empty())
+        after_value();
+      return;
+    case '"':
+      if (!string())
+        return;
+      break;
+    case 't':
+      if (!word("true", json_kind::yes))
+        return;
+      break;
+    case 'f':
+      if (!word("false", json_kind::no))
+        return;
+      break;
+    case 'n':
+      if (!word("null", json_kind::null))
+        return;
+      break;
+    default:
+      if (!number())
+        return;
+    }
+    after_value();
+  }
+
+  bool open() {
+    if (to_.open_.size() >= bounds_.depth)
+      return refuse("the document is nested deeper than allowed",
+                    errc::unsupported);
+    auto object = *at_ == '{';
+    auto here = static_cast<uint32_t>(to_.nodes_.size());
+    if (!add(object ? json_kind::object : json_kind::array))
+      return false;
+    to_.open_.push_back(here);
+    ++at_;
+    skip_space();
+    return true;
+  }
+
+  // Closes what was opened if nothing is in it; else comes to its first value
+  // and returns false.
+  bool close_empty() {
+    auto here = to_.open_.back();
+    auto object = to_.nodes_[here].kind == json_kind::object;
+    if (at_ != end_ && *at_ == (object ? '}' : ']')) {
+      close(here);
+      return true;
+    }
+    if (object)
+      key();
+    return false;
+  }
+
+  void close(uint32_t here) {
+    ++at_;
+    to_.nodes_[here].end = static_cast<uint32_t>(to_.nodes_.size());
+    to_.open_.pop_back();
+  }
+
+  bool key() {
+    if (at_ == end_ || *at_ != '"')
+      return refuse("a key should be here, in double quotes");
+    if (!string())
+      return false;
+    skip_space();
+    if (at_ == end_ || *at_ != ':')
+      return refuse("a colon should follow the key");
+    ++at_;
+    skip_space();
+    return true;
+  }
+
+  // Goes to where the next value begins, closing containers on the way.
+  void after_value() {
+    while (!to_.open_.empty()) {
+      auto here = to_.open_.back();
+      auto& n = to_.nodes_[here];
+      auto object = n.kind == json_kind::object;
+      ++n.size;
+      skip_space();
+      if (at_ == end_) {
+        refuse("the text ends within an object or array");
+        return;
+      }
+      if (*at_ == ',') {
+        ++at_;
+        skip_space();
+        if (object)
+          key();
+        return;
+      }
+      if (*at_ != (object ? '}' : ']')) {
+        refuse("a comma, or the end of the object or array, should be here");
+        return;
+      }
+      close(here);
+      if (object && !unique_keys(to_.nodes_.data(), here, to_.keys_)) {
+        refuse("the object that ends here has a key twice");
+        return;
+      }
+    }
+    whole_ = true;
+  }
+
+  bool word(std::string_view name, json_kind kind) {
+    if (static_cast<size_t>(end_ - at_) < name.size()
+        || std::memcmp(at_, name.data(), name.size()) != 0)
+      return refuse("this is no value");
+    at_ += name.size();
+    return add(kind) != nullptr;
+  }
+
+  // -- numbers ----------------------------------------------------------------
+
+  bool digits() {
+    auto* first = at_;
+    while (at_ != end_ && is_digit(*at_))
+      ++at_;
+    return at_ != first || refuse("a digit should be here");
+  }
+
+  bool number() {
+    auto* first = at_;
+    auto negative = *at_ == '-';
+    at_ += negative;
+    if (at_ == end_ || !is_digit(*at_))
+      return refuse(negative ? "a digit should follow the minus"
+                             : "this is no value");
+    auto* whole = at_;
+    digits();
+    auto size = at_ - whole;
+    if (size > 1 && *whole == '0')
+      return refuse("a number has no leading zeros");
+    auto integer = true;
+    if (at_ != end_ && *at_ == '.') {
+      integer = false;
+      ++at_;
+      if (!digits())
+        return false;
+    }
+    if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
+      integer = false;
+      if (!exponent())
+        return false;
+    }
+    auto* n = add(json_kind::integer);
+    if (!n)
+      return false;
+    if (integer && size <= 18) {
+      auto x = int64_t{0};
+      for (auto* p = whole; p != at_; ++p)
+        x = x * 10 + (*p - '0');
+      n->integer = negative ? -x : x;
+    } else {
+      n->kind = json_kind::decimal;
+      n->text = first;
+      n->size = static_cast<uint32_t>(at_ - first);
+    }
+    return true;
+  }
+
+  bool exponent() {
+    ++at_;
+    if (at_ != end_ && (*at_ == '+' || *at_ == '-'))
+      ++at_;
+    auto* first = at_;
+    if (!digits())
+      return false;
+    while (first != at_ && *first == '0')
+      ++first;
+    if (at_ - first > 15)
+      return refuse("an exponent has at most 15 digits", errc::unsupported);
+    return true;
+  }
+
+  // -- strings ----------------------------------------------------------------
+
+  // Stops at a quote, a backslash or the end, with what is before it checked.
+  bool plain_part() {
+    for (;;) {
+      while (end_ - at_ >= 8 && !has_special(load_unaligned<uint64_t>(at_)))
+        at_ += 8;
+      while (at_ != end_ && *at_ != '"' && *at_ != '\\'
+             && static_cast<unsigned char>(*at_ - 0x20) < 0x60)
+        ++at_;
+      if (at_ == end_)
+        return refuse("the text ends within a string");
+      if (*at_ == '"' || *at_ == '\\')
+        return true;
+      if (static_cast<unsigned char>(*at_) < 0x20)
+        return refuse("a string holds a control character");
+      if (*at_ == 0x7f) {
+        ++at_;
+        continue;
+      }
+      auto size = scan_code_point(at_, end_);
+      if (size == 0)
+        return refuse("a string holds bytes that are not UTF-8");
+      at_ += size;
+    }
+  }
+
+  bool string() {
+    auto* first = ++at_;
+    if (!plain_part())
+      return false;
+    auto* text = first;
+    auto size = static_cast<size_t>(at_ - first);
+    if (*at_ == '\\' && !(text = escaped(first, size)))
+      return false;
+    ++at_;
+    auto* n = add(json_kind::string);
+    if (!n)
+      return false;
+    n->text = text;
+    n->size = static_cast<uint32_t>(size);
+    return true;
+  }
+
+  // Copies a string; its text never grows by being unescaped.
+  const char* escaped(const char* first, size_t& size) {
+    auto* close = closing_quote();
+    auto most = static_cast<size_t>(close - first);
+    auto* out = to_.room(most);
+    auto* to = out;
+    auto* part = first;
+    for (;;) {
+      to = std::copy(part, at_, to);
+      if (*at_ == '"')
+        break;
+      ++at_;
+      if (!escape(to))
+        return nullptr;
+      part = at_;
+      if (!plain_part())
+        return nullptr;
+    }
+    size = static_cast<size_t>(to - out);
+    return out;
+  }
+
+  // Where this string ends, or the text does.
+  const char* closing_quote() const {
+    auto* p = at_;
+    while (p != end_ && *p != '"')
+      p += *p == '\\' && p + 1 != end_ ? 2 : 1;
+    return p;
+  }
+
+  bool escape(char*& to) {
+    if (at_ == end_)
+      return refuse("the text ends within a string");
+    switch (*at_++) {
+    case '"': *to++ = '"'; return true;
+    case '\\': *to++ = '\\'; return true;
+    case '/': *to++ = '/'; return true;
+    case 'b': *to++ = '\b'; return true;
+    case 'f': *to++ = '\f'; return true;
+    case 'n': *to++ = '\n'; return true;
+    case 'r': *to++ = '\r'; return true;
+    case 't': *to++ = '\t'; return true;
+    case 'u': return unicode_escape(to);
+    default: --at_; return refuse("there is no such escape");
+    }
+  }
+
+  bool four_digits(uint32_t& code) {
+    if (end_ - at_ < 4)
+      return refuse("four hexadecimal digits should be here");
+    code = 0;
+    for (auto i = 0; i < 4; ++i, ++at_) {
+      auto d = hex_digit(*at_);
+      if (d < 0)
+        return refuse("four hexadecimal digits should be here");
+      code = code * 16 + static_cast<uint32_t>(d);
+    }
+    return true;
+  }
+
+  bool unicode_escape(char*& to) {
+    auto code = uint32_t{0};
+    if (!four_digits(code))
+      return false;
+    if (code >= 0xd800 && code < 0xe000) {
+      auto low = uint32_t{0};
+      if (code >= 0xdc00 || end_ - at_ < 2 || at_[0] != '\\' || at_[1] != 'u')
+        return refuse("an escaped surrogate is alone");
+      at_ += 2;
+      if (!four_digits(low))
+        return false;
+      if (low < 0xdc00 || low >= 0xe000)
+        return refuse("an escaped surrogate is alone");
+      code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    }
+    to = write_code_point(code, to);
+    return true;
+  }
+
+  json_tape& to_;
+  const char* begin_;
+  const char* at_;
+  const char* end_;
+  const tape_bounds& bounds_;
+  const char* why_ = nullptr;
+  errc code_ = errc::none;
+  bool whole_ = false;
+};
+
+result<void> json_tape::parse(std::string_view text,
+                              const tape_bounds& bounds) {
+  clear();
+  if (text.size() > std::min<size_t>(bounds.bytes, UINT32_MAX - 1))
+    return fail(errc::unsupported,
+                "JSON, byte 0: the document has " + std::to_string(text.size())
+                    + " bytes, more than allowed");
+  auto limited = bounds;
+  limited.values = std::min<size_t>(bounds.values, UINT32_MAX - 1);
+  // A value and its comma have two bytes or more, most have many.
+  nodes_.reserve(std::min<size_t>(text.size() / 8 + 8, limited.values));
+  return json_reader{*this, text, limited}.read();
+}
+
+} // namespace troupe

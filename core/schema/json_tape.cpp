@@ -1,0 +1,138 @@
+#include "core/schema/json_tape.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto smallest_block = size_t{4096};
+
+void append_escaped(std::string& out, std::string_view key) {
+  for (auto c : key)
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out += c;
+}
+
+// One token of a JSON Pointer, or false if its escapes are none.
+bool unescape(std::string_view token, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < token.size(); ++i) {
+    if (token[i] != '~') {
+      out += token[i];
+      continue;
+    }
+    if (++i == token.size() || (token[i] != '0' && token[i] != '1'))
+      return false;
+    out += token[i] == '0' ? '~' : '/';
+  }
+  return true;
+}
+
+// An index without leading zeros, or `nowhere`.
+uint32_t index_of(std::string_view token) {
+  if (token.empty() || token.size() > 9 || (token[0] == '0' && token != "0"))
+    return json_tape::nowhere;
+  auto n = uint32_t{0};
+  for (auto c : token) {
+    if (c < '0' || c > '9')
+      return json_tape::nowhere;
+    n = n * 10 + static_cast<uint32_t>(c - '0');
+  }
+  return n;
+}
+
+} // namespace
+
+void json_tape::clear() {
+  nodes_.clear();
+  open_.clear();
+  texts_.clear();
+  free_ = nullptr;
+  left_ = 0;
+}
+
+char* json_tape::room(size_t bytes) {
+  if (bytes > left_) {
+    auto size = std::max(bytes, smallest_block);
+    texts_.push_back(std::unique_ptr<char[]>{new char[size]});
+    free_ = texts_.back().get();
+    left_ = size;
+  }
+  auto* at = free_;
+  free_ += bytes;
+  left_ -= bytes;
+  return at;
+}
+
+uint32_t json_tape::member(uint32_t object, std::string_view key) const {
+  auto end = nodes_[object].end;
+  for (auto at = object + 1; at < end; at = behind(at + 1))
+    if (nodes_[at].view() == key)
+      return at + 1;
+  return 0;
+}
+
+std::string json_tape::pointer_to(uint32_t target) const {
+  auto out = std::string{};
+  for (auto at = uint32_t{0}; at != target;) {
+    // The child that holds it: its range does.
+    auto object = nodes_[at].kind == json_kind::object;
+    auto end = nodes_[at].end;
+    auto index = uint32_t{0};
+    auto child = at + 1;
+    while (child < end) {
+      auto value = object ? child + 1 : child;
+      auto next = behind(value);
+      if (target < next) {
+        out += '/';
+        if (object)
+          append_escaped(out, nodes_[child].view());
+        else
+          out += std::to_string(index);
+        at = target < value ? target : value; // a key stands for its value
+        break;
+      }
+      child = next;
+      ++index;
+    }
+    if (child >= end)
+      break; // not of this document
+  }
+  return out;
+}
+
+uint32_t json_tape::find(std::string_view pointer) const {
+  auto at = uint32_t{0};
+  auto token = std::string{};
+  while (!pointer.empty()) {
+    if (pointer.front() != '/')
+      return nowhere;
+    pointer.remove_prefix(1);
+    auto size = std::min(pointer.find('/'), pointer.size());
+    if (!unescape(pointer.substr(0, size), token))
+      return nowhere;
+    pointer.remove_prefix(size);
+    auto& n = nodes_[at];
+    if (n.kind == json_kind::object) {
+      at = member(at, token);
+      if (at == 0)
+        return nowhere;
+    } else if (n.kind == json_kind::array) {
+      auto index = index_of(token);
+      if (index >= n.size)
+        return nowhere;
+      for (++at; index > 0; --index)
+        at = behind(at);
+    } else {
+      return nowhere;
+    }
+  }
+  return at;
+}
+
+} // namespace troupe
