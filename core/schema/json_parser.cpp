@@ -2,9 +2,10 @@
 #include <cstring>
 
 #include "core/base/bytes.hpp"
+#include "core/schema/decimal.hpp"
 #include "core/schema/json_tape.hpp"
-#include "core/schema/utf8_scan.hpp"
 #include "core/schema/unique_keys.hpp"
+#include "core/schema/utf8_scan.hpp"
 
 namespace troupe {
 
@@ -24,8 +25,7 @@ bool has_special(uint64_t x) {
   constexpr auto ones = ~uint64_t{0} / 255;
   constexpr auto tops = ones << 7;
   auto zero = [](uint64_t v) { return (v - ones) & ~v; };
-  return ((zero(x ^ ones * '"') | zero(x ^ ones * '\\') | (x - ones * 0x20)
-           | x)
+  return ((zero(x ^ ones * '"') | zero(x ^ ones * '\\') | (x - ones * 0x20) | x)
           & tops)
          != 0;
 }
@@ -246,11 +246,10 @@ private:
       for (auto* p = whole; p != at_; ++p)
         x = x * 10 + (*p - '0');
       n->integer = negative ? -x : x;
-    } else {
-      n->kind = json_kind::decimal;
-      n->text = first;
-      n->size = static_cast<uint32_t>(at_ - first);
+      return true;
     }
+    auto text = std::string_view{first, static_cast<size_t>(at_ - first)};
+    *n = to_.number(text);
     return true;
   }
 
@@ -346,16 +345,35 @@ private:
     if (at_ == end_)
       return refuse("the text ends within a string");
     switch (*at_++) {
-    case '"': *to++ = '"'; return true;
-    case '\\': *to++ = '\\'; return true;
-    case '/': *to++ = '/'; return true;
-    case 'b': *to++ = '\b'; return true;
-    case 'f': *to++ = '\f'; return true;
-    case 'n': *to++ = '\n'; return true;
-    case 'r': *to++ = '\r'; return true;
-    case 't': *to++ = '\t'; return true;
-    case 'u': return unicode_escape(to);
-    default: --at_; return refuse("there is no such escape");
+    case '"':
+      *to++ = '"';
+      return true;
+    case '\\':
+      *to++ = '\\';
+      return true;
+    case '/':
+      *to++ = '/';
+      return true;
+    case 'b':
+      *to++ = '\b';
+      return true;
+    case 'f':
+      *to++ = '\f';
+      return true;
+    case 'n':
+      *to++ = '\n';
+      return true;
+    case 'r':
+      *to++ = '\r';
+      return true;
+    case 't':
+      *to++ = '\t';
+      return true;
+    case 'u':
+      return unicode_escape(to);
+    default:
+      --at_;
+      return refuse("there is no such escape");
     }
   }
 
@@ -405,9 +423,9 @@ result<void> json_tape::parse(std::string_view text,
                               const tape_bounds& bounds) {
   clear();
   if (text.size() > std::min<size_t>(bounds.bytes, UINT32_MAX - 1))
-    return fail(errc::unsupported,
-                "JSON, byte 0: the document has " + std::to_string(text.size())
-                    + " bytes, more than allowed");
+    return fail(errc::unsupported, "JSON, byte 0: the document has "
+                                       + std::to_string(text.size())
+                                       + " bytes, more than allowed");
   auto limited = bounds;
   limited.values = std::min<size_t>(bounds.values, UINT32_MAX - 1);
   // A value and its comma have two bytes or more, most have many.

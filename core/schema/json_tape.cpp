@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/schema/decimal.hpp"
+
 namespace troupe {
 
 namespace {
@@ -56,6 +58,20 @@ void json_tape::clear() {
   left_ = 0;
 }
 
+// 1.0 and 1e2 become integers, so that equal numbers are of one kind.
+json_node json_tape::number(std::string_view text) {
+  auto n = json_node{};
+  n.kind = json_kind::integer;
+  if (auto x = decimal{text}.small()) {
+    n.integer = *x;
+    return n;
+  }
+  n.kind = json_kind::decimal;
+  n.size = static_cast<uint32_t>(text.size());
+  n.text = text.data();
+  return n;
+}
+
 char* json_tape::room(size_t bytes) {
   if (bytes > left_) {
     auto size = std::max(bytes, smallest_block);
@@ -106,8 +122,8 @@ std::string json_tape::pointer_to(uint32_t target) const {
   return out;
 }
 
-uint32_t json_tape::find(std::string_view pointer) const {
-  auto at = uint32_t{0};
+uint32_t json_tape::find(std::string_view pointer, uint32_t from) const {
+  auto at = from;
   auto token = std::string{};
   while (!pointer.empty()) {
     if (pointer.front() != '/')

@@ -15,12 +15,20 @@ namespace troupe {
 /// What a JSON document may be at most.
 struct tape_bounds {
   size_t bytes = size_t{64} << 20;
-  size_t depth = 1024; ///< objects and arrays within each other
+  size_t depth = 1024;             ///< objects and arrays within each other
   size_t values = size_t{8} << 20; ///< keys count, too
 };
 
-enum class json_kind : uint8_t { null, no, yes, integer, decimal, string, array,
-                                 object };
+enum class json_kind : uint8_t {
+  null,
+  no,
+  yes,
+  integer, ///< of up to 18 digits, however it was written
+  decimal, ///< any other number
+  string,
+  array,
+  object
+};
 
 /// One value, or one key, of a document.
 struct json_node {
@@ -40,9 +48,9 @@ struct json_node {
 
 /// A JSON document as one array of nodes in the order of its text: a container,
 /// then what it holds; a member is its key and then its value. Numbers that
-/// are not integers of 64 bits stay text, so that none is rounded. Reading
-/// another document reuses the memory of the one before. Strings without
-/// escapes lie in the text, which must outlive the tape.
+/// are no integers of up to 18 digits stay text, so that none is rounded.
+/// Reading another document reuses the memory of the one before. Strings
+/// without escapes lie in the text, which must outlive the tape.
 class json_tape {
 public:
   json_tape() = default;
@@ -78,14 +86,16 @@ public:
   /// Where a value is, as a JSON Pointer (RFC 6901); "" for the root.
   std::string pointer_to(uint32_t at) const;
 
-  /// The value that a JSON Pointer names, or `nowhere`.
-  uint32_t find(std::string_view pointer) const;
+  /// The value that a JSON Pointer names, seen from the value `from`, or
+  /// `nowhere`.
+  uint32_t find(std::string_view pointer, uint32_t from = 0) const;
   static constexpr auto nowhere = ~uint32_t{0};
 
 private:
   friend class json_reader;
   friend class json_importer;
 
+  static json_node number(std::string_view text);
   char* room(size_t bytes);
   void clear();
 

@@ -32,8 +32,7 @@ bool unique_few(const json_node* nodes, uint32_t object) {
     marks[i] = mark_of(nodes[key]);
     keys[i] = key;
     for (uint32_t j = 0; j < i; ++j)
-      if (marks[i] == marks[j]
-          && nodes[key].view() == nodes[keys[j]].view())
+      if (marks[i] == marks[j] && nodes[key].view() == nodes[keys[j]].view())
         return false;
   }
   return true;
