@@ -2,6 +2,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <unicode/uchar.h>
 #include <unicode/uidna.h>
 
 #include "core/schema/char_kinds.hpp"
@@ -76,18 +77,28 @@ bool convert(converter f, std::string_view s, std::string& to) {
   return true;
 }
 
-// RFC 5892, section 2.6: exceptions that Unicode's mapping does not have.
-bool is_disallowed(char32_t c) {
-  return c == 0x640 || c == 0x7fa || c == 0x302e || c == 0x302f
-         || (c >= 0x3031 && c <= 0x3035) || c == 0x303b;
+// RFC 5892: letters, digits and marks, and its exceptions (section 2.6) and
+// characters whose neighbours ICU looks at. Unicode's own rules allow more.
+bool is_name_char(char32_t c) {
+  constexpr auto more = std::u32string_view{
+      U"-.\u00b7\u0375\u05f3\u05f4\u06fd\u06fe\u0f0b\u200c\u200d\u3007"
+      U"\u30fb"};
+  constexpr auto less = std::u32string_view{
+      U"\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\u303b"};
+  if (more.find(c) != std::u32string_view::npos)
+    return true;
+  constexpr auto kinds =
+      U_GC_L_MASK | U_GC_ND_MASK | U_GC_MN_MASK | U_GC_MC_MASK;
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & kinds) != 0
+         && less.find(c) == std::u32string_view::npos;
 }
 
-bool any_disallowed(std::string_view s) {
+bool all_name_chars(std::string_view s) {
   auto* end = s.data() + s.size();
   for (auto* p = s.data(); p != end;)
-    if (is_disallowed(take_code_point(p)))
-      return true;
-  return false;
+    if (!is_name_char(take_code_point(p)))
+      return false;
+  return true;
 }
 
 // All the dots that RFC 3490 has.
@@ -105,9 +116,9 @@ std::string with_plain_dots(std::string_view s) {
   return out;
 }
 
-// A name of IDNA 2008: each label is as it would be after Unicode's mapping,
-// so that nothing had to be mapped.
-bool is_international(std::string_view s) {
+// A name of IDNA 2008. Its labels are as they would be after Unicode's mapping,
+// so that nothing had to be mapped, unless that is allowed.
+bool is_international(std::string_view s, bool may_be_mapped) {
   if (s.size() > 4 * longest_host)
     return false;
   auto name = with_plain_dots(s);
@@ -115,7 +126,7 @@ bool is_international(std::string_view s) {
   auto ascii = std::string{};
   if (!convert(uidna_nameToUnicodeUTF8, name, unicode)
       || !convert(uidna_nameToASCII_UTF8, name, ascii)
-      || any_disallowed(unicode) || ascii.size() > longest_host)
+      || !all_name_chars(unicode) || ascii.size() > longest_host)
     return false;
   auto rest = std::string_view{unicode};
   return all_labels(name, [&](std::string_view label) {
@@ -123,7 +134,7 @@ bool is_international(std::string_view s) {
     auto mapped = rest.substr(0, size);
     rest.remove_prefix(std::min(size + 1, rest.size()));
     return !mapped.empty()
-           && (is_encoded(label)
+           && (may_be_mapped || is_encoded(label)
                || std::equal(label.begin(), label.end(), mapped.begin(),
                              mapped.end(),
                              [](char a, char b) { return lower(a) == b; }));
@@ -220,7 +231,7 @@ bool is_hostname(std::string_view s, bool international) {
     if (!encoded && !international)
       return true;
   }
-  return is_international(s);
+  return is_international(s, false);
 }
 
 bool is_ipv4(std::string_view s) {
@@ -246,8 +257,10 @@ bool is_email(std::string_view s, bool international) {
   if (at == std::string_view::npos || !is_local(s.substr(0, at), international))
     return false;
   auto domain = s.substr(at + 1);
+  // RFC 6531 asks for no normalised form.
   if (!domain.starts_with('[') || !domain.ends_with(']'))
-    return is_hostname(domain, international);
+    return is_hostname(domain, false)
+           || (international && is_international(domain, true));
   domain = domain.substr(1, domain.size() - 2);
   constexpr auto prefix = std::string_view{"IPv6:"};
   return domain.starts_with(prefix) ? is_ipv6(domain.substr(prefix.size()))
