@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
 
 #include "core/schema/tape_compare.hpp"
 #include "core/schema/utf8_scan.hpp"
@@ -16,91 +18,93 @@ constexpr auto kind_names = std::array<std::string_view, 8>{
     "null",     "false",    "true",     "an integer",
     "a number", "a string", "an array", "an object"};
 
+void add_number(std::string& out, uint64_t n) {
+  auto digits = std::array<char, 20>{};
+  auto* end = std::to_chars(digits.data(), digits.data() + 20, n).ptr;
+  out.append(digits.data(), end);
+}
+
 // A text in quotes, cut where it is long; control characters become spaces.
-std::string quoted(std::string_view text) {
+void add_quoted(std::string& out, std::string_view text) {
   auto cut = text.size() > longest_quote;
   auto size = std::min(text.size(), longest_quote);
   while (cut && size > 0 && (text[size] & 0xc0) == 0x80)
     --size;
-  auto out = "\"" + std::string{text.substr(0, size)};
-  std::replace_if(
-      out.begin(), out.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  return out + (cut ? "...\"" : "\"");
+  out += '"';
+  for (auto c : text.substr(0, size))
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  out += cut ? "...\"" : "\"";
 }
 
-std::string shown(const json_node& n) {
+void add_value(std::string& out, const json_node& n) {
   switch (n.kind) {
   case json_kind::integer:
-    return std::to_string(n.integer);
+    out += std::to_string(n.integer);
+    break;
   case json_kind::string:
-    return quoted(n.view());
+    add_quoted(out, n.view());
+    break;
   case json_kind::decimal:
-    return std::string{n.view().substr(0, longest_quote)};
+    out += n.view().substr(0, longest_quote);
+    break;
   case json_kind::array:
-    return "an array of " + std::to_string(n.size) + " items";
+    out += "an array of ";
+    add_number(out, n.size);
+    out += n.size == 1 ? " item" : " items";
+    break;
   case json_kind::object:
-    return "an object of " + std::to_string(n.size) + " members";
+    out += "an object of ";
+    add_number(out, n.size);
+    out += n.size == 1 ? " member" : " members";
+    break;
   default:
-    return std::string{kind_names[static_cast<size_t>(n.kind)]};
+    out += kind_names[static_cast<size_t>(n.kind)];
   }
 }
 
-std::string type_message(const compiled_schema& s, const json_node& n) {
-  if (s.never)
-    return "must not be here";
-  constexpr auto boolean = kind_set{1u << 1 | 1u << 2};
-  auto names = std::vector<std::string_view>{};
-  for (auto k = 0u; k < 8; ++k) {
-    if (!(s.kinds >> k & 1))
+void add_types(std::string& out, kind_set kinds) {
+  constexpr auto number = 1u << static_cast<unsigned>(json_kind::integer)
+                          | 1u << static_cast<unsigned>(json_kind::decimal);
+  if ((kinds & number) == number) // an integer is a number
+    kinds &= ~(1u << static_cast<unsigned>(json_kind::integer));
+  kinds &= ~(1u << static_cast<unsigned>(json_kind::no)); // with its other
+  auto left = std::popcount(static_cast<unsigned>(kinds));
+  for (auto k = 0u; k < kind_names.size(); ++k) {
+    if (!(kinds >> k & 1))
       continue;
-    auto is_boolean = (boolean >> k & 1) != 0;
-    if (k == static_cast<unsigned>(json_kind::integer)
-        && s.kinds >> static_cast<unsigned>(json_kind::decimal) & 1)
-      continue; // it is a number
-    if (!is_boolean)
-      names.push_back(kind_names[k]);
-    else if (names.empty() || names.back() != "a boolean")
-      names.push_back("a boolean");
+    out += k == static_cast<unsigned>(json_kind::yes) ? "a boolean"
+                                                      : kind_names[k];
+    --left;
+    out += left > 1 ? ", " : left == 1 ? " or " : "";
   }
-  auto out = std::string{"must be "};
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (i > 0)
-      out += i + 1 == names.size() ? " or " : ", ";
-    out += names[i];
-  }
-  return out + ", and is " + shown(n);
 }
 
-std::string count_message(std::string_view what, uint64_t bound,
-                          std::string_view unit, uint64_t is) {
-  return "must have " + std::string{what} + " " + std::to_string(bound) + " "
-         + std::string{unit} + (bound == 1 ? "" : "s") + ", and has "
-         + std::to_string(is);
-}
-
+// Writes one finding. Errors are written often enough where clients send them
+// that no text is copied on the way.
 class describer {
 public:
   describer(const program& p, const json_tape& tape, const finding& f)
-      : p_(p), tape_(tape), f_(f), schema_(p.schemas[f.schema]),
-        n_(tape[f.at]) {}
+      : p_(p), tape_(tape), f_(f), schema_(p.schemas[f.schema]), n_(tape[f.at]),
+        source_(p.documents[schema_.from.document].tape) {}
 
   schema_error describe() {
-    auto& d = p_.documents[schema_.from.document];
-    auto e = schema_error{tape_.pointer_to(f_.at),
-                          d.tape.pointer_to(schema_.from.node),
-                          d.url,
-                          {}};
+    auto e = schema_error{};
+    tape_.add_pointer(e.instance, f_.at);
+    e.schema.reserve(64);
+    source_.add_pointer(e.schema, schema_.from.node);
+    e.url = p_.documents[schema_.from.document].url;
+    out_.reserve(80);
     if (f_.step == no_step) {
       if (!schema_.never)
         e.schema += "/type";
-      e.message = type_message(schema_, n_);
-      return e;
+      type();
+    } else {
+      auto& s = p_.steps[f_.step];
+      e.schema += '/';
+      e.schema += name_of(s);
+      message(s);
     }
-    auto& s = p_.steps[f_.step];
-    e.schema += '/';
-    e.schema += name_of(s);
-    e.message = message(s);
+    e.message = std::move(out_);
     return e;
   }
 
@@ -109,116 +113,169 @@ private:
   std::string_view name_of(const step& s) const {
     if (s.word == keyword::properties)
       return "required";
-    auto& d = p_.documents[schema_.from.document].tape;
     if (s.word == keyword::dependent_required
-        && d.member(schema_.from.node, "dependentRequired") == 0)
+        && source_.member(schema_.from.node, "dependentRequired") == 0)
       return "dependencies";
     return spelled(s.word);
   }
 
-  // What the schema says, as it is written there.
-  std::string value_of(const step& s) const {
-    auto& tape = p_.documents[schema_.from.document].tape;
-    auto at = tape.member(schema_.from.node, spelled(s.word));
-    return at == 0 ? std::string{} : shown(tape[at]);
+  void type() {
+    if (schema_.never) {
+      out_ += "must not be here";
+      return;
+    }
+    out_ += "must be ";
+    add_types(out_, schema_.kinds);
+    and_is();
   }
 
-  std::string message(const step& s) const {
+  void and_is() {
+    out_ += ", and is ";
+    add_value(out_, n_);
+  }
+
+  // "must be at least", what the schema says as it is written there, and what
+  // the value is.
+  void against(std::string_view what, const step& s) {
+    out_ += what;
+    if (auto at = source_.member(schema_.from.node, spelled(s.word)))
+      add_value(out_, source_[at]);
+    and_is();
+  }
+
+  void counted(std::string_view what, const step& s, std::string_view unit,
+               uint64_t is) {
+    out_ += what;
+    add_number(out_, s.b);
+    out_ += unit;
+    out_ += s.b == 1 ? ", and has " : "s, and has ";
+    add_number(out_, is);
+  }
+
+  void message(const step& s) {
     switch (s.word) {
     case keyword::minimum:
-      return "must be at least " + value_of(s) + ", and is " + shown(n_);
+      against("must be at least ", s);
+      break;
     case keyword::exclusive_minimum:
-      return "must be greater than " + value_of(s) + ", and is " + shown(n_);
+      against("must be greater than ", s);
+      break;
     case keyword::maximum:
-      return "must be at most " + value_of(s) + ", and is " + shown(n_);
+      against("must be at most ", s);
+      break;
     case keyword::exclusive_maximum:
-      return "must be less than " + value_of(s) + ", and is " + shown(n_);
+      against("must be less than ", s);
+      break;
     case keyword::multiple_of:
-      return "must be a multiple of " + value_of(s) + ", and is " + shown(n_);
-    case keyword::min_length:
-      return count_message("at least", s.b, "character",
-                           count_code_points(n_.view()));
-    case keyword::max_length:
-      return count_message("at most", s.b, "character",
-                           count_code_points(n_.view()));
+      against("must be a multiple of ", s);
+      break;
     case keyword::pattern:
-      return "must match the pattern " + value_of(s) + ", and is " + shown(n_);
-    case keyword::format:
-      return "must be " + std::string{described(static_cast<format_kind>(s.a))}
-             + ", and is " + shown(n_);
+      against("must match the pattern ", s);
+      break;
     case keyword::const_:
-      return "must be " + value_of(s) + ", and is " + shown(n_);
+      against("must be ", s);
+      break;
+    case keyword::min_length:
+      counted("must have at least ", s, " character",
+              count_code_points(n_.view()));
+      break;
+    case keyword::max_length:
+      counted("must have at most ", s, " character",
+              count_code_points(n_.view()));
+      break;
+    case keyword::format:
+      out_ += "must be ";
+      out_ += described(static_cast<format_kind>(s.a));
+      and_is();
+      break;
     default:
-      return message_of_containers(s);
+      message_of_containers(s);
     }
   }
 
-  std::string message_of_containers(const step& s) const {
+  void message_of_containers(const step& s) {
     switch (s.word) {
     case keyword::min_items:
-      return count_message("at least", s.b, "item", n_.size);
+      counted("must have at least ", s, " item", n_.size);
+      break;
     case keyword::max_items:
-      return count_message("at most", s.b, "item", n_.size);
+      counted("must have at most ", s, " item", n_.size);
+      break;
     case keyword::unique_items:
-      return "must have no two equal items, and item "
-             + std::to_string(f_.extra) + " is there before";
+      out_ += "must have no two equal items, and item ";
+      add_number(out_, f_.extra);
+      out_ += " is there before";
+      break;
     case keyword::contains:
-      return contains_message(p_.contains[s.a]);
+      contains(p_.contains[s.a]);
+      break;
     case keyword::min_properties:
-      return count_message("at least", s.b, "member", n_.size);
+      counted("must have at least ", s, " member", n_.size);
+      break;
     case keyword::max_properties:
-      return count_message("at most", s.b, "member", n_.size);
+      counted("must have at most ", s, " member", n_.size);
+      break;
     case keyword::properties:
-      return "must have the member " + quoted(p_.names[f_.extra].key);
-    case keyword::dependent_required: {
-      auto& rule = p_.dependents[s.a];
-      return "must have the member " + quoted(rule.names[f_.extra])
-             + ", since it has " + quoted(rule.key);
-    }
+      out_ += "must have the member ";
+      add_quoted(out_, p_.names[f_.extra].key);
+      break;
+    case keyword::dependent_required:
+      out_ += "must have the member ";
+      add_quoted(out_, p_.dependents[s.a].names[f_.extra]);
+      out_ += ", since it has ";
+      add_quoted(out_, p_.dependents[s.a].key);
+      break;
     default:
-      return message_of_choices(s);
+      message_of_choices(s);
     }
   }
 
-  static std::string contains_message(const contains_rule& rule) {
-    auto out = "must have at least " + std::to_string(rule.least)
-               + (rule.least == 1 ? " item" : " items");
-    if (rule.most != ~uint64_t{0})
-      out += ", and at most " + std::to_string(rule.most) + ",";
-    return out + " that `contains` describes";
+  void contains(const contains_rule& rule) {
+    out_ += "must have at least ";
+    add_number(out_, rule.least);
+    if (rule.most != ~uint64_t{0}) {
+      out_ += " and at most ";
+      add_number(out_, rule.most);
+    }
+    out_ += " of the items that `contains` describes";
   }
 
-  std::string message_of_choices(const step& s) const {
+  void message_of_choices(const step& s) {
     switch (s.word) {
     case keyword::enum_:
-      return enum_message(p_.choices[s.a]);
+      choices(p_.choices[s.a]);
+      break;
     case keyword::any_of:
-      return "must be valid in one of the " + std::to_string(s.b)
-             + " schemas of anyOf, and is in none";
+      out_ += "must be valid in one of the ";
+      add_number(out_, s.b);
+      out_ += " schemas of anyOf, and is in none";
+      break;
     case keyword::one_of:
-      return "must be valid in exactly one of the " + std::to_string(s.b)
-             + " schemas of oneOf, and is in none or several";
+      out_ += "must be valid in exactly one of the ";
+      add_number(out_, s.b);
+      out_ += " schemas of oneOf, and is in none or several";
+      break;
     default:
-      return "must not be what `not` describes";
+      out_ += "must not be what `not` describes";
     }
   }
 
-  std::string enum_message(const choice_rule& rule) const {
+  void choices(const choice_rule& rule) {
     constexpr auto most = 4;
     auto& tape = p_.documents[rule.document].tape;
-    auto out = std::string{"must be one of "};
+    out_ += "must be one of ";
     auto end = tape[rule.array].end;
     auto n = 0;
     for (auto i = rule.array + 1; i < end; i = tape.behind(i)) {
       if (n > 0)
-        out += ", ";
+        out_ += ", ";
       if (n++ == most) {
-        out += "...";
+        out_ += "...";
         break;
       }
-      out += shown(tape[i]);
+      add_value(out_, tape[i]);
     }
-    return out + ", and is " + shown(n_);
+    and_is();
   }
 
   const program& p_;
@@ -226,6 +283,8 @@ private:
   const finding& f_;
   const compiled_schema& schema_;
   const json_node& n_;
+  const json_tape& source_;
+  std::string out_;
 };
 
 } // namespace

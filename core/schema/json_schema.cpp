@@ -1,6 +1,7 @@
 #include "core/schema/json_schema.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <nlohmann/json.hpp>
 
 #include "core/schema/check_state.hpp"
@@ -28,10 +29,6 @@ error unfinished(schema::check_end end) {
                 "a $dynamicRef of the schema leads to itself without going "
                 "into the value, so the check would not end");
   }
-}
-
-bool is_answer(schema::check_end end) {
-  return end == schema::check_end::whole || end == schema::check_end::enough;
 }
 
 } // namespace
@@ -100,18 +97,10 @@ uint64_t schema_checker::steps_for(const json_tape& document) const {
   return std::min(schema_.steps_, most / 2) + per_value * document.size();
 }
 
-bool schema_checker::quickly(const json_tape& document,
-                             schema::check_end& end) {
+bool schema_checker::valid(const json_tape& document) {
   auto state = schema::check_state{*schema_.program_, document, *memory_,
                                    steps_for(document), 0};
-  auto ok = state.quickly();
-  end = state.end();
-  return ok && end == schema::check_end::whole;
-}
-
-bool schema_checker::valid(const json_tape& document) {
-  auto end = schema::check_end::whole;
-  return quickly(document, end);
+  return state.quickly() && state.end() == schema::check_end::whole;
 }
 
 bool schema_checker::valid(std::string_view text) {
@@ -136,21 +125,21 @@ schema_checker::check_value(const nlohmann::json& document) {
 }
 
 result<schema_report> schema_checker::check(const json_tape& document) {
-  auto end = schema::check_end::whole;
-  auto report = schema_report{};
-  report.valid = quickly(document, end);
-  if (!is_answer(end))
-    return unfinished(end);
-  if (report.valid)
-    return report;
-  memory_->findings.clear();
   auto& p = *schema_.program_;
+  memory_->findings.clear();
   auto state = schema::check_state{p, document, *memory_, steps_for(document),
                                    std::max<size_t>(schema_.errors_, 1)};
-  state.thoroughly();
-  // That it is not valid is certain; all the errors may be too many to find.
+  auto report = schema_report{};
+  [[maybe_unused]] auto valid = state.thoroughly();
+  auto& findings = memory_->findings;
+  // What was found is certain, even if there was no time to find more.
+  if (findings.empty() && state.end() != schema::check_end::whole)
+    return unfinished(state.end());
+  report.valid = findings.empty();
+  assert(report.valid == valid);
   report.more = state.end() != schema::check_end::whole;
-  for (auto& f : memory_->findings)
+  report.errors.reserve(findings.size());
+  for (auto& f : findings)
     report.errors.push_back(schema::describe(p, document, f));
   return report;
 }

@@ -19,7 +19,6 @@ concept json_value = std::same_as<T, nlohmann::json>;
 namespace schema {
 struct program;
 struct check_memory;
-enum class check_end : uint8_t;
 } // namespace schema
 
 /// One thing that a document has against it.
@@ -118,7 +117,6 @@ private:
   bool valid_value(const nlohmann::json& document);
   result<schema_report> check_value(const nlohmann::json& document);
   uint64_t steps_for(const json_tape& document) const;
-  bool quickly(const json_tape& document, schema::check_end& end);
 
   json_schema schema_;
   json_tape tape_;

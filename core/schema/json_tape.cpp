@@ -11,6 +11,10 @@ namespace {
 constexpr auto smallest_block = size_t{4096};
 
 void append_escaped(std::string& out, std::string_view key) {
+  if (key.find_first_of("~/") == std::string_view::npos) {
+    out += key;
+    return;
+  }
   for (auto c : key)
     if (c == '~')
       out += "~0";
@@ -95,6 +99,11 @@ uint32_t json_tape::member(uint32_t object, std::string_view key) const {
 
 std::string json_tape::pointer_to(uint32_t target) const {
   auto out = std::string{};
+  add_pointer(out, target);
+  return out;
+}
+
+void json_tape::add_pointer(std::string& out, uint32_t target) const {
   for (auto at = uint32_t{0}; at != target;) {
     // The child that holds it: its range does.
     auto object = nodes_[at].kind == json_kind::object;
@@ -119,7 +128,6 @@ std::string json_tape::pointer_to(uint32_t target) const {
     if (child >= end)
       break; // not of this document
   }
-  return out;
 }
 
 uint32_t json_tape::find(std::string_view pointer, uint32_t from) const {

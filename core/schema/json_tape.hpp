@@ -85,6 +85,8 @@ public:
 
   /// Where a value is, as a JSON Pointer (RFC 6901); "" for the root.
   std::string pointer_to(uint32_t at) const;
+  void add_pointer(std::string& to,
+                   uint32_t at) const; ///< behind what is there
 
   /// The value that a JSON Pointer names, seen from the value `from`, or
   /// `nowhere`.

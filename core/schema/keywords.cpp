@@ -140,9 +140,13 @@ const keyword_info* find_keyword(std::string_view name, const dialect& d) {
 }
 
 std::string_view spelled(keyword word) {
-  auto at = std::find_if(all.begin(), all.end(),
-                         [&](auto& k) { return k.word == word; });
-  return at == all.end() ? std::string_view{} : at->name;
+  static constexpr auto names = [] {
+    auto out = std::array<std::string_view, static_cast<size_t>(kw::count)>{};
+    for (auto& k : all)
+      out[static_cast<size_t>(k.word)] = k.name;
+    return out;
+  }();
+  return names[static_cast<size_t>(word)];
 }
 
 uint8_t vocabulary_named(std::string_view url) {
