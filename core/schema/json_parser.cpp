@@ -53,7 +53,7 @@ public:
     if (why_ == nullptr) {
       skip_space();
       if (at_ != end_)
-        why_ = "there is something behind the value";
+        refuse("there is something behind the value");
     }
     if (why_ == nullptr)
       return {};
