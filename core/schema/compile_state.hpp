@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 
@@ -14,12 +15,18 @@ class compile_state {
 public:
   explicit compile_state(const schema_options& options)
       : options_(options),
-        documents_(options.documents, options.schema_bounds,
+        documents_(options.documents, limited(options.schema_bounds),
                    options.draft7 ? draft::draft7 : draft::draft2020) {}
 
   result<program> compile(std::string text);
 
 private:
+  // Values of `enum` and `const` are compared as deep as they are nested.
+  static tape_bounds limited(tape_bounds b) {
+    b.depth = std::min<size_t>(b.depth, 1024);
+    return b;
+  }
+
   void one(uint32_t index);
   bool find_keywords();
   bool keywords();

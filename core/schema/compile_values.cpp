@@ -12,6 +12,9 @@ namespace {
 // An `enum` with fewer values is searched from end to end.
 constexpr auto many_choices = uint32_t{9};
 
+// What a pattern counts for at least: its automaton may grow to 256 KiB.
+constexpr auto least_pattern = uint32_t{200};
+
 } // namespace
 
 bool compile_state::values() {
@@ -93,7 +96,7 @@ bool compile_state::add_pattern(uint32_t n, std::string_view text,
   auto p = pattern::compile(text);
   if (!p)
     return refuse(n, p.failure().message, p.failure().code);
-  pattern_steps_ += p->size();
+  pattern_steps_ += std::max(p->size(), least_pattern);
   if (pattern_steps_ > options_.pattern_steps)
     return refuse(n, "all patterns together are larger than allowed",
                   errc::unsupported);

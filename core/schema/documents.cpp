@@ -11,6 +11,9 @@ std::string_view without_fragment(std::string_view url) {
   return url.substr(0, url.find('#'));
 }
 
+// References are resolved against it, and many may be.
+constexpr auto longest_url = size_t{4096};
+
 bool is_string(const json_tape& tape, uint32_t node) {
   return node != 0 && tape[node].kind == json_kind::string;
 }
@@ -27,6 +30,7 @@ result<uint32_t> documents::add(std::string url, std::string text) {
   auto index = static_cast<uint32_t>(all_.size());
   auto& d = all_.emplace_back();
   roots_.emplace_back();
+  pointers_.emplace_back();
   d.url = std::string{without_fragment(url)};
   d.text = std::make_unique<std::string>(std::move(text));
   if (auto ok = d.tape.parse(*d.text, bounds_); !ok)
@@ -187,6 +191,8 @@ result<void> documents::scan_id(uint32_t document, unscanned& at) {
       without_fragment(resolve_uri(resources_[at.resource].url, text))};
   if (url == resources_[at.resource].url)
     return {};
+  if (url.size() > longest_url)
+    return refuse(here, "a URL has 4096 bytes at most", errc::unsupported);
   if (at.node == 0) {
     // Also known by the URL with which it was supplied.
     auto& root = resources_[at.resource];
@@ -273,7 +279,8 @@ result<place> documents::resolve(uint32_t from, std::string_view reference) {
   if (fragment.empty())
     return root;
   if (fragment.front() == '/') {
-    auto node = tape(root.document).find(fragment, root.node);
+    auto node =
+        pointers_[root.document].find(tape(root.document), fragment, root.node);
     if (node == json_tape::nowhere)
       return fail(errc::invalid_argument, "nothing is at " + absolute);
     return place{root.document, node};

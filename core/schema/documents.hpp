@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/schema/json_pointer.hpp"
 #include "core/schema/json_tape.hpp"
 #include "core/schema/keywords.hpp"
 
@@ -108,6 +109,7 @@ private:
   std::vector<unscanned> unscanned_;
   /// Of each document: the resources' nodes, ascending, and the resources.
   std::vector<std::map<uint32_t, uint32_t>> roots_;
+  std::deque<pointer_index> pointers_; ///< of each document
 };
 
 } // namespace troupe::schema

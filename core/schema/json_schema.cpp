@@ -59,7 +59,9 @@ result<json_schema> json_schema::compile_value(const nlohmann::json& schema,
                                                const schema_options& options) {
   // What is text of JSON, and not too deep, can be written without a throw.
   auto tape = json_tape{};
-  if (auto ok = tape.import(schema, options.schema_bounds); !ok)
+  auto bounds = options.schema_bounds;
+  bounds.depth = std::min(bounds.depth, deepest_document);
+  if (auto ok = tape.import(schema, bounds); !ok)
     return fail(ok.failure().code, "schema: " + ok.failure().message);
   return compile(std::string_view{schema.dump()}, options);
 }

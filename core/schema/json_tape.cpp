@@ -3,54 +3,13 @@
 #include <algorithm>
 
 #include "core/schema/decimal.hpp"
+#include "core/schema/json_pointer.hpp"
 
 namespace troupe {
 
 namespace {
 
 constexpr auto smallest_block = size_t{4096};
-
-void append_escaped(std::string& out, std::string_view key) {
-  if (key.find_first_of("~/") == std::string_view::npos) {
-    out += key;
-    return;
-  }
-  for (auto c : key)
-    if (c == '~')
-      out += "~0";
-    else if (c == '/')
-      out += "~1";
-    else
-      out += c;
-}
-
-// One token of a JSON Pointer, or false if its escapes are none.
-bool unescape(std::string_view token, std::string& out) {
-  out.clear();
-  for (size_t i = 0; i < token.size(); ++i) {
-    if (token[i] != '~') {
-      out += token[i];
-      continue;
-    }
-    if (++i == token.size() || (token[i] != '0' && token[i] != '1'))
-      return false;
-    out += token[i] == '0' ? '~' : '/';
-  }
-  return true;
-}
-
-// An index without leading zeros, or `nowhere`.
-uint32_t index_of(std::string_view token) {
-  if (token.empty() || token.size() > 9 || (token[0] == '0' && token != "0"))
-    return json_tape::nowhere;
-  auto n = uint32_t{0};
-  for (auto c : token) {
-    if (c < '0' || c > '9')
-      return json_tape::nowhere;
-    n = n * 10 + static_cast<uint32_t>(c - '0');
-  }
-  return n;
-}
 
 } // namespace
 
@@ -114,11 +73,10 @@ void json_tape::add_pointer(std::string& out, uint32_t target) const {
       auto value = object ? child + 1 : child;
       auto next = behind(value);
       if (target < next) {
-        out += '/';
         if (object)
-          append_escaped(out, nodes_[child].view());
+          add_pointer_token(out, nodes_[child].view());
         else
-          out += std::to_string(index);
+          add_pointer_token(out, std::to_string(index));
         at = target < value ? target : value; // a key stands for its value
         break;
       }
@@ -134,20 +92,15 @@ uint32_t json_tape::find(std::string_view pointer, uint32_t from) const {
   auto at = from;
   auto token = std::string{};
   while (!pointer.empty()) {
-    if (pointer.front() != '/')
+    if (!take_pointer_token(pointer, token))
       return nowhere;
-    pointer.remove_prefix(1);
-    auto size = std::min(pointer.find('/'), pointer.size());
-    if (!unescape(pointer.substr(0, size), token))
-      return nowhere;
-    pointer.remove_prefix(size);
     auto& n = nodes_[at];
     if (n.kind == json_kind::object) {
       at = member(at, token);
       if (at == 0)
         return nowhere;
     } else if (n.kind == json_kind::array) {
-      auto index = index_of(token);
+      auto index = array_index(token);
       if (index >= n.size)
         return nowhere;
       for (++at; index > 0; --index)

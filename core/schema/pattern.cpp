@@ -1,13 +1,15 @@
 #include "core/schema/pattern.hpp"
 
+#include <array>
 #include <re2/re2.h>
 
 namespace troupe::schema {
 
 namespace {
 
-// Of its automaton; beyond it, states are forgotten and found again.
-constexpr auto memory = int64_t{1} << 20; // bytes
+// Of its automaton, in bytes; beyond it, states are forgotten and found again.
+// Large programs need more to be written at all.
+constexpr auto memories = std::array{int64_t{256} << 10, int64_t{1} << 20};
 constexpr auto most_steps = uint32_t{10'000};
 
 } // namespace
@@ -23,10 +25,14 @@ result<pattern> pattern::compile(std::string_view ecma) {
     return text.failure();
   auto options = re2::RE2::Options{};
   options.set_log_errors(false);
-  options.set_max_mem(memory);
   options.set_never_capture(true);
   auto p = pattern{};
-  p.program_ = std::make_unique<re2::RE2>(*text, options);
+  for (auto memory : memories) {
+    options.set_max_mem(memory);
+    p.program_ = std::make_unique<re2::RE2>(*text, options);
+    if (p.program_->error_code() != re2::RE2::ErrorPatternTooLarge)
+      break;
+  }
   if (!p.program_->ok())
     return fail(errc::unsupported,
                 "this pattern cannot be run in linear time here: "

@@ -25,7 +25,7 @@ struct schema_options {
   /// metaschemas of both drafts are there without it.
   std::map<std::string, std::string, std::less<>> documents;
 
-  /// Of each schema document.
+  /// Of each schema document; `depth` counts up to 1024.
   tape_bounds schema_bounds{size_t{4} << 20, 256, size_t{1} << 20};
   size_t schemas = 100'000;       ///< within each other and referred to
   size_t pattern_steps = 200'000; ///< RE2 instructions of all patterns

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/random.hpp"
+#include "core/schema/json_pointer.hpp"
 #include "core/schema/tape_compare.hpp"
 
 using namespace troupe;
@@ -160,16 +161,20 @@ BOOST_AUTO_TEST_CASE(pointers_lead_to_where_they_are_from) {
     auto x = json{{"a/b", random.next()}, {"m~n", random.next()}, {"", 1}};
     auto text = x.dump();
     auto t = tape_of(text);
+    auto index = pointer_index{};
     for (auto at = uint32_t{0}; at < t.size(); ++at) {
       auto p = t.pointer_to(at);
       auto found = t.find(p);
+      BOOST_TEST(index.find(t, p, 0) == found, p);
       BOOST_TEST((found == at || found == at + 1), p); // a key, or a value
       BOOST_TEST(x.contains(json::json_pointer{p}), p);
     }
   }
   auto t = tape_of(std::string_view{R"({"a": [1, {"b": 2}]})"});
-  for (auto p : {"a", "/b", "/a/2", "/a/01", "/a/-", "/a/1/b/c", "/a~2"})
+  for (auto p : {"a", "/b", "/a/2", "/a/01", "/a/-", "/a/1/b/c", "/a~2"}) {
     BOOST_TEST(t.find(p) == json_tape::nowhere, p);
+    BOOST_TEST(pointer_index{}.find(t, p, 0) == json_tape::nowhere, p);
+  }
   BOOST_TEST(t.find("/1/b", t.find("/a")) == t.find("/a/1/b"));
 }
 
