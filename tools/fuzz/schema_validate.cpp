@@ -75,11 +75,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!read) {
     auto& message = read.failure().message;
     require(message.starts_with("JSON, byte "));
-    // nlohmann takes the last of two members with one key, and reads integers
-    // that are not of 64 bits as doubles.
+    // nlohmann takes the last of two members with one key, a NUL for the end,
+    // and leaves out a byte order mark.
     require(value.is_discarded()
             || message.find("a key twice") != std::string::npos
             || read.failure().code == errc::unsupported
+            || text.find('\0') != std::string_view::npos
             || text.starts_with("\xef\xbb\xbf"));
     return 0;
   }
