@@ -1,0 +1,84 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/schema/frame_pool.hpp"
+#include "core/schema/grammar.hpp"
+
+namespace troupe::constrain {
+
+/// Where a text may go on: all places in the grammar that read a byte next.
+struct grammar_state {
+  std::vector<grammar_item> items; ///< ascending
+  bool done = false;               ///< the text may end here
+};
+
+/// Reads bytes by a grammar, following all ways at once (Earley, "An efficient
+/// context-free parsing algorithm", CACM 1970, with the automata of the rules
+/// in place of dotted rules). Each place that it keeps can be completed within
+/// the bound on open calls: there are no dead ends.
+class grammar_machine {
+public:
+  /// Calls that may be open at once.
+  static constexpr auto most_depth = uint32_t{200};
+
+  /// `grammar` must live as long.
+  explicit grammar_machine(const grammar& g) : grammar_(&g) {}
+
+  void start(grammar_state& to);
+  /// False, and nothing in `to`, if the byte is refused.
+  bool step(const grammar_state& from, uint8_t byte, grammar_state& to);
+  /// All that can be reached from places without a byte.
+  void close(std::span<const grammar_item> from, grammar_state& to);
+  /// Whether some edge there reads that byte.
+  bool reads(const grammar_state& from, uint8_t byte) const;
+
+  /// Bytes that were read: needed where texts must be unique.
+  std::string& text() { return text_; }
+  const std::string& text() const { return text_; }
+  /// From here on is one token: a text that must be unique may not begin and
+  /// end within it, so that a mask can tell which tokens would repeat one.
+  void begin_token() { token_ = static_cast<uint32_t>(text_.size()); }
+
+  frame_pool& pool() { return pool_; }
+  const frame_pool& pool() const { return pool_; }
+  const grammar& rules() const { return *grammar_; }
+
+  /// The most that open calls and those needed after them came to, since it
+  /// was set to 0: below a greater bound nothing would have been different.
+  uint32_t reach() const { return reach_; }
+  void reset_reach() { reach_ = 0; }
+
+  /// Whether `text` is in a list of the pool.
+  bool is_listed(uint32_t list, std::string_view text) const;
+
+private:
+  struct callee {
+    uint32_t rule;
+    uint32_t depth;
+    bool done;
+    std::vector<grammar_item> frames;
+  };
+
+  void add(const grammar_item& item);
+  void visit(size_t i, bool may_end, grammar_state& to);
+  void end_rule(grammar_item item, grammar_state& to);
+  void call(const grammar_item& item, const grammar::call& c);
+  callee& callee_for(uint32_t rule);
+  bool fits(uint32_t depth, uint32_t position);
+  callee* next_callee();
+  uint32_t count_after(const grammar::rule& rule, uint32_t count) const;
+
+  const grammar* grammar_;
+  frame_pool pool_;
+  std::string text_;
+  uint32_t token_ = 0;
+  uint32_t reach_ = 0;
+  std::vector<grammar_item> kernel_;
+  std::vector<grammar_item> work_;
+  std::vector<callee> callees_; // the first `calls_` are in use
+  size_t calls_ = 0;
+};
+
+} // namespace troupe::constrain
