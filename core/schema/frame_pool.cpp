@@ -23,13 +23,21 @@ uint32_t hash_of(std::span<const grammar_item> frames, uint32_t depth) {
 
 } // namespace
 
+void state_key::mix(uint64_t x, uint64_t y) {
+  a = (a ^ x) * 0xff51afd7ed558ccdu;
+  a ^= a >> 32;
+  b = (b ^ y ^ (a << 1)) * 0xc4ceb9fe1a85ec53u;
+  b ^= b >> 29;
+  a += b * 0x9e3779b97f4a7c15u;
+}
+
 frame_pool::frame_pool() : buckets_(16, none) {
-  sets_.push_back({0, 0, 0, 0, none});
+  sets_.push_back({0, 0, 0, 0, none, {}});
   texts_.push_back({0, 0, 0});
 }
 
 uint32_t frame_pool::intern(std::span<const grammar_item> items,
-                            uint32_t depth) {
+                            uint32_t depth, state_key key) {
   auto hash = hash_of(items, depth);
   for (auto i = bucket(hash); i != none; i = sets_[i].next) {
     auto& s = sets_[i];
@@ -43,7 +51,9 @@ uint32_t frame_pool::intern(std::span<const grammar_item> items,
   auto made = static_cast<uint32_t>(sets_.size());
   auto& head = bucket(hash);
   sets_.push_back({static_cast<uint32_t>(frames_.size()),
-                   static_cast<uint32_t>(items.size()), depth, hash, head});
+                   static_cast<uint32_t>(items.size()), depth, hash, head,
+                   key});
+  sets_.back().key.mix(depth, items.size());
   head = made;
   frames_.insert(frames_.end(), items.begin(), items.end());
   return made;

@@ -18,6 +18,22 @@ struct grammar_item {
   auto operator<=>(const grammar_item&) const = default;
 };
 
+/// 128 bits that tell states apart whatever the numbers of their sets. Not
+/// against an adversary: who chooses grammar and text meets their own masks.
+struct state_key {
+  uint64_t a = 0;
+  uint64_t b = 0;
+
+  /// Depends on the order.
+  void mix(uint64_t x, uint64_t y);
+  /// Does not.
+  void add(const state_key& other) {
+    a += other.a;
+    b += other.b;
+  }
+  bool operator==(const state_key&) const = default;
+};
+
 /// Sets of frames, which are items to go back to, each kept once: equal sets
 /// have the same number. What all ways through an ambiguous grammar have open
 /// is shared this way (a graph-structured stack, Tomita, "Efficient parsing
@@ -42,7 +58,11 @@ public:
 
   /// The number of a set. REQUIRES: it ascends; `depth` is that of all of its
   /// frames, plus one.
-  uint32_t intern(std::span<const grammar_item> frames, uint32_t depth);
+  /// `key` is the sum of theirs.
+  uint32_t intern(std::span<const grammar_item> frames, uint32_t depth,
+                  state_key key);
+  /// Of what a set is, with its depth.
+  const state_key& key(uint32_t set) const { return sets_[set].key; }
   std::span<const grammar_item> frames(uint32_t set) const {
     auto& s = sets_[set];
     return {frames_.data() + s.begin, frames_.data() + s.begin + s.size};
@@ -66,6 +86,7 @@ private:
     uint32_t depth;
     uint32_t hash;
     uint32_t next; // of the same bucket, older
+    state_key key;
   };
 
   uint32_t& bucket(uint32_t hash) {

@@ -18,6 +18,9 @@ uint32_t grammar_machine::count_after(const grammar::rule& rule,
 
 bool grammar_machine::step(const grammar_state& from, uint8_t byte,
                            grammar_state& to) {
+  auto done = false;
+  if (from.items.size() == 1 && step_one(from, byte, to, done))
+    return done;
   kernel_.clear();
   for (auto& item : from.items)
     for (auto& e : grammar_->edges(item.position)) {
@@ -41,15 +44,49 @@ bool grammar_machine::step(const grammar_state& from, uint8_t byte,
   if (kernel_.empty())
     return false;
   close(kernel_, to);
+  return to.done || !to.items.empty();
+}
+
+// The usual case of one place, from which a byte leads to another one of the
+// same rule that neither ends it nor calls another. False if it isn't that.
+bool grammar_machine::step_one(const grammar_state& from, uint8_t byte,
+                               grammar_state& to, bool& done) {
+  auto& item = from.items[0];
+  auto* found = static_cast<const grammar::edge*>(nullptr);
+  for (auto& e : grammar_->edges(item.position))
+    if (e.first <= byte && byte <= e.last) {
+      if (found)
+        return false;
+      found = &e;
+    }
+  auto& rule = grammar_->rule_of(item.position);
+  if (!found || (found->counted && item.count >= rule.most)
+      || !fits(pool_.depth(item.frames), found->to)) {
+    done = false;
+    return true;
+  }
+  if (grammar_->at(found->to).accept || !grammar_->calls(found->to).empty())
+    return false;
+  to.done = false;
+  to.items.assign(1, item);
+  to.items[0].position = found->to;
+  if (found->counted)
+    to.items[0].count = count_after(rule, item.count);
+  done = true;
   return true;
 }
 
-bool grammar_machine::reads(const grammar_state& from, uint8_t byte) const {
+int grammar_machine::only_byte(const grammar_state& from) const {
+  auto only = -1;
   for (auto& item : from.items)
-    for (auto& e : grammar_->edges(item.position))
-      if (e.first <= byte && byte <= e.last)
-        return true;
-  return false;
+    for (auto& e : grammar_->edges(item.position)) {
+      if (e.counted && item.count >= grammar_->rule_of(item.position).most)
+        continue;
+      if (e.first != e.last || (only >= 0 && only != e.first))
+        return -1;
+      only = e.first;
+    }
+  return only;
 }
 
 void grammar_machine::close(std::span<const grammar_item> from,
@@ -72,7 +109,10 @@ void grammar_machine::close(std::span<const grammar_item> from,
     auto& rule = grammar_->rule_at(c->rule);
     auto begin = rule.unique ? static_cast<uint32_t>(text_.size()) : 0;
     auto i = work_.size();
-    add({rule.start, pool_.intern(c->frames, c->depth), 0, begin});
+    auto key = state_key{};
+    for (auto& f : c->frames)
+      key.add(key_of(f));
+    add({rule.start, pool_.intern(c->frames, c->depth, key), 0, begin});
     for (; i < work_.size(); ++i)
       visit(i, false, to);
   }
@@ -102,16 +142,17 @@ void grammar_machine::end_rule(grammar_item item, grammar_state& to) {
     return;
   }
   auto& rule = grammar_->rule_of(item.position);
-  if (rule.unique && item.texts >= token_)
+  if (rule.unique && item.texts > token_)
     return;
   for (auto& f : pool_.frames(item.frames)) {
     auto next = f;
     if (rule.unique) {
       auto end = static_cast<uint32_t>(text_.size());
       auto own = std::string_view{text_}.substr(item.texts);
-      if (is_listed(f.texts, own))
+      if (!lax_ && is_listed(f.texts, own))
         continue;
-      next.texts = pool_.add_text(f.texts, item.texts, end);
+      if (!lax_)
+        next.texts = pool_.add_text(f.texts, item.texts, end);
     }
     add(next);
   }
@@ -127,12 +168,8 @@ bool grammar_machine::is_listed(uint32_t list, std::string_view text) const {
   return false;
 }
 
-bool grammar_machine::fits(uint32_t depth, uint32_t position) {
-  auto needed = depth + grammar_->at(position).need;
-  if (needed > most_depth)
-    return false;
-  reach_ = std::max(reach_, needed);
-  return true;
+bool grammar_machine::fits(uint32_t depth, uint32_t position) const {
+  return depth + grammar_->at(position).need <= most_depth;
 }
 
 void grammar_machine::call(const grammar_item& item, const grammar::call& c) {
@@ -144,18 +181,18 @@ void grammar_machine::call(const grammar_item& item, const grammar::call& c) {
   back.position = c.next;
   if (rule.nullable)
     add(back);
-  if (!fits(depth + 1, rule.start))
-    return;
-  auto& callee = callee_for(c.rule);
-  callee.depth = std::max(callee.depth, depth + 1);
   // A call that is the last thing of its rule goes back to where that rule
   // would: repetition by recursion does not pile up frames.
   auto& own = grammar_->rule_of(item.position);
-  auto last = grammar_->at(c.next).accept && !own.counts() && !own.unique
-              && grammar_->edges(c.next).empty()
+  auto last = item.frames != 0 && grammar_->at(c.next).accept && !own.counts()
+              && !own.unique && grammar_->edges(c.next).empty()
               && grammar_->calls(c.next).empty();
-  if (last && item.frames != 0) {
-    callee.depth = std::max(callee.depth, depth);
+  auto below = last ? depth : depth + 1;
+  if (!fits(below, rule.start))
+    return;
+  auto& callee = callee_for(c.rule);
+  callee.depth = std::max(callee.depth, below);
+  if (last) {
     auto frames = pool_.frames(item.frames);
     callee.frames.insert(callee.frames.end(), frames.begin(), frames.end());
   } else {
@@ -175,6 +212,30 @@ grammar_machine::callee& grammar_machine::callee_for(uint32_t rule) {
   made.done = false;
   made.frames.clear();
   return made;
+}
+
+// Of a count only matters how far it is from the bounds, if not too far.
+state_key grammar_machine::key_of(const grammar_item& item) const {
+  auto& rule = grammar_->rule_of(item.position);
+  auto key = state_key{};
+  auto far = uint64_t{horizon_} + 1;
+  auto left = [&](uint32_t bound) {
+    return std::min<uint64_t>(bound > item.count ? bound - item.count : 0, far);
+  };
+  auto counts = left(rule.least) << 32
+                | (rule.most == grammar::endless ? far : left(rule.most));
+  key.mix(item.position, counts);
+  auto below = pool_.key(item.frames);
+  key.mix(below.a, below.b);
+  return key;
+}
+
+state_key grammar_machine::key_of(const grammar_state& s) const {
+  auto key = state_key{};
+  for (auto& item : s.items)
+    key.add(key_of(item));
+  key.mix(s.done ? 1 : 0, s.items.size());
+  return key;
 }
 
 grammar_machine::callee* grammar_machine::next_callee() {

@@ -23,32 +23,36 @@ public:
   /// Calls that may be open at once.
   static constexpr auto most_depth = uint32_t{200};
 
-  /// `grammar` must live as long.
-  explicit grammar_machine(const grammar& g) : grammar_(&g) {}
+  /// `grammar` must live as long. Counts that no text of `horizon` bytes
+  /// tells apart have the same key.
+  explicit grammar_machine(const grammar& g, uint32_t horizon = 64)
+      : grammar_(&g), horizon_(horizon) {}
 
   void start(grammar_state& to);
   /// False, and nothing in `to`, if the byte is refused.
   bool step(const grammar_state& from, uint8_t byte, grammar_state& to);
   /// All that can be reached from places without a byte.
   void close(std::span<const grammar_item> from, grammar_state& to);
-  /// Whether some edge there reads that byte.
-  bool reads(const grammar_state& from, uint8_t byte) const;
+  /// The byte that must come next, or -1 if there are several.
+  int only_byte(const grammar_state& from) const;
 
   /// Bytes that were read: needed where texts must be unique.
   std::string& text() { return text_; }
   const std::string& text() const { return text_; }
-  /// From here on is one token: a text that must be unique may not begin and
-  /// end within it, so that a mask can tell which tokens would repeat one.
+  /// From here on is one token: a text that must be unique may not begin
+  /// behind its first byte and end within it, so that a mask can tell which
+  /// tokens would repeat one.
   void begin_token() { token_ = static_cast<uint32_t>(text_.size()); }
 
   frame_pool& pool() { return pool_; }
   const frame_pool& pool() const { return pool_; }
   const grammar& rules() const { return *grammar_; }
 
-  /// The most that open calls and those needed after them came to, since it
-  /// was set to 0: below a greater bound nothing would have been different.
-  uint32_t reach() const { return reach_; }
-  void reset_reach() { reach_ = 0; }
+  /// While lax, texts that must be unique are not compared with others.
+  void set_lax(bool lax) { lax_ = lax; }
+  /// Two states with the same key refuse the same texts of at most `horizon`
+  /// bytes, but for those that repeat what must be unique.
+  state_key key_of(const grammar_state& s) const;
 
   /// Whether `text` is in a list of the pool.
   bool is_listed(uint32_t list, std::string_view text) const;
@@ -66,7 +70,10 @@ private:
   void end_rule(grammar_item item, grammar_state& to);
   void call(const grammar_item& item, const grammar::call& c);
   callee& callee_for(uint32_t rule);
-  bool fits(uint32_t depth, uint32_t position);
+  bool fits(uint32_t depth, uint32_t position) const;
+  bool step_one(const grammar_state& from, uint8_t byte, grammar_state& to,
+                bool& done);
+  state_key key_of(const grammar_item& item) const;
   callee* next_callee();
   uint32_t count_after(const grammar::rule& rule, uint32_t count) const;
 
@@ -74,7 +81,8 @@ private:
   frame_pool pool_;
   std::string text_;
   uint32_t token_ = 0;
-  uint32_t reach_ = 0;
+  uint32_t horizon_;
+  bool lax_ = false;
   std::vector<grammar_item> kernel_;
   std::vector<grammar_item> work_;
   std::vector<callee> callees_; // the first `calls_` are in use

@@ -175,9 +175,10 @@ char32_t regex_input::next_code() {
 
 void regex_input::refuse_at(size_t where, errc code,
                             const std::string& reason) {
-  if (!failed)
-    failed = fail(code, reason + " (byte " + std::to_string(where) + " of "
-                            + quoted(text) + ")");
+  if (!failed) {
+    failed = fail(code, reason);
+    failed_at = where;
+  }
   at = text.size();
 }
 

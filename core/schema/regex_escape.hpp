@@ -13,6 +13,7 @@ struct regex_input {
   std::string_view text;
   size_t at = 0;
   std::optional<error> failed;
+  size_t failed_at = 0;
 
   bool done() const { return at >= text.size(); }
   /// The byte here; 0 at the end.

@@ -34,7 +34,10 @@ public:
     if (!in_.failed && !in_.done())
       in_.refuse(errc::invalid_argument, "there is a ) without its (");
     if (in_.failed)
-      return *in_.failed;
+      return fail(in_.failed->code,
+                  in_.failed->message + " (byte "
+                      + std::to_string(in_.failed_at) + " of "
+                      + quoted(in_.text) + ")");
     return node;
   }
 

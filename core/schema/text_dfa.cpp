@@ -148,4 +148,38 @@ text_dfa neither(const text_dfa& a, work_meter& meter) {
   return tidy(std::move(c), meter);
 }
 
+std::optional<std::vector<std::string>> words_of(const text_dfa& a,
+                                                 size_t most) {
+  struct place {
+    uint32_t state;
+    std::u32string text;
+  };
+  auto words = std::vector<std::string>{};
+  auto todo = std::vector<place>{};
+  if (!a.empty())
+    todo.push_back({0, {}});
+  while (!todo.empty()) {
+    auto p = std::move(todo.back());
+    todo.pop_back();
+    // A way that is longer passes a state twice, which has no end.
+    if (p.text.size() > std::min<size_t>(a.states.size(), 256)
+        || todo.size() > most)
+      return {};
+    if (a.states[p.state].accept) {
+      auto& word = words.emplace_back();
+      for (auto c : p.text)
+        append_utf8(c, word);
+    }
+    for (auto& e : a.states[p.state].edges) {
+      if (e.last - e.first >= most)
+        return {};
+      for (auto c = e.first; c <= e.last; ++c)
+        todo.push_back({e.to, p.text + c});
+    }
+    if (words.size() > most)
+      return {};
+  }
+  return words;
+}
+
 } // namespace troupe::constrain

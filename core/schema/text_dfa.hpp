@@ -48,6 +48,10 @@ text_dfa neither(const text_dfa& a, work_meter& meter);
 /// where that would take too long).
 text_dfa tidy(text_dfa a, work_meter& meter);
 
+/// All texts, if there are no more than that. REQUIRES: it is tidied.
+std::optional<std::vector<std::string>> words_of(const text_dfa& a,
+                                                 size_t most);
+
 /// Whether each beginning of a text is one of infinitely many.
 bool is_endless(const text_dfa& a);
 

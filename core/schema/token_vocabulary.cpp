@@ -1,23 +1,11 @@
 #include "core/schema/token_vocabulary.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/text/tokenizer.hpp"
+#include "core/text/utf8.hpp"
 
 namespace troupe::constrain {
-
-namespace {
-
-size_t common_prefix(std::string_view a, std::string_view b) {
-  auto n = std::min(a.size(), b.size());
-  auto i = size_t{0};
-  while (i < n && a[i] == b[i])
-    ++i;
-  return i;
-}
-
-} // namespace
 
 result<std::shared_ptr<const token_vocabulary>>
 token_vocabulary::make(std::vector<std::string> pieces,
@@ -53,51 +41,43 @@ token_vocabulary::make(const tokenizer& from) {
   return make(std::move(pieces), from.end_tokens());
 }
 
-// From the tokens in the order of their bytes, as a walk through the tree
-// meets them.
 void token_vocabulary::plant() {
-  auto order = std::vector<token_id>{};
-  for (auto i = size_t{0}; i < pieces_.size(); ++i)
-    if (!pieces_[i].empty())
-      order.push_back(static_cast<token_id>(i));
-  std::stable_sort(order.begin(), order.end(), [&](token_id a, token_id b) {
-    return piece(a) < piece(b);
-  });
-  nodes_.push_back({0, 0, 0});
-  auto path = std::vector<uint32_t>{0}; // nodes on the way to the last one
-  auto text = std::string_view{};
-  auto leave = [&](size_t depth) {
-    for (; path.size() > depth + 1; path.pop_back())
-      nodes_[path.back()].end = static_cast<uint32_t>(nodes_.size());
-  };
-  for (auto id : order) {
-    auto next = piece(id);
-    auto shared = common_prefix(text, next);
-    leave(shared);
-    for (auto i = shared; i < next.size(); ++i) {
-      path.push_back(static_cast<uint32_t>(nodes_.size()));
-      nodes_.push_back({0, static_cast<uint32_t>(spelled_.size()),
-                        static_cast<uint8_t>(next[i])});
-    }
-    spelled_.push_back(id);
-    text = next;
-    longest_ = std::max(longest_, next.size());
-    if (next.size() == 1)
-      bytes_.add(static_cast<uint8_t>(next[0]));
+  auto some = std::vector<token_id>{}, special = some;
+  plain_.assign(most_plain + 1, std::vector<uint64_t>(words()));
+  for (auto i = size_t{0}; i < pieces_.size(); ++i) {
+    auto& text = pieces_[i];
+    if (text.empty())
+      continue;
+    auto id = static_cast<token_id>(i);
+    some.push_back(id);
+    longest_ = std::max(longest_, text.size());
+    if (text.size() == 1)
+      bytes_.add(static_cast<uint8_t>(text[0]));
+    auto length = plain_length(text);
+    if (length == 0 || length > most_plain)
+      special.push_back(id);
+    else
+      for (auto n = length; n <= most_plain; ++n)
+        plain_[n][i / 64] |= uint64_t{1} << (i % 64);
   }
-  leave(0);
-  nodes_[0].end = static_cast<uint32_t>(nodes_.size());
+  all_ = {pieces_, std::move(some)};
+  rest_ = {pieces_, std::move(special)};
 }
 
 bool token_vocabulary::is_end(token_id id) const {
   return std::binary_search(ends_.begin(), ends_.end(), id);
 }
 
-uint32_t token_vocabulary::child(uint32_t n, uint8_t byte) const {
-  for (auto c = n + 1; c < nodes_[n].end; c = nodes_[c].end)
-    if (nodes_[c].byte == byte)
-      return c;
-  return none;
+uint32_t plain_length(std::string_view text) {
+  auto length = uint32_t{0};
+  for (auto i = size_t{0}; i < text.size(); ++length) {
+    auto c = step_utf8(text, i);
+    if (c.state != utf8_state::whole || c.code < 0x20 || c.code == '"'
+        || c.code == '\\')
+      return 0;
+    i += c.size;
+  }
+  return length;
 }
 
 } // namespace troupe::constrain

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "core/base/ids.hpp"
 #include "core/base/result.hpp"
 #include "core/schema/byte_set.hpp"
+#include "core/schema/token_tree.hpp"
 
 namespace troupe {
 class tokenizer;
@@ -16,20 +18,12 @@ class tokenizer;
 
 namespace troupe::constrain {
 
-/// A model's tokens as byte strings, in a tree of their bytes; built once a
-/// model, immutable and thread-safe. Control tokens, and others that have no
-/// bytes, are not in it: no mask allows them, but for those that end a text.
+/// A model's tokens as byte strings; built once a model, immutable and
+/// thread-safe. Control tokens, and others that have no bytes, are in none of
+/// its trees: no mask allows them, but for those that end a text.
 class token_vocabulary {
 public:
-  /// A node of the tree in preorder: its first child, if it has any, is the
-  /// next one; its children end where it ends.
-  struct node {
-    uint32_t end;    ///< behind all that is below it
-    uint32_t tokens; ///< in `spelled`: where those that end here begin
-    uint8_t byte;    ///< of the way to it
-  };
-
-  /// `pieces` by token; those that are empty are not in the tree, nor are
+  /// `pieces` by token; those that are empty are not in the trees, nor are
   /// `ends`. invalid_argument if there is no end token, or one out of range.
   static result<std::shared_ptr<const token_vocabulary>>
   make(std::vector<std::string> pieces, std::vector<token_id> ends);
@@ -39,10 +33,15 @@ public:
   uint32_t size() const { return static_cast<uint32_t>(pieces_.size()); }
   /// Of a mask with a bit a token.
   size_t words() const { return (pieces_.size() + 63) / 64; }
-  /// Empty for what is not in the tree.
+  /// Empty for what is not in a tree, and out of range.
   std::string_view piece(token_id id) const {
-    return pieces_[static_cast<size_t>(id)];
+    return in_range(id) ? pieces_[static_cast<size_t>(id)]
+                        : std::string_view{};
   }
+  bool in_range(token_id id) const {
+    return id >= 0 && static_cast<size_t>(id) < pieces_.size();
+  }
+  /// Ascending.
   std::span<const token_id> ends() const { return ends_; }
   bool is_end(token_id id) const;
   /// Of the longest token.
@@ -50,29 +49,37 @@ public:
   /// Bytes that are tokens by themselves.
   const byte_set& bytes() const { return bytes_; }
 
-  std::span<const node> nodes() const { return nodes_; }
-  /// Tokens whose bytes lead to this node.
-  std::span<const token_id> tokens_at(uint32_t n) const {
-    return {spelled_.data() + nodes_[n].tokens,
-            spelled_.data() + tokens_end(n)};
+  const token_tree& all() const { return all_; }
+
+  // -- plain tokens ------------------------------------------------------------
+  //
+  // Most tokens are whole characters that a JSON string may hold as they are,
+  // and not too many. Where a string may go on with any of them they need not
+  // be looked at one by one (llguidance calls such sets slices).
+
+  /// Characters that a plain token has at most.
+  static constexpr auto most_plain = uint32_t{32};
+  /// The mask of plain tokens of at most so many characters.
+  std::span<const uint64_t> plain(uint32_t characters) const {
+    return plain_[std::min(characters, most_plain)];
   }
-  static constexpr auto none = ~uint32_t{0};
-  /// The child by that byte, or `none`.
-  uint32_t child(uint32_t n, uint8_t byte) const;
+  /// All that are not plain.
+  const token_tree& rest() const { return rest_; }
 
 private:
-  uint32_t tokens_end(uint32_t n) const {
-    return n + 1 < nodes_.size() ? nodes_[n + 1].tokens
-                                 : static_cast<uint32_t>(spelled_.size());
-  }
   void plant();
 
   std::vector<std::string> pieces_;
-  std::vector<token_id> ends_; // ascending
-  std::vector<node> nodes_;    // the first is the root
-  std::vector<token_id> spelled_; // by their bytes
+  std::vector<token_id> ends_;
+  token_tree all_;
+  token_tree rest_;
+  std::vector<std::vector<uint64_t>> plain_; // by characters
   size_t longest_ = 0;
   byte_set bytes_;
 };
+
+/// Characters of a text that a JSON string can hold as it is; 0 if it can't,
+/// or is not whole UTF-8.
+uint32_t plain_length(std::string_view text);
 
 } // namespace troupe::constrain
