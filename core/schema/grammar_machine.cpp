@@ -18,9 +18,9 @@ uint32_t grammar_machine::count_after(const grammar::rule& rule,
 
 bool grammar_machine::step(const grammar_state& from, uint8_t byte,
                            grammar_state& to) {
-  auto done = false;
-  if (from.items.size() == 1 && step_one(from, byte, to, done))
-    return done;
+  if (from.items.size() == 1)
+    if (auto done = step_lightly(from, byte, to); done != light_step::unknown)
+      return done == light_step::taken;
   kernel_.clear();
   for (auto& item : from.items)
     for (auto& e : grammar_->edges(item.position)) {
@@ -47,33 +47,39 @@ bool grammar_machine::step(const grammar_state& from, uint8_t byte,
   return to.done || !to.items.empty();
 }
 
-// The usual case of one place, from which a byte leads to another one of the
-// same rule that neither ends it nor calls another. False if it isn't that.
-bool grammar_machine::step_one(const grammar_state& from, uint8_t byte,
-                               grammar_state& to, bool& done) {
+grammar_machine::light_step
+grammar_machine::step_lightly(const grammar_state& from, uint8_t byte,
+                              grammar_state& to) const {
   auto& item = from.items[0];
   auto* found = static_cast<const grammar::edge*>(nullptr);
-  for (auto& e : grammar_->edges(item.position))
-    if (e.first <= byte && byte <= e.last) {
-      if (found)
-        return false;
-      found = &e;
-    }
-  auto& rule = grammar_->rule_of(item.position);
-  if (!found || (found->counted && item.count >= rule.most)
-      || !fits(pool_.depth(item.frames), found->to)) {
-    done = false;
-    return true;
+  for (auto& e : grammar_->edges(item.position)) {
+    if (e.first > byte)
+      break;
+    if (e.last < byte)
+      continue;
+    if (found)
+      return light_step::unknown;
+    found = &e;
   }
-  if (grammar_->at(found->to).accept || !grammar_->calls(found->to).empty())
-    return false;
+  if (!found)
+    return light_step::refused;
+  auto& target = grammar_->at(found->to);
+  if (target.accept || !grammar_->calls(found->to).empty())
+    return light_step::unknown;
+  if (pool_.depth(item.frames) + target.need > most_depth)
+    return light_step::refused;
+  auto count = item.count;
+  if (found->counted) {
+    auto& rule = grammar_->rule_at(target.rule);
+    if (count >= rule.most)
+      return light_step::refused;
+    count = count_after(rule, count);
+  }
   to.done = false;
   to.items.assign(1, item);
   to.items[0].position = found->to;
-  if (found->counted)
-    to.items[0].count = count_after(rule, item.count);
-  done = true;
-  return true;
+  to.items[0].count = count;
+  return light_step::taken;
 }
 
 int grammar_machine::only_byte(const grammar_state& from) const {

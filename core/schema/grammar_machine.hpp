@@ -33,6 +33,16 @@ public:
   bool step(const grammar_state& from, uint8_t byte, grammar_state& to);
   /// All that can be reached from places without a byte.
   void close(std::span<const grammar_item> from, grammar_state& to);
+  enum class light_step : uint8_t {
+    taken,
+    refused,
+    unknown, ///< needs a whole step
+  };
+  /// A step in the usual case of one place, from which a byte leads to another
+  /// one of the same rule that neither ends it nor calls another: that leaves
+  /// the pool as it is. REQUIRES: from has one item.
+  light_step step_lightly(const grammar_state& from, uint8_t byte,
+                          grammar_state& to) const;
   /// The byte that must come next, or -1 if there are several.
   int only_byte(const grammar_state& from) const;
 
@@ -71,8 +81,6 @@ private:
   void call(const grammar_item& item, const grammar::call& c);
   callee& callee_for(uint32_t rule);
   bool fits(uint32_t depth, uint32_t position) const;
-  bool step_one(const grammar_state& from, uint8_t byte, grammar_state& to,
-                bool& done);
   state_key key_of(const grammar_item& item) const;
   callee* next_callee();
   uint32_t count_after(const grammar::rule& rule, uint32_t count) const;

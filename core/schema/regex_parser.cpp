@@ -121,7 +121,9 @@ private:
     in_.take('?'); // lazy: the same texts
     if (part.what == kind::begin || part.what == kind::end)
       in_.refuse_at(from, errc::unsupported, "a repeated anchor");
-    if (in_.peek() == '*' || in_.peek() == '+' || in_.peek() == '?')
+    auto again = uint32_t{0};
+    if (in_.peek() == '*' || in_.peek() == '+' || in_.peek() == '?'
+        || (!in_.failed && counts(again, again)))
       in_.refuse(errc::invalid_argument, "there is nothing to repeat");
     auto all = make(kind::repeat);
     all.least = least;

@@ -113,7 +113,8 @@ text_dfa both(const text_dfa& a, const text_dfa& b, work_meter& meter) {
     auto& x = a.states[todo[n].first].edges;
     auto& y = b.states[todo[n].second].edges;
     auto size = x.size() + y.size();
-    if (!meter.spend(4 + size, sizeof(text_dfa::state) + size * edge_bytes))
+    if (!meter.spend(8 + 2 * size,
+                     sizeof(text_dfa::state) + size * edge_bytes))
       return c;
     for (auto i = size_t{0}, j = size_t{0}; i < x.size() && j < y.size();) {
       auto first = std::max(x[i].first, y[j].first);
@@ -179,6 +180,7 @@ std::optional<std::vector<std::string>> words_of(const text_dfa& a,
     if (words.size() > most)
       return {};
   }
+  std::sort(words.begin(), words.end());
   return words;
 }
 

@@ -124,7 +124,7 @@ uint32_t refine(const text_dfa& a, std::vector<uint32_t>& classes) {
 text_dfa merge_equals(text_dfa a, work_meter& meter) {
   auto cost = uint64_t{1};
   for (auto& s : a.states)
-    cost += 2 + s.edges.size();
+    cost += 6 + 2 * s.edges.size();
   // The start stays the first state since its class is numbered first.
   auto classes = std::vector<uint32_t>{};
   for (auto& s : a.states)

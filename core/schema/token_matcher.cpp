@@ -163,11 +163,12 @@ bool token_matcher::add_plain(std::span<uint64_t> words) const {
 
 // Goes down the tree as far as bytes are accepted.
 void token_matcher::walk(const token_tree& tree, std::span<uint64_t> words) {
+  using light_step = grammar_machine::light_step;
   struct level {
     uint32_t end;
+    bool light; // took nothing from the pool
     frame_pool::mark pool;
   };
-  auto keep = automaton_->compiled().has_unique();
   auto nodes = tree.nodes();
   auto text = machine_.text().size();
   auto start = machine_.pool().top();
@@ -177,24 +178,33 @@ void token_matcher::walk(const token_tree& tree, std::span<uint64_t> words) {
   machine_.set_lax(true);
   path_[0] = state_;
   for (auto i = uint32_t{1}; i < nodes.size();) {
-    while (!levels.empty() && i >= levels.back().end) {
-      machine_.pool().release(levels.back().pool);
-      levels.pop_back();
-    }
+    for (; !levels.empty() && i >= levels.back().end; levels.pop_back())
+      if (!levels.back().light)
+        machine_.pool().release(levels.back().pool);
     auto& n = nodes[i];
-    auto pool = machine_.pool().top();
-    if (keep) {
-      machine_.text().resize(text + levels.size());
-      machine_.text() += static_cast<char>(n.byte);
+    auto& from = path_[levels.size()];
+    auto& to = path_[levels.size() + 1];
+    auto now = level{n.end, true, {}};
+    auto done = from.items.size() == 1
+                    ? machine_.step_lightly(from, n.byte, to)
+                    : light_step::unknown;
+    if (done == light_step::unknown) {
+      now.light = false;
+      now.pool = machine_.pool().top();
+      // Lax, the machine wants to know of the text how long it is.
+      machine_.text().resize(text + levels.size() + 1);
+      if (machine_.step(from, n.byte, to))
+        done = light_step::taken;
+      else
+        machine_.pool().release(now.pool);
     }
-    if (!machine_.step(path_[levels.size()], n.byte, path_[levels.size() + 1])) {
-      machine_.pool().release(pool);
+    if (done != light_step::taken) {
       i = n.end;
       continue;
     }
     for (auto id : tree.tokens_at(i))
       set(words, id);
-    levels.push_back({n.end, pool});
+    levels.push_back(now);
     ++i;
   }
   machine_.set_lax(false);

@@ -86,6 +86,17 @@ std::vector<std::string> made_pieces(size_t size) {
     for (auto v : vowels)
       for (auto d : codas)
         syllables.push_back(std::string{o} + std::string{v} + std::string{d});
+  // What no JSON string can hold as it is: quotes, ends of lines, backslashes.
+  for (auto i = size_t{0}; i < syllables.size(); i += 4) {
+    c.add("\"" + syllables[i]);
+    c.add(" \"" + syllables[i]);
+  }
+  for (auto m : marks)
+    for (auto end : {"\n", "\n\n", "\n  ", "\n    ", "\r\n"})
+      c.add(std::string{m} + end);
+  for (auto letter = 'a'; letter <= 'z'; ++letter)
+    for (auto before : {"\\", " \\", "/\\", "(\\"})
+      c.add(std::string{before} + letter);
   for (auto& s : syllables)
     c.add_word(s);
   // Pairs in an order that mixes all of them, whatever the size.
