@@ -22,7 +22,9 @@ public:
     return words_ != before;
   }
   bool contains(uint8_t b) const { return words_[b >> 6] >> (b & 63) & 1; }
-  bool empty() const { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
+  bool empty() const {
+    return (words_[0] | words_[1] | words_[2] | words_[3]) == 0;
+  }
 
   bool operator==(const byte_set&) const = default;
 

@@ -24,7 +24,8 @@ void code_set::add(char32_t first, char32_t last) {
   if (first < first_surrogate)
     insert(first, std::min<char32_t>(last, first_surrogate - 1));
   if (last > last_surrogate)
-    insert(std::max<char32_t>(first, last_surrogate + 1), std::min(last, last_code));
+    insert(std::max<char32_t>(first, last_surrogate + 1),
+           std::min(last, last_code));
 }
 
 void code_set::add(const code_set& other) {

@@ -36,8 +36,8 @@ frame_pool::frame_pool() : buckets_(16, none) {
   texts_.push_back({0, 0, 0});
 }
 
-uint32_t frame_pool::intern(std::span<const grammar_item> items,
-                            uint32_t depth, state_key key) {
+uint32_t frame_pool::intern(std::span<const grammar_item> items, uint32_t depth,
+                            state_key key) {
   auto hash = hash_of(items, depth);
   for (auto i = bucket(hash); i != none; i = sets_[i].next) {
     auto& s = sets_[i];

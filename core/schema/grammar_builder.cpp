@@ -129,8 +129,7 @@ void grammar_builder::utf8(node from, char32_t first, char32_t last, node to,
   }
 }
 
-void grammar_builder::escaped(node from, char32_t code, node to,
-                              bool counted) {
+void grammar_builder::escaped(node from, char32_t code, node to, bool counted) {
   auto slash = add_node();
   bytes(from, '\\', '\\', slash, counted);
   if (auto c = short_escape(code)) {

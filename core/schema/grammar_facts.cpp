@@ -67,9 +67,8 @@ bool grammar_linker::find_ranks() {
 // Whether the rule may end here without another byte.
 bool grammar_linker::can_end(uint32_t p) const {
   auto all = idle_from(p);
-  return std::any_of(all.begin(), all.end(), [&](uint32_t q) {
-    return out_.positions_[q].accept;
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [&](uint32_t q) { return out_.positions_[q].accept; });
 }
 
 byte_set grammar_linker::first_of(uint32_t p) const {

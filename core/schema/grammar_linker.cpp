@@ -49,8 +49,7 @@ void grammar_linker::find_needs() {
   auto to = std::vector<std::vector<back>>(all_.size());
   auto callers = std::vector<std::vector<uint32_t>>(automata_.size());
   using entry = std::pair<uint32_t, uint32_t>;
-  auto queue
-      = std::priority_queue<entry, std::vector<entry>, std::greater<>>{};
+  auto queue = std::priority_queue<entry, std::vector<entry>, std::greater<>>{};
   for (auto i = uint32_t{0}; i < all_.size(); ++i) {
     auto& s = *all_[i].automaton;
     auto base = bases_[all_[i].rule];
@@ -166,8 +165,7 @@ result<grammar> grammar_linker::run(grammar_builder::rule_id root) {
     return fail(errc::invalid_argument,
                 looping_ + " begins with itself: write it as a repetition");
   find_follow();
-  if (from_.meter_.spent()
-      || !from_.meter_.spend(1, out_.memory_bytes()))
+  if (from_.meter_.spent() || !from_.meter_.spend(1, out_.memory_bytes()))
     return spent();
   return std::move(out_);
 }

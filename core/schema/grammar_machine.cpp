@@ -135,8 +135,7 @@ void grammar_machine::visit(size_t i, bool may_end, grammar_state& to) {
   auto& p = grammar_->at(item.position);
   if (!grammar_->edges(item.position).empty())
     to.items.push_back(item);
-  if (may_end && p.accept
-      && item.count >= grammar_->rule_at(p.rule).least)
+  if (may_end && p.accept && item.count >= grammar_->rule_at(p.rule).least)
     end_rule(item, to);
   for (auto& c : grammar_->calls(item.position))
     call(item, c);
@@ -167,8 +166,8 @@ void grammar_machine::end_rule(grammar_item item, grammar_state& to) {
 bool grammar_machine::is_listed(uint32_t list, std::string_view text) const {
   for (; list != 0; list = pool_.text_at(list).before) {
     auto& known = pool_.text_at(list);
-    if (text == std::string_view{text_}.substr(known.begin,
-                                               known.end - known.begin))
+    if (text
+        == std::string_view{text_}.substr(known.begin, known.end - known.begin))
       return true;
   }
   return false;

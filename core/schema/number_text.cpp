@@ -26,8 +26,8 @@ public:
   }
   void link(uint32_t from, char first, char last, uint32_t to) {
     if (first <= last)
-      a_.states[from].edges.push_back({static_cast<char32_t>(first),
-                                       static_cast<char32_t>(last), to});
+      a_.states[from].edges.push_back(
+          {static_cast<char32_t>(first), static_cast<char32_t>(last), to});
   }
   text_dfa take() {
     for (auto& s : a_.states)
@@ -155,8 +155,7 @@ text_dfa multiples(const decimal& divisor) {
     auto point = d.add(false);
     d.link(id(r, 0), '.', '.', point);
     for (auto c = '0'; c <= '9'; ++c)
-      d.link(point, c, c,
-             id((r * 10 + static_cast<uint64_t>(c - '0')) % k, 1));
+      d.link(point, c, c, id((r * 10 + static_cast<uint64_t>(c - '0')) % k, 1));
   }
   return d.take();
 }
@@ -222,7 +221,8 @@ bool number_shape::holds(const decimal& d) const {
   for (auto& m : divisors)
     if (!is_multiple(d, m).value_or(false))
       return false;
-  return !values || std::find(values->begin(), values->end(), d) != values->end();
+  return !values
+         || std::find(values->begin(), values->end(), d) != values->end();
 }
 
 bool is_empty(const number_shape& s) {

@@ -129,7 +129,8 @@ private:
       todo.pop_back();
       all.push_back(n);
       for (auto& e : nfa_.edges(n)) {
-        auto open = e.what == kind::nothing || (e.what == kind::begin && at_begin)
+        auto open = e.what == kind::nothing
+                    || (e.what == kind::begin && at_begin)
                     || (e.what == kind::end && at_end);
         if (open && !std::exchange(seen[e.to], true))
           todo.push_back(e.to);
@@ -147,8 +148,8 @@ private:
       meter_.spend(1, 128 + 4 * found->first.second.size());
       auto ended = close(found->first.second, at_begin, true);
       sets_.push_back(&found->first.second);
-      out_.states.emplace_back().accept
-          = std::binary_search(ended.begin(), ended.end(), goal_);
+      out_.states.emplace_back().accept =
+          std::binary_search(ended.begin(), ended.end(), goal_);
     }
     return found->second;
   }

@@ -57,7 +57,8 @@ code_set unicode_escape(regex_input& in) {
                  : std::nullopt;
     }
   }
-  if (!code || *code > code_set::last_code || (*code >= 0xd800 && *code < 0xe000)) {
+  if (!code || *code > code_set::last_code
+      || (*code >= 0xd800 && *code < 0xe000)) {
     in.refuse_at(from, errc::invalid_argument, "an escape names no character");
     return {};
   }

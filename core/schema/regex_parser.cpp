@@ -34,10 +34,9 @@ public:
     if (!in_.failed && !in_.done())
       in_.refuse(errc::invalid_argument, "there is a ) without its (");
     if (in_.failed)
-      return fail(in_.failed->code,
-                  in_.failed->message + " (byte "
-                      + std::to_string(in_.failed_at) + " of "
-                      + quoted(in_.text) + ")");
+      return fail(in_.failed->code, in_.failed->message + " (byte "
+                                        + std::to_string(in_.failed_at) + " of "
+                                        + quoted(in_.text) + ")");
     return node;
   }
 
@@ -144,8 +143,8 @@ private:
       return false;
     }
     if (*low > most_count || (*high > most_count && high != most))
-      in_.refuse_at(from, errc::unsupported, "a count above "
-                                                 + std::to_string(most_count));
+      in_.refuse_at(from, errc::unsupported,
+                    "a count above " + std::to_string(most_count));
     if (*low > *high)
       in_.refuse_at(from, errc::invalid_argument, "counts that descend");
     least = *low;

@@ -57,8 +57,8 @@ uint32_t rule_determiniser::id_of(node_set nodes) {
     auto& set = found->first;
     from_.meter_.spend(2, 160 + 4 * set.size());
     sets_.push_back(&set);
-    out_.states.emplace_back().accept
-        = std::binary_search(set.begin(), set.end(), finish_);
+    out_.states.emplace_back().accept =
+        std::binary_search(set.begin(), set.end(), finish_);
   }
   return found->second;
 }

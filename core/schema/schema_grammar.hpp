@@ -21,8 +21,8 @@ public:
 
   schema_grammar(const json& schema, const schema_options& options,
                  work_meter& meter)
-      : options_(options), meter_(meter), reader_(schema, options.formats, meter),
-        builder_(meter) {}
+      : options_(options), meter_(meter),
+        reader_(schema, options.formats, meter), builder_(meter) {}
 
   /// unsupported, invalid_argument: with the JSON Pointer of the part that
   /// can't be enforced, and the keyword.
@@ -53,7 +53,8 @@ private:
   bool never(const schema_terms& terms);
   void refuse(const std::string& why);
 
-  // -- scalars (schema_scalars.cpp) ---------------------------------------------
+  // -- scalars (schema_scalars.cpp)
+  // ---------------------------------------------
 
   void write_number(node from, node to, const number_shape& s);
   void write_string(node from, node to, const string_shape& s);
@@ -64,7 +65,8 @@ private:
   node write_item(node from, const schema_terms& terms, bool unique);
   rule_id unique_item(const schema_terms& terms);
 
-  // -- objects (schema_objects.cpp) ---------------------------------------------
+  // -- objects (schema_objects.cpp)
+  // ---------------------------------------------
 
   void write_object(node from, node to, const object_shape& o);
   std::vector<known_member> known_members(const object_shape& o,

@@ -50,9 +50,7 @@ public:
   }
 
 private:
-  bool value() {
-    return ++values_ <= most_values || beyond("50000 values");
-  }
+  bool value() { return ++values_ <= most_values || beyond("50000 values"); }
   bool open() {
     open_.emplace_back();
     return value() && (open_.size() <= most_depth || beyond("64 levels"));

@@ -21,9 +21,9 @@ std::string escaped(const std::string& name) {
 
 // What changes what is valid but is not enforced.
 void schema_reader::check_unsupported(const json& node) {
-  for (auto key : {"contains", "minContains", "maxContains", "$dynamicRef",
-                   "$recursiveRef", "unevaluatedItems",
-                   "unevaluatedProperties"}) {
+  for (auto key :
+       {"contains", "minContains", "maxContains", "$dynamicRef",
+        "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}) {
     auto* value = member(node, key);
     if (!value || (value->is_boolean() && value->get<bool>()))
       continue;
@@ -36,18 +36,19 @@ void schema_reader::check_unsupported(const json& node) {
   }
 }
 
-// -- numbers --------------------------------------------------------------------
+// -- numbers
+// --------------------------------------------------------------------
 
-std::optional<number_bound> schema_reader::bound(const json& node,
-                                                 const char* key,
-                                                 const char* open_key) {
+std::optional<number_bound>
+schema_reader::bound(const json& node, const char* key, const char* open_key) {
   auto read = [&](const char* name,
                   const json& value) -> std::optional<number_bound> {
     auto d = value.is_number_float() ? decimal::of(value.get<double>())
-             : value.is_number()     ? std::optional{decimal::parse(value.dump())}
-                                     : std::nullopt;
+             : value.is_number() ? std::optional{decimal::parse(value.dump())}
+                                 : std::nullopt;
     if (!value.is_number())
-      refuse(errc::invalid_argument, node, std::string{name} + " must be a number");
+      refuse(errc::invalid_argument, node,
+             std::string{name} + " must be a number");
     else if (!d)
       refuse(errc::unsupported, node,
              std::string{name} + " has more than 40 digits");
@@ -69,7 +70,8 @@ std::optional<number_bound> schema_reader::bound(const json& node,
     return all;
   other->open = true;
   auto is_low = std::string_view{key} == "minimum";
-  if (!all || (is_low ? other->value >= all->value : other->value <= all->value))
+  if (!all
+      || (is_low ? other->value >= all->value : other->value <= all->value))
     return other;
   return all;
 }
@@ -80,10 +82,10 @@ void schema_reader::read_numbers(const json& node, number_shape& to) {
   auto* divisor = member(node, "multipleOf");
   if (!divisor || failed_)
     return;
-  auto d = divisor->is_number_float()
-               ? decimal::of(divisor->get<double>())
-           : divisor->is_number() ? std::optional{decimal::parse(divisor->dump())}
-                                  : std::nullopt;
+  auto d = divisor->is_number_float() ? decimal::of(divisor->get<double>())
+           : divisor->is_number()
+               ? std::optional{decimal::parse(divisor->dump())}
+               : std::nullopt;
   if (!divisor->is_number() || (d && (d->negative || d->is_zero())))
     refuse(errc::invalid_argument, node, "multipleOf must be a number above 0");
   else if (!d || d->digits() > 9)
@@ -99,13 +101,15 @@ uint64_t schema_reader::count(const json& node, const char* key,
     return otherwise;
   // 2.0 is an integer, too.
   auto n = value->is_number() ? value->get<double>() : -1.0;
-  if (n < 0 || n != static_cast<double>(static_cast<int64_t>(std::min(n, 1e15))))
+  if (n < 0
+      || n != static_cast<double>(static_cast<int64_t>(std::min(n, 1e15))))
     refuse(errc::invalid_argument, node,
            std::string{key} + " must be an integer from 0 to 10^15");
   return failed_ ? otherwise : static_cast<uint64_t>(n);
 }
 
-// -- strings --------------------------------------------------------------------
+// -- strings
+// --------------------------------------------------------------------
 
 std::shared_ptr<const text_dfa>
 schema_reader::pattern(const json& node, const std::string& expression,
@@ -155,7 +159,8 @@ void schema_reader::read_strings(const json& node, string_shape& to) {
   to.formats.push_back(known);
 }
 
-// -- arrays ---------------------------------------------------------------------
+// -- arrays
+// ---------------------------------------------------------------------
 
 void schema_reader::read_arrays(const json& node, array_shape& to) {
   to.least = count(node, "minItems", 0);
@@ -180,7 +185,8 @@ void schema_reader::read_arrays(const json& node, array_shape& to) {
     to.rest = {child(node, rest_key, *rest)};
 }
 
-// -- objects --------------------------------------------------------------------
+// -- objects
+// --------------------------------------------------------------------
 
 void schema_reader::read_members(const json& node, object_shape& to) {
   to.least = count(node, "minProperties", 0);

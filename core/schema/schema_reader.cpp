@@ -32,7 +32,8 @@ schema_reader::schema_reader(const json& root, format_policy formats,
   where_[&never_] = "#";
 }
 
-// -- places ---------------------------------------------------------------------
+// -- places
+// ---------------------------------------------------------------------
 
 const nlohmann::ordered_json* schema_reader::member(const json& node,
                                                     const char* key) const {
@@ -79,12 +80,13 @@ void schema_reader::refuse(errc code, const schema_terms& where,
   refuse(code, where.empty() ? root_ : *where.front().node, why);
 }
 
-// -- terms ----------------------------------------------------------------------
+// -- terms
+// ----------------------------------------------------------------------
 
 std::shared_ptr<const schema_shapes>
 schema_reader::shapes(const schema_terms& terms) {
-  static const auto all
-      = std::make_shared<const schema_shapes>(shape_algebra::all());
+  static const auto all =
+      std::make_shared<const schema_shapes>(shape_algebra::all());
   if (terms.empty())
     return all;
   if (terms.size() == 1)
@@ -118,8 +120,8 @@ std::shared_ptr<const schema_shapes> schema_reader::one(schema_term term) {
            "between");
     return nothing;
   }
-  auto found = term.negated ? opposite(*term.node, "not", *term.node)
-                            : read(*term.node);
+  auto found =
+      term.negated ? opposite(*term.node, "not", *term.node) : read(*term.node);
   if (meter_.spent())
     refuse(errc::unsupported, *term.node, "");
   if (found.any.size() > most_shapes)
@@ -129,8 +131,7 @@ std::shared_ptr<const schema_shapes> schema_reader::one(schema_term term) {
     known_.erase(term);
     return nothing;
   }
-  return known_[term]
-         = std::make_shared<const schema_shapes>(std::move(found));
+  return known_[term] = std::make_shared<const schema_shapes>(std::move(found));
 }
 
 // Only what is sure counts: what can't be read, or would have to be looked
@@ -148,7 +149,8 @@ bool schema_reader::is_empty(const schema_terms& terms) {
   return found->exact && found->any.empty();
 }
 
-// -- one schema -----------------------------------------------------------------
+// -- one schema
+// -----------------------------------------------------------------
 
 schema_shapes schema_reader::read(const json& node) {
   if (node.is_boolean())
@@ -182,9 +184,9 @@ schema_shapes schema_reader::read_object(const json& node) {
 }
 
 schema_shapes schema_reader::typed(const json& node, const facets& f) {
-  auto all = schema_shapes{{null_shape{}, boolean_shape{}, f.number, f.string,
-                            f.array, f.object},
-                           true};
+  auto all = schema_shapes{
+      {null_shape{}, boolean_shape{}, f.number, f.string, f.array, f.object},
+      true};
   auto* type = member(node, "type");
   if (!type)
     return all;
@@ -269,11 +271,12 @@ schema_shapes schema_reader::values(const json& node, const json& list) {
     all.any.emplace_back(std::move(n));
   }
   if (!texts.empty())
-    all.any.emplace_back(string_shape{
-        0, no_limit,
-        std::make_shared<const text_dfa>(
-            tidy(constrain::one_of(texts, meter_), meter_)),
-        {}});
+    all.any.emplace_back(
+        string_shape{0,
+                     no_limit,
+                     std::make_shared<const text_dfa>(
+                         tidy(constrain::one_of(texts, meter_), meter_)),
+                     {}});
   return all;
 }
 

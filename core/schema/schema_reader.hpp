@@ -47,7 +47,8 @@ private:
   schema_shapes read_object(const json& node);
   bool is_empty(const schema_terms& terms);
 
-  // -- keywords (schema_keywords.cpp) -------------------------------------------
+  // -- keywords (schema_keywords.cpp)
+  // -------------------------------------------
 
   void read_numbers(const json& node, number_shape& to);
   void read_strings(const json& node, string_shape& to);
@@ -60,24 +61,24 @@ private:
   std::optional<number_bound> bound(const json& node, const char* key,
                                     const char* open_key);
   uint64_t count(const json& node, const char* key, uint64_t otherwise);
-  std::shared_ptr<const text_dfa> pattern(const json& node,
-                                          const std::string& expression,
-                                          const char* keyword);
+  std::shared_ptr<const text_dfa>
+  pattern(const json& node, const std::string& expression, const char* keyword);
 
-  // -- how schemas are put together (schema_unions.cpp) -------------------------
+  // -- how schemas are put together (schema_unions.cpp)
+  // -------------------------
 
   schema_shapes all_of(const json& node, schema_shapes so_far);
   schema_shapes any_of(const json& node, const json& list);
   schema_shapes one_of(const json& node, const json& list);
-  schema_shapes opposite(const json& node, const char* keyword,
-                         const json& of);
+  schema_shapes opposite(const json& node, const char* keyword, const json& of);
   schema_shapes conditional(const json& node);
   schema_shapes dependency(const json& node, const std::string& name,
                            const json& needs);
   const json* target(const json& node, const std::string& ref);
   const json* find_anchor(const std::string& name);
 
-  // -- places -------------------------------------------------------------------
+  // -- places
+  // -------------------------------------------------------------------
 
   const json* member(const json& node, const char* key) const;
   schema_term child(const json& node, const std::string& path,

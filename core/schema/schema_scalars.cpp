@@ -58,8 +58,9 @@ void schema_grammar::write_string(node from, node to, const string_shape& s) {
   if (run) {
     // Counted rather than written out.
     auto least = std::max<uint64_t>(run->least, s.least);
-    auto most = run->most == grammar::endless ? s.most
-                                              : std::min<uint64_t>(run->most, s.most);
+    auto most = run->most == grammar::endless
+                    ? s.most
+                    : std::min<uint64_t>(run->most, s.most);
     if (least > most)
       return;
     constexpr auto bound = uint64_t{grammar::endless - 1};
@@ -93,7 +94,8 @@ grammar_builder::rule_id schema_grammar::run_rule(const text_run& run) {
   return at->second;
 }
 
-// -- arrays -----------------------------------------------------------------------
+// -- arrays
+// -----------------------------------------------------------------------
 
 void schema_grammar::write_array(node from, node to, const array_shape& a) {
   auto begin = gap(builder_.text(from, "["));
@@ -152,9 +154,8 @@ void schema_grammar::write_items(rule_id rule, const array_shape& a) {
   builder_.set_counts(rule, least, most);
 }
 
-grammar_builder::node schema_grammar::write_item(node from,
-                                                 const schema_terms& terms,
-                                                 bool unique) {
+grammar_builder::node
+schema_grammar::write_item(node from, const schema_terms& terms, bool unique) {
   auto to = builder_.add_node();
   if (!unique) {
     builder_.call(from, rule_for(terms), to);

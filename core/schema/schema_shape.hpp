@@ -24,7 +24,8 @@ struct schema_term {
 /// All of which must hold; none: anything may be.
 using schema_terms = std::vector<schema_term>;
 
-// -- what values of one type may be --------------------------------------------
+// -- what values of one type may be
+// --------------------------------------------
 
 constexpr auto no_limit = ~uint64_t{0};
 
@@ -74,9 +75,8 @@ struct object_shape {
 };
 
 /// Values of one type. A schema allows a union of shapes.
-using schema_shape
-    = std::variant<null_shape, boolean_shape, number_shape, string_shape,
-                   array_shape, object_shape>;
+using schema_shape = std::variant<null_shape, boolean_shape, number_shape,
+                                  string_shape, array_shape, object_shape>;
 
 /// A union. Not exact: some values that are allowed are left out.
 struct schema_shapes {

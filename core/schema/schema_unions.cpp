@@ -10,9 +10,8 @@ namespace {
 // All but objects; and objects with one more condition.
 schema_shapes other_types() {
   auto all = shape_algebra::all();
-  std::erase_if(all.any, [](auto& s) {
-    return std::holds_alternative<object_shape>(s);
-  });
+  std::erase_if(
+      all.any, [](auto& s) { return std::holds_alternative<object_shape>(s); });
   return all;
 }
 
@@ -27,7 +26,8 @@ std::string decoded(std::string_view fragment) {
   for (auto i = size_t{0}; i < fragment.size(); ++i) {
     if (fragment[i] == '%' && i + 2 < fragment.size()
         && hex(fragment[i + 1]) >= 0 && hex(fragment[i + 2]) >= 0) {
-      out += static_cast<char>(hex(fragment[i + 1]) * 16 + hex(fragment[i + 2]));
+      out +=
+          static_cast<char>(hex(fragment[i + 1]) * 16 + hex(fragment[i + 2]));
       i += 2;
     } else {
       out += fragment[i];
@@ -97,8 +97,7 @@ schema_shapes schema_reader::one_of(const json& node, const json& list) {
   if (!list.is_array() || list.empty())
     refuse(errc::invalid_argument, node, "oneOf must be a list of schemas");
   for (auto i = size_t{0}; !failed_ && i < list.size(); ++i)
-    branches.push_back(
-        one(child(node, "oneOf/" + std::to_string(i), list[i])));
+    branches.push_back(one(child(node, "oneOf/" + std::to_string(i), list[i])));
   auto all = schema_shapes{};
   auto held = false;
   for (auto i = size_t{0}; !failed_ && i < branches.size(); ++i) {
@@ -182,9 +181,9 @@ schema_shapes schema_reader::dependency(const json& node,
   } else {
     // Drafts up to 4 could name one by itself; what these are not is checked
     // where the schema is read.
-    auto both = algebra_.intersect(
-        {{std::move(with)}, true},
-        *one(child(node, "dependencies/" + name, needs)));
+    auto both =
+        algebra_.intersect({{std::move(with)}, true},
+                           *one(child(node, "dependencies/" + name, needs)));
     all.exact = both.exact;
     all.any.insert(all.any.end(), both.any.begin(), both.any.end());
   }
@@ -207,13 +206,12 @@ const nlohmann::ordered_json* schema_reader::target(const json& node,
     auto own = id->get<std::string>();
     return own.substr(0, own.find('#')) == base;
   };
-  if (!root_.is_object()
-      || (!base.empty() && !is_own("$id") && !is_own("id")))
+  if (!root_.is_object() || (!base.empty() && !is_own("$id") && !is_own("id")))
     return refuse_it("is not in this document: only #/... is followed");
   if (rebased_.contains(&node))
     return refuse_it("is below a schema with an identifier of its own");
-  auto fragment = decoded(std::string_view{ref}.substr(
-      std::min(hash + 1, ref.size())));
+  auto fragment =
+      decoded(std::string_view{ref}.substr(std::min(hash + 1, ref.size())));
   if (fragment.empty())
     return &root_;
   if (fragment[0] != '/') {

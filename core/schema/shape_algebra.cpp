@@ -254,9 +254,7 @@ void shape_algebra::minus(const number_shape& a, const number_shape& b,
 
 void shape_algebra::minus(const string_shape& a, const string_shape& b,
                           schema_shapes& to) const {
-  auto add = [&](const string_shape& other) {
-    meet(a, other, to.any);
-  };
+  auto add = [&](const string_shape& other) { meet(a, other, to.any); };
   to.exact = b.formats.empty();
   if (b.least > 0)
     add({0, b.least - 1, nullptr, {}});

@@ -53,19 +53,21 @@ constexpr named_format formats[] = {
     {"uuid", {regular, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"}},
     {"ipv4", {regular, "(" TROUPE_BYTE "\\.){3}" TROUPE_BYTE}},
     {"ipv6",
-     {regular, "(" TROUPE_HEX ":){7}" TROUPE_HEX "|::|::" TROUPE_HEX
-               "(:" TROUPE_HEX "){0,5}|" TROUPE_HEX "::(" TROUPE_HEX
-               "(:" TROUPE_HEX "){0,4})?|(" TROUPE_HEX ":){1,2}:" TROUPE_HEX
-               "(:" TROUPE_HEX "){0,3}"}},
+     {regular,
+      "(" TROUPE_HEX ":){7}" TROUPE_HEX "|::|::" TROUPE_HEX "(:" TROUPE_HEX
+      "){0,5}|" TROUPE_HEX "::(" TROUPE_HEX "(:" TROUPE_HEX
+      "){0,4})?|(" TROUPE_HEX ":){1,2}:" TROUPE_HEX "(:" TROUPE_HEX "){0,3}"}},
     {"hostname", {regular, TROUPE_HOST}},
     {"idn-hostname", {regular, TROUPE_HOST}},
     // RFC 5321, section 4.1.2: a dot-string of at most 64 characters.
     {"email",
-     {regular, "[A-Za-z0-9_+-]{1,20}(\\.[A-Za-z0-9_+-]{1,20}){0,2}@"
-               "([A-Za-z0-9]{1,30}(-[A-Za-z0-9]{1,30})?\\.){1,2}[A-Za-z]{2,20}"}},
+     {regular,
+      "[A-Za-z0-9_+-]{1,20}(\\.[A-Za-z0-9_+-]{1,20}){0,2}@"
+      "([A-Za-z0-9]{1,30}(-[A-Za-z0-9]{1,30})?\\.){1,2}[A-Za-z]{2,20}"}},
     {"idn-email",
-     {regular, "[A-Za-z0-9_+-]{1,20}(\\.[A-Za-z0-9_+-]{1,20}){0,2}@"
-               "([A-Za-z0-9]{1,30}(-[A-Za-z0-9]{1,30})?\\.){1,2}[A-Za-z]{2,20}"}},
+     {regular,
+      "[A-Za-z0-9_+-]{1,20}(\\.[A-Za-z0-9_+-]{1,20}){0,2}@"
+      "([A-Za-z0-9]{1,30}(-[A-Za-z0-9]{1,30})?\\.){1,2}[A-Za-z]{2,20}"}},
     {"uri", {regular, TROUPE_URI}},
     {"iri", {regular, TROUPE_URI}},
     {"uri-reference", {regular, TROUPE_URI "|/?[A-Za-z0-9._~-]+" TROUPE_TAIL}},

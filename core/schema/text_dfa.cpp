@@ -102,8 +102,7 @@ text_dfa both(const text_dfa& a, const text_dfa& b, work_meter& meter) {
     auto fresh = static_cast<uint32_t>(c.states.size());
     auto [found, added] = ids.try_emplace({i, j}, fresh);
     if (added) {
-      c.states.emplace_back().accept
-          = a.states[i].accept && b.states[j].accept;
+      c.states.emplace_back().accept = a.states[i].accept && b.states[j].accept;
       todo.push_back({i, j});
     }
     return found->second;
@@ -113,8 +112,7 @@ text_dfa both(const text_dfa& a, const text_dfa& b, work_meter& meter) {
     auto& x = a.states[todo[n].first].edges;
     auto& y = b.states[todo[n].second].edges;
     auto size = x.size() + y.size();
-    if (!meter.spend(8 + 2 * size,
-                     sizeof(text_dfa::state) + size * edge_bytes))
+    if (!meter.spend(8 + 2 * size, sizeof(text_dfa::state) + size * edge_bytes))
       return c;
     for (auto i = size_t{0}, j = size_t{0}; i < x.size() && j < y.size();) {
       auto first = std::max(x[i].first, y[j].first);

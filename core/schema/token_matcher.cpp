@@ -30,7 +30,8 @@ token_matcher::token_matcher(std::shared_ptr<const token_automaton> a)
   machine_.start(state_);
 }
 
-// -- tokens -----------------------------------------------------------------------
+// -- tokens
+// -----------------------------------------------------------------------
 
 bool token_matcher::step(token_id token, grammar_state& to) {
   auto keep = automaton_->compiled().has_unique();
@@ -111,7 +112,8 @@ size_t token_matcher::memory_bytes() const {
   return bytes;
 }
 
-// -- masks ------------------------------------------------------------------------
+// -- masks
+// ------------------------------------------------------------------------
 
 void token_matcher::mask(std::span<uint64_t> words) {
   if (finished_) {
@@ -134,35 +136,47 @@ void token_matcher::fill(std::span<uint64_t> words) {
   if (state_.done)
     for (auto id : vocabulary().ends())
       set(words, id);
-  auto plain = add_plain(words);
-  walk(plain ? vocabulary().rest() : vocabulary().all(), words);
+  walk(vocabulary().rest(), false, words);
+  if (!add_plain(words))
+    walk(vocabulary().plain_tree(), true, words);
+}
+
+uint32_t token_matcher::plain_room(const grammar_item& item) const {
+  auto& g = automaton_->compiled();
+  auto plain = g.plain(item.position);
+  if (plain == compiled_grammar::plainness::none)
+    return 0;
+  auto most = g.rules().rule_of(item.position).most;
+  if (plain == compiled_grammar::plainness::all || most == grammar::endless)
+    return token_vocabulary::most_plain;
+  return std::min(token_vocabulary::most_plain,
+                  most - std::min(most, item.count));
+}
+
+bool token_matcher::takes_all_plain(const grammar_state& s) const {
+  return std::any_of(s.items.begin(), s.items.end(), [&](auto& item) {
+    return plain_room(item) == token_vocabulary::most_plain;
+  });
 }
 
 // Whether all plain tokens have been seen to, which is so where a place goes
 // on with all of them; or with some, and there is no other place.
 bool token_matcher::add_plain(std::span<uint64_t> words) const {
-  auto& g = automaton_->compiled();
-  for (auto& item : state_.items) {
-    auto plain = g.plain(item.position);
-    if (plain == compiled_grammar::plainness::none)
-      continue;
-    auto room = token_vocabulary::most_plain;
-    auto most = g.rules().rule_of(item.position).most;
-    if (plain == compiled_grammar::plainness::counted
-        && most != grammar::endless)
-      room = std::min(room, most - std::min(most, item.count));
-    if (room < token_vocabulary::most_plain && state_.items.size() > 1)
-      continue;
-    auto some = vocabulary().plain(room);
-    for (auto i = size_t{0}; i < words.size(); ++i)
-      words[i] |= some[i];
-    return true;
-  }
-  return false;
+  auto room = takes_all_plain(state_)    ? token_vocabulary::most_plain
+              : state_.items.size() == 1 ? plain_room(state_.items[0])
+                                         : 0;
+  if (room == 0)
+    return false;
+  auto some = vocabulary().plain(room);
+  for (auto i = size_t{0}; i < words.size(); ++i)
+    words[i] |= some[i];
+  return true;
 }
 
-// Goes down the tree as far as bytes are accepted.
-void token_matcher::walk(const token_tree& tree, std::span<uint64_t> words) {
+// Goes down a tree as far as bytes are accepted; where all its tokens are
+// plain, as far as it must.
+void token_matcher::walk(const token_tree& tree, bool all_plain,
+                         std::span<uint64_t> words) {
   using light_step = grammar_machine::light_step;
   struct level {
     uint32_t end;
@@ -185,9 +199,8 @@ void token_matcher::walk(const token_tree& tree, std::span<uint64_t> words) {
     auto& from = path_[levels.size()];
     auto& to = path_[levels.size() + 1];
     auto now = level{n.end, true, {}};
-    auto done = from.items.size() == 1
-                    ? machine_.step_lightly(from, n.byte, to)
-                    : light_step::unknown;
+    auto done = from.items.size() == 1 ? machine_.step_lightly(from, n.byte, to)
+                                       : light_step::unknown;
     if (done == light_step::unknown) {
       now.light = false;
       now.pool = machine_.pool().top();
@@ -202,10 +215,11 @@ void token_matcher::walk(const token_tree& tree, std::span<uint64_t> words) {
       i = n.end;
       continue;
     }
-    for (auto id : tree.tokens_at(i))
+    auto whole = all_plain && takes_all_plain(to);
+    for (auto id : whole ? tree.tokens_from(i) : tree.tokens_at(i))
       set(words, id);
     levels.push_back(now);
-    ++i;
+    i = whole ? n.end : i + 1;
   }
   machine_.set_lax(false);
   undo(start, text);
@@ -238,16 +252,18 @@ void token_matcher::drop_repeated(std::span<uint64_t> words) {
 
 void token_matcher::drop_repeated(std::string_view rest,
                                   std::span<uint64_t> words) {
-  auto& tree = vocabulary().all();
-  auto n = tree.find(rest);
-  if (n == token_tree::none)
-    return;
-  for (auto id : tree.tokens_from(n))
-    if (is_set(words, id) && !allows(id))
-      clear(words, id);
+  for (auto* tree : {&vocabulary().plain_tree(), &vocabulary().rest()}) {
+    auto n = tree->find(rest);
+    if (n == token_tree::none)
+      continue;
+    for (auto id : tree->tokens_from(n))
+      if (is_set(words, id) && !allows(id))
+        clear(words, id);
+  }
 }
 
-// -- bytes that must come -----------------------------------------------------------
+// -- bytes that must come
+// -----------------------------------------------------------
 
 std::string token_matcher::forced(size_t most) {
   auto out = std::string{};

@@ -65,7 +65,10 @@ private:
   void undo(const frame_pool::mark& pool, size_t text);
   void fill(std::span<uint64_t> words);
   bool add_plain(std::span<uint64_t> words) const;
-  void walk(const token_tree& tree, std::span<uint64_t> words);
+  /// Plain characters that may come at a place, up to `most_plain`.
+  uint32_t plain_room(const grammar_item& item) const;
+  bool takes_all_plain(const grammar_state& s) const;
+  void walk(const token_tree& tree, bool all_plain, std::span<uint64_t> words);
   void drop_repeated(std::span<uint64_t> words);
   void drop_repeated(std::string_view rest, std::span<uint64_t> words);
 
@@ -74,7 +77,7 @@ private:
   grammar_state state_;
   bool finished_ = false;
   size_t tokens_ = 0;
-  std::vector<snapshot> before_; // a ring, by token
+  std::vector<snapshot> before_;    // a ring, by token
   std::vector<grammar_state> path_; // of a walk
 };
 

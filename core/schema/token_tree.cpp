@@ -23,9 +23,8 @@ token_tree::token_tree(std::span<const std::string> pieces,
   auto piece = [&](token_id id) -> std::string_view {
     return pieces[static_cast<size_t>(id)];
   };
-  std::stable_sort(some.begin(), some.end(), [&](token_id a, token_id b) {
-    return piece(a) < piece(b);
-  });
+  std::stable_sort(some.begin(), some.end(),
+                   [&](token_id a, token_id b) { return piece(a) < piece(b); });
   auto path = std::vector<uint32_t>{0}; // nodes on the way to the last one
   auto text = std::string_view{};
   auto leave = [&](size_t depth) {
@@ -59,7 +58,8 @@ uint32_t token_tree::find(std::string_view bytes) const {
   auto n = uint32_t{0};
   for (auto c : bytes) {
     auto child = n + 1;
-    while (child < nodes_[n].end && nodes_[child].byte != static_cast<uint8_t>(c))
+    while (child < nodes_[n].end
+           && nodes_[child].byte != static_cast<uint8_t>(c))
       child = nodes_[child].end;
     if (child >= nodes_[n].end)
       return none;

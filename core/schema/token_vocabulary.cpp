@@ -17,9 +17,8 @@ token_vocabulary::make(std::vector<std::string> pieces,
   v->pieces_ = std::move(pieces);
   for (auto id : ends) {
     if (id < 0 || static_cast<size_t>(id) >= v->pieces_.size())
-      return fail(errc::invalid_argument,
-                  "the end token " + std::to_string(id)
-                      + " is not in the vocabulary");
+      return fail(errc::invalid_argument, "the end token " + std::to_string(id)
+                                              + " is not in the vocabulary");
     v->pieces_[static_cast<size_t>(id)].clear();
   }
   std::sort(ends.begin(), ends.end());
@@ -42,25 +41,26 @@ token_vocabulary::make(const tokenizer& from) {
 }
 
 void token_vocabulary::plant() {
-  auto some = std::vector<token_id>{}, special = some;
+  auto plain = std::vector<token_id>{}, special = plain;
   plain_.assign(most_plain + 1, std::vector<uint64_t>(words()));
   for (auto i = size_t{0}; i < pieces_.size(); ++i) {
     auto& text = pieces_[i];
     if (text.empty())
       continue;
     auto id = static_cast<token_id>(i);
-    some.push_back(id);
     longest_ = std::max(longest_, text.size());
     if (text.size() == 1)
       bytes_.add(static_cast<uint8_t>(text[0]));
     auto length = plain_length(text);
-    if (length == 0 || length > most_plain)
+    if (length == 0 || length > most_plain) {
       special.push_back(id);
-    else
-      for (auto n = length; n <= most_plain; ++n)
-        plain_[n][i / 64] |= uint64_t{1} << (i % 64);
+      continue;
+    }
+    plain.push_back(id);
+    for (auto n = length; n <= most_plain; ++n)
+      plain_[n][i / 64] |= uint64_t{1} << (i % 64);
   }
-  all_ = {pieces_, std::move(some)};
+  plain_tree_ = {pieces_, std::move(plain)};
   rest_ = {pieces_, std::move(special)};
 }
 

@@ -35,8 +35,7 @@ public:
   size_t words() const { return (pieces_.size() + 63) / 64; }
   /// Empty for what is not in a tree, and out of range.
   std::string_view piece(token_id id) const {
-    return in_range(id) ? pieces_[static_cast<size_t>(id)]
-                        : std::string_view{};
+    return in_range(id) ? pieces_[static_cast<size_t>(id)] : std::string_view{};
   }
   bool in_range(token_id id) const {
     return id >= 0 && static_cast<size_t>(id) < pieces_.size();
@@ -49,9 +48,8 @@ public:
   /// Bytes that are tokens by themselves.
   const byte_set& bytes() const { return bytes_; }
 
-  const token_tree& all() const { return all_; }
-
-  // -- plain tokens ------------------------------------------------------------
+  // -- plain tokens
+  // ------------------------------------------------------------
   //
   // Most tokens are whole characters that a JSON string may hold as they are,
   // and not too many. Where a string may go on with any of them they need not
@@ -63,6 +61,7 @@ public:
   std::span<const uint64_t> plain(uint32_t characters) const {
     return plain_[std::min(characters, most_plain)];
   }
+  const token_tree& plain_tree() const { return plain_tree_; }
   /// All that are not plain.
   const token_tree& rest() const { return rest_; }
 
@@ -71,7 +70,7 @@ private:
 
   std::vector<std::string> pieces_;
   std::vector<token_id> ends_;
-  token_tree all_;
+  token_tree plain_tree_;
   token_tree rest_;
   std::vector<std::vector<uint64_t>> plain_; // by characters
   size_t longest_ = 0;

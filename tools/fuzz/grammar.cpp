@@ -28,9 +28,10 @@ std::shared_ptr<const token_vocabulary> vocabulary() {
     auto pieces = std::vector<std::string>{"</s>"};
     for (auto b = 0; b < 256; ++b)
       pieces.emplace_back(1, static_cast<char>(b));
-    for (auto text : {"\":", "\",\"", "\"}", "},{", "[\"", "ab", "abc", " a",
-                      "\\n", "\\u00", "00", "123", "true", "null", "\xe4\xb8",
-                      "\xc3\xa4", "\"a\"", "]]", "{\"a\":", "  "})
+    for (auto text :
+         {"\":",      "\",\"",    "\"}",   "},{", "[\"",     "ab",   "abc",
+          " a",       "\\n",      "\\u00", "00",  "123",     "true", "null",
+          "\xe4\xb8", "\xc3\xa4", "\"a\"", "]]",  "{\"a\":", "  "})
       pieces.emplace_back(text);
     return *token_vocabulary::make(pieces, {end_token});
   }();
@@ -49,7 +50,8 @@ void walk(token_matcher& m, const uint8_t* bytes, size_t size) {
     auto held = std::vector<token_id>{};
     for (auto id = size_t{0}; id < m.vocabulary().size(); ++id) {
       auto token = static_cast<token_id>(id);
-      require(is_set(mask, id) == m.allows(token), "a mask holds what is allowed");
+      require(is_set(mask, id) == m.allows(token),
+              "a mask holds what is allowed");
       if (is_set(mask, id))
         held.push_back(token);
     }

@@ -38,8 +38,8 @@ public:
       else if (word == "ignore-formats")
         spec_.schema.formats = format_policy::ignore;
       else if (word.starts_with("space="))
-        spec_.schema.most_space
-            = static_cast<uint32_t>(std::stoul(word.substr(6)));
+        spec_.schema.most_space =
+            static_cast<uint32_t>(std::stoul(word.substr(6)));
       else
         BOOST_ERROR("no such option: " + word);
   }
@@ -50,7 +50,7 @@ public:
       BOOST_TEST(!made.ok());
       if (!made)
         BOOST_TEST(made.failure().message.find(why) != std::string::npos,
-                 made.failure().message);
+                   made.failure().message);
     }
   }
 
@@ -112,8 +112,8 @@ size_t run_file(const std::filesystem::path& path) {
       continue;
     auto space = std::min(line.find(' '), line.size());
     auto word = line.substr(0, space);
-    auto rest
-        = line.substr(std::min(line.find_first_not_of(' ', space), line.size()));
+    auto rest =
+        line.substr(std::min(line.find_first_not_of(' ', space), line.size()));
     auto begin = [&](grammar_kind kind) {
       now.emplace(grammar_spec{kind, rest, {}});
     };

@@ -17,8 +17,8 @@ std::vector<std::string> texts() {
   auto all = std::vector<std::string>{};
   for (auto sign : {"", "-"})
     for (auto whole = 0; whole < 130; ++whole)
-      for (auto fraction : {"", ".0", ".05", ".1", ".25", ".5", ".50", ".75",
-                            ".999"})
+      for (auto fraction :
+           {"", ".0", ".05", ".1", ".25", ".5", ".50", ".75", ".999"})
         all.push_back(sign + std::to_string(whole) + fraction);
   return all;
 }
@@ -45,10 +45,19 @@ BOOST_AUTO_TEST_CASE(decimals_have_an_order) {
 
 BOOST_AUTO_TEST_CASE(texts_are_those_of_numbers_within_the_bounds) {
   using maybe = std::optional<number_bound>;
-  auto bounds = std::vector<maybe>{
-      {}, bound("0"), bound("0", true), bound("-1"), bound("7"), bound("12", true),
-      bound("-25"), bound("-25", true), bound("0.5"), bound("-0.25", true),
-      bound("99.75"), bound("100"), bound("120.05", true)};
+  auto bounds = std::vector<maybe>{{},
+                                   bound("0"),
+                                   bound("0", true),
+                                   bound("-1"),
+                                   bound("7"),
+                                   bound("12", true),
+                                   bound("-25"),
+                                   bound("-25", true),
+                                   bound("0.5"),
+                                   bound("-0.25", true),
+                                   bound("99.75"),
+                                   bound("100"),
+                                   bound("120.05", true)};
   for (auto& low : bounds)
     for (auto& high : bounds)
       for (auto divisor : {"", "1", "3", "0.25", "0.05"})

@@ -26,10 +26,11 @@ BOOST_AUTO_TEST_SUITE(schema_regex)
 BOOST_AUTO_TEST_CASE(matches_what_the_standard_library_matches) {
   auto all = texts("ab1-", 5);
   for (auto pattern :
-       {"a", "^a", "a$", "^a$", "^(a|b)*1$", "a{2,3}", "^a{2,}b?$", "[^a]",
-        "^[a-b1]+$", "\\d", "^\\w+$", "a|^b", "(ab)+", "^(?:a|b-)*$", "^$", "",
-        "a.b", "^(a*)*b$", "^[\\d-]*$", "\\D1", "(^a|1$)", "^a*?b", "b{0}a",
-        "^(a|ab)(b|-)$"}) {
+       {"a",       "^a",        "a$",       "^a$",          "^(a|b)*1$",
+        "a{2,3}",  "^a{2,}b?$", "[^a]",     "^[a-b1]+$",    "\\d",
+        "^\\w+$",  "a|^b",      "(ab)+",    "^(?:a|b-)*$",  "^$",
+        "",        "a.b",       "^(a*)*b$", "^[\\d-]*$",    "\\D1",
+        "(^a|1$)", "^a*?b",     "b{0}a",    "^(a|ab)(b|-)$"}) {
     auto meter = work_meter{};
     auto part = compile_regex(pattern, regex_extent::part, meter);
     auto whole = compile_regex(pattern, regex_extent::whole, meter);
@@ -61,8 +62,8 @@ BOOST_AUTO_TEST_CASE(few_words_are_told_and_many_are_not) {
   auto words = [&](const char* pattern) {
     return words_of(*compile_regex(pattern, regex_extent::whole, meter), 8);
   };
-  BOOST_TEST((words("line[12]|x")
-              == std::vector<std::string>{"line1", "line2", "x"}));
+  BOOST_TEST(
+      (words("line[12]|x") == std::vector<std::string>{"line1", "line2", "x"}));
   BOOST_TEST(!words("[a-z]").has_value());
   BOOST_TEST(!words("a*").has_value());
   BOOST_TEST(!words("(a|b){8}").has_value());

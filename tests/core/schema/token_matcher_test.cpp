@@ -60,18 +60,20 @@ std::vector<grammar_spec> specs() {
       {grammar_kind::json_object, "", {format_policy::enforce, 3, false}},
       {grammar_kind::regex, "([a-z]{2,7}, ?)*[^a]+x", {}},
       {grammar_kind::ebnf,
-       "root ::= term (\"+\" term)*  term ::= [0-9]+ | \"(\" root \")\" | \" \" term",
+       "root ::= term (\"+\" term)*  term ::= [0-9]+ | \"(\" root \")\" | \" "
+       "\" term",
        {}}};
-  for (auto text :
-       {R"({"type":"object","properties":{"name":{"type":"string"},)"
-        R"("age":{"type":"integer","minimum":0,"maximum":150},)"
-        R"("tags":{"type":"array","items":{"enum":["in","out"]}}},)"
-        R"("required":["name"],"additionalProperties":{"type":"string"}})",
-        R"({"type":"string","minLength":3,"maxLength":12})",
-        R"({"type":"array","items":{"type":"string"},"uniqueItems":true})",
-        R"({"anyOf":[{"type":"string","pattern":"a"},{"type":"string",)"
-        R"("maxLength":9},{"type":"array","items":{"$ref":"#"},"maxItems":3}]})",
-        R"({"type":"object","additionalProperties":{"type":"null"}})"})
+  for (
+      auto text :
+      {R"({"type":"object","properties":{"name":{"type":"string"},)"
+       R"("age":{"type":"integer","minimum":0,"maximum":150},)"
+       R"("tags":{"type":"array","items":{"enum":["in","out"]}}},)"
+       R"("required":["name"],"additionalProperties":{"type":"string"}})",
+       R"({"type":"string","minLength":3,"maxLength":12})",
+       R"({"type":"array","items":{"type":"string"},"uniqueItems":true})",
+       R"({"anyOf":[{"type":"string","pattern":"a"},{"type":"string",)"
+       R"("maxLength":9},{"type":"array","items":{"$ref":"#"},"maxItems":3}]})",
+       R"({"type":"object","additionalProperties":{"type":"null"}})"})
     all.push_back({grammar_kind::json_schema, text, {}});
   return all;
 }
@@ -174,9 +176,9 @@ BOOST_AUTO_TEST_CASE(an_end_comes_when_the_output_is_whole_and_ends_it) {
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_must_come_are_told) {
-  auto m = token_matcher{schema(
-      R"({"type":"object","properties":{"first":{"type":"null"},)"
-      R"("next":{"type":"integer"}},"required":["first","next"]})")};
+  auto m = token_matcher{
+      schema(R"({"type":"object","properties":{"first":{"type":"null"},)"
+             R"("next":{"type":"integer"}},"required":["first","next"]})")};
   auto before = mask_of(m);
   BOOST_TEST(m.forced(100) == R"({"first":null,"next":)");
   BOOST_TEST(m.forced(5) == R"({"fir)");
