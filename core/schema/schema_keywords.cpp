@@ -25,11 +25,14 @@ void schema_reader::check_unsupported(const json& node) {
        {"contains", "minContains", "maxContains", "$dynamicRef",
         "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}) {
     auto* value = member(node, key);
-    if (!value || (value->is_boolean() && value->get<bool>()))
-      continue;
+    // Whatever is not evaluated otherwise may be; but `contains` wants an item.
+    auto idle = std::string_view{key}.starts_with("unevaluated") && value
+                && value->is_boolean() && value->get<bool>();
     // Counts mean nothing where there is nothing to count.
-    if (std::string_view{key}.ends_with("Contains")
-        && !member(node, "contains"))
+    idle = idle
+           || (std::string_view{key}.ends_with("Contains")
+               && !member(node, "contains"));
+    if (!value || idle)
       continue;
     refuse(errc::unsupported, node,
            std::string{key} + " cannot be enforced while a text is written");
