@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/random.hpp"
-#include "core/schema/token_matcher.hpp"
+#include "core/constrain/token_matcher.hpp"
 #include "tests/support/core/made_vocabulary.hpp"
 
 using namespace troupe;

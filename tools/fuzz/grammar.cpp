@@ -6,7 +6,7 @@
 #include <iostream>
 #include <string>
 
-#include "core/schema/token_matcher.hpp"
+#include "core/constrain/token_matcher.hpp"
 
 using namespace troupe;
 using namespace troupe::constrain;
