@@ -35,6 +35,9 @@ result<void> check(const sequence_spec& spec, const hparams& model) {
                     + std::to_string(spec.max_tokens));
   if (spec.cache_salt.size() > max_salt_bytes)
     return fail(errc::invalid_argument, "the cache salt is too long");
+  if (!spec.form.is_free() && (spec.embed || spec.end_tokens.empty()))
+    return fail(errc::invalid_argument,
+                "an answer of a form has to be able to end");
   return validate(spec.sampling, model.vocab);
 }
 

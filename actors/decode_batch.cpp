@@ -6,7 +6,7 @@
 namespace troupe {
 
 decode_batch::decode_batch(const node_options& opts, uint32_t max_tokens)
-    : engine_(opts, max_tokens) {}
+    : engine_(opts, max_tokens), sampler_(opts.weights) {}
 
 decoding* decode_batch::find(seq_id seq) {
   auto i = std::find_if(all_.begin(), all_.end(),
@@ -88,10 +88,8 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
   }
   for (size_t i = 0; i < count; ++i) {
     auto& s = turn_[i];
-    auto position = s.generated.size();
     auto token = logits ? sampler_.sample(logits->subspan(i * vocab, vocab),
-                                          s.spec.prompt, s.generated, position,
-                                          s.spec.sampling)
+                                          s.spec, s.generated)
                         : result<sampled>{logits.failure()};
     auto o = advance(s, token);
     auto over = o.reason != finish_reason::none;

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "actors/formed_sampler.hpp"
 #include "actors/node_ranks.hpp"
 #include "actors/send_handoff.hpp"
-#include "core/sampling/fused_sampler.hpp"
 
 namespace troupe {
 
@@ -85,7 +85,7 @@ private:
   sequence_output advance(decoding& s, const result<sampled>& token);
 
   node_engine engine_;
-  fused_sampler sampler_;
+  formed_sampler sampler_;
   std::deque<decoding> all_;   ///< the front ones go into the next step
   std::vector<decoding> turn_; ///< those that are in the step under way
   std::vector<batch_row> rows_;

@@ -286,7 +286,7 @@ private:
   std::optional<block_pool> pool_;
   std::optional<prefix_index> index_;
   std::optional<decode_batch> batch_;
-  fused_sampler sampler_;
+  std::optional<formed_sampler> sampler_;
 
   std::map<seq_id, prompt> prompts_; ///< in the line, or prefilling
   std::map<seq_id, offered> offers_;

@@ -12,6 +12,7 @@ void decode_state::init(node_options opts) {
   pool_.emplace(opts_.arena, opts_.blocks);
   index_.emplace(opts_.cached_blocks);
   batch_.emplace(opts_, limits_.most_tokens());
+  sampler_.emplace(opts_.weights);
 }
 
 decode_state::effects decode_state::take_effects() {

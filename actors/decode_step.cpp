@@ -132,8 +132,7 @@ void decode_state::finish_chunk(const chunk& c, std::span<const float>& logits,
 // The prompt is computed: from here on it decodes.
 void decode_state::first_token(prompt& p, std::span<const float> logits) {
   auto index = static_cast<uint32_t>(p.spec.emitted.size());
-  auto token = sampler_.sample(logits, p.spec.prompt, p.spec.emitted, index,
-                               p.spec.sampling);
+  auto token = sampler_->sample(logits, p.spec, p.spec.emitted);
   if (!token) {
     out_.outputs.emplace_back(p.stream, failed_output(p.spec, token.failure()));
     return;

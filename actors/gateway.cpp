@@ -69,8 +69,8 @@ void route(gateway_pointer self, const step_output& step) {
       self->send(*s, o);
     } else if (o.reason == finish_reason::none) {
       // Its session ended or died: the node works for nobody.
-      if (auto node = caf::actor_cast<caf::actor>(self->current_sender()))
-        caf::anon_send(node, cancel_sequence{o.seq, o.epoch});
+      if (auto node = caf::actor_cast<sequence_holder>(self->current_sender()))
+        self->send(node, cancel_sequence{o.seq, o.epoch});
     }
   }
 }

@@ -22,6 +22,24 @@ result<void> check_names(const Request& r) {
   return {};
 }
 
+// Whether the form is one, its session finds out.
+result<void> check_form(const generate_request& r, const gateway_options& o) {
+  if (r.form.is_free())
+    return {};
+  if (r.embed || r.ignore_end || o.end_tokens.empty())
+    return fail(errc::invalid_argument,
+                "an answer of a form has to be able to end: it cannot go on "
+                "past end tokens");
+  if (!r.stop.empty())
+    return fail(errc::invalid_argument,
+                "an answer of a form ends where the form does: it takes no "
+                "stop strings");
+  if (!o.text)
+    return fail(errc::unsupported,
+                "an answer of a form needs a tokenizer; this gateway has none");
+  return {};
+}
+
 } // namespace
 
 // -- admission ----------------------------------------------------------------
@@ -45,6 +63,8 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
                     + " are allowed");
   if (auto ok = check_names(r); !ok)
     return ok.failure();
+  if (auto ok = check_form(r, o); !ok)
+    return ok.failure();
   if (auto ok = check_room(r.request); !ok)
     return ok.failure();
   if (r.request == 0)
@@ -57,6 +77,7 @@ result<sequence_spec> gateway_state::admit(generate_request& r) {
   spec.priority = r.priority;
   spec.cache_salt = r.cache_salt;
   spec.embed = r.embed;
+  spec.form = r.form;
   if (r.embed)
     return spec;
   auto room = o.context - static_cast<uint32_t>(r.prompt.size());

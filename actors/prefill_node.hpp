@@ -8,13 +8,13 @@
 #include <optional>
 #include <vector>
 
+#include "actors/formed_sampler.hpp"
 #include "actors/node_ranks.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/send_handoff.hpp"
 #include "core/engine/mean_pool.hpp"
 #include "core/kv/prefix_index.hpp"
-#include "core/sampling/fused_sampler.hpp"
 #include "core/serving/node_load.hpp"
 
 namespace troupe {
@@ -129,7 +129,7 @@ private:
   std::optional<node_engine> engine_;
   std::optional<block_pool> pool_;
   std::optional<prefix_index> index_;
-  fused_sampler sampler_;
+  std::optional<formed_sampler> sampler_;
   job_map jobs_;
   /// Not wholly computed yet. Those whose clients have tokens already, and see
   /// a pause, before new ones, else oldest first. The first, if it waits for

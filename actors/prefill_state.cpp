@@ -22,6 +22,7 @@ void prefill_state::init(node_options opts) {
   engine_.emplace(opts_, opts_.prefill_chunk);
   pool_.emplace(opts_.arena, opts_.blocks);
   index_.emplace(opts_.cached_blocks);
+  sampler_.emplace(opts_.weights);
 }
 
 prefill_state::effects prefill_state::take_effects() {

@@ -161,8 +161,7 @@ void prefill_state::finish_prefill(job& j, std::span<const float> logits,
                                    time_point now) {
   auto& spec = j.what.spec;
   auto index = static_cast<uint32_t>(spec.emitted.size());
-  auto token =
-      sampler_.sample(logits, spec.prompt, spec.emitted, index, spec.sampling);
+  auto token = sampler_->sample(logits, spec, spec.emitted);
   if (!token)
     return fail_and_drop(spec.seq, token.failure());
   auto o = output_of(spec, index);

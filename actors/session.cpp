@@ -25,6 +25,9 @@ public:
   void start() {
     if (auto refusal = state().reserve(now()))
       end(std::move(*refusal));
+    // It may take a while: who is over their limits does not get it.
+    else if (auto bad = state().check_form(now()))
+      end(std::move(*bad));
     else if (state().options().audit)
       record_admission();
     else

@@ -9,6 +9,7 @@
 
 #include "actors/audit_trail.hpp"
 #include "actors/cache_turn.hpp"
+#include "actors/form_grammar.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/request_path.hpp"
@@ -77,6 +78,9 @@ public:
   /// placed. How it ends if its tenant's limits are against it, that is
   /// overloaded, or invalid_argument if they always will be.
   std::optional<finish_event> reserve(time_point now);
+
+  /// How the request ends if its answer's form is none, or cannot be kept to.
+  std::optional<finish_event> check_form(time_point now);
 
   // -- version ----------------------------------------------------------------
 
@@ -180,6 +184,8 @@ private:
   request_path path_;
   audit_trail trail_;
   answer_stream answer_;
+  form_check form_;
+  std::string said_; ///< all of the text, where the form is to be checked
   std::optional<placement> where_;
   sequence_holder holder_;
   node_id holder_id_ = 0;

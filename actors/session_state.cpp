@@ -54,6 +54,14 @@ std::optional<finish_event> session_state::reserve(time_point now) {
   return e;
 }
 
+std::optional<finish_event> session_state::check_form(time_point now) {
+  auto c = form_check::make(request_.form);
+  if (!c)
+    return finish(finish_reason::error, now, c.failure());
+  form_ = std::move(*c);
+  return std::nullopt;
+}
+
 // -- version ------------------------------------------------------------------
 
 std::optional<route_version> session_state::wanted_version() const {
@@ -70,7 +78,8 @@ void session_state::on(const routed_version& v, time_point now) {
 // -- cache --------------------------------------------------------------------
 
 std::optional<cache_lookup> session_state::cached_question(time_point now) {
-  if (!opts_.cache || spec_.embed)
+  // Answers are kept by what was asked, not by what they had to be.
+  if (!opts_.cache || spec_.embed || !spec_.form.is_free())
     return std::nullopt;
   auto q = cache_question(request_, version_.version(), spec_.max_tokens);
   if (q)
@@ -266,6 +275,8 @@ std::optional<token_event> session_state::advance(time_point now) {
     return std::nullopt;
   cache_.delivered(piece->tokens, piece->details);
   version_.delivered(static_cast<uint32_t>(piece->tokens.size()), now);
+  if (form_)
+    said_ += piece->text;
   return token_event{request_.request,          piece->index,
                      std::move(piece->tokens),  std::move(piece->text),
                      std::move(piece->details), cache_.use()};
@@ -275,6 +286,13 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
                                                   time_point now, error why) {
   if (std::exchange(finished_, true))
     return std::nullopt;
+  auto rest = answer_.finish();
+  // Only what has ended by itself has all of its form.
+  if (form_ && reason == finish_reason::stop)
+    if (auto ok = form_.check(said_ + rest); !ok) {
+      reason = finish_reason::error;
+      why = ok.failure();
+    }
   budget_.end(reason, now, answer_.delivered());
   trail_.finished(reason, why,
                   std::span{answer_.ready()}.first(answer_.delivered()), now);
@@ -290,7 +308,7 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   e.cached_tokens = cached_;
   e.version = version_.version();
   e.cache = cache_.use();
-  e.text = answer_.finish();
+  e.text = std::move(rest);
   return e;
 }
 

@@ -17,7 +17,7 @@
 
 #include "actors/observed.hpp"
 #include "actors/trace_recorder.hpp"
-#include "runtime/runtime.hpp"
+#include "bench/paired_runtimes.hpp"
 #include "runtime/system_config.hpp"
 
 using namespace troupe;
@@ -30,12 +30,6 @@ std::string trace_file() {
   return (std::filesystem::temp_directory_path()
           / ("troupe-bench-" + std::to_string(::getpid()) + ".trace"))
       .string();
-}
-
-double median(std::vector<double> xs) {
-  auto middle = xs.begin() + static_cast<ptrdiff_t>(xs.size() / 2);
-  std::nth_element(xs.begin(), middle, xs.end());
-  return *middle;
 }
 
 // -- a message ----------------------------------------------------------------
@@ -125,76 +119,27 @@ void message(benchmark::State& state, bool payloads) {
     on.push_back(turn(system, observed_hop));
   }
   std::filesystem::remove(trace_file());
-  state.counters["plain_ns"] = median(plain);
-  state.counters["off_adds_ns"] = median(off) - median(plain);
-  state.counters["on_adds_ns"] = median(on) - median(off);
+  state.counters["plain_ns"] = bench::median(plain);
+  state.counters["off_adds_ns"] = bench::median(off) - bench::median(plain);
+  state.counters["on_adds_ns"] = bench::median(on) - bench::median(off);
 }
 
 // -- the model at work --------------------------------------------------------
 
-constexpr auto at_once = 8;
-constexpr auto answer = uint32_t{128};
-
-// Tokens a second.
-double serve(runtime& rt, uint64_t seed) {
-  auto all = std::vector<generation>{};
-  auto begin = clock_type::now();
-  for (auto i = 0; i < at_once; ++i) {
-    auto r = generate_request{};
-    r.prompt.assign(64, static_cast<token_id>(300 + (seed * 31 + i) % 3000));
-    r.max_tokens = answer;
-    r.ignore_end = true;
-    r.sampling.seed = seed + static_cast<uint64_t>(i);
-    if (auto g = rt.submit(std::move(r)))
-      all.push_back(std::move(*g));
-  }
-  for (auto& g : all)
-    collect(g);
-  auto took = std::chrono::duration<double>(clock_type::now() - begin).count();
-  return at_once * answer / took;
-}
-
-std::optional<runtime> open(bool traced, bool payloads) {
-  auto o = runtime_options{};
-  o.model = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
-  if (traced) {
-    o.trace.emplace();
-    o.trace->file = trace_file();
-    o.trace->payloads = payloads;
-  }
-  auto rt = runtime::open(std::move(o));
-  if (!rt)
-    return {};
-  return std::move(*rt);
-}
-
-// Pairs of turns, each of several batches, in a runtime with and in one without
-// a recording.
 void throughput(benchmark::State& state, bool payloads) {
-  constexpr auto batches = 6;
-  auto ratios = std::vector<double>{};
-  auto rates = std::vector<double>{};
-  auto seed = uint64_t{0};
-  for (auto _ : state) {
-    double rate[2];
-    for (auto k : {0, 1}) {
-      // Which of them comes first takes turns too.
-      auto traced = (k + static_cast<int>(ratios.size())) % 2 == 1;
-      auto rt = open(traced, payloads);
-      if (!rt)
-        return state.SkipWithError("the runtime does not start");
-      serve(*rt, ++seed);
-      auto all = std::vector<double>{};
-      for (auto i = 0; i < batches; ++i)
-        all.push_back(serve(*rt, ++seed));
-      rate[traced] = median(all);
-    }
-    ratios.push_back(rate[1] / rate[0]);
-    rates.push_back(rate[0]);
-  }
+  bench::compare(
+      state,
+      [&](bool on) {
+        auto o = bench::demo_options();
+        if (on) {
+          o.trace.emplace();
+          o.trace->file = trace_file();
+          o.trace->payloads = payloads;
+        }
+        return o;
+      },
+      [](bool, generate_request&) {});
   std::filesystem::remove(trace_file());
-  state.counters["tokens_per_s_off"] = median(rates);
-  state.counters["on_over_off"] = median(ratios);
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/ids.hpp"
+#include "core/sampling/answer_form.hpp"
 #include "core/sampling/fused_sampler.hpp"
 #include "core/sampling/params.hpp"
 #include "core/serving/finish_reason.hpp"
@@ -82,11 +83,12 @@ struct generate_request {
   uint64_t trace_high = 0;
   uint64_t trace_low = 0;
   uint64_t trace_parent = 0;
+  answer_form form;
   auto fields() {
     return std::tie(request, prompt, sampling, max_tokens, stop, ignore_end,
                     priority, cache_salt, organisation, key, model, session,
                     version, unlimited, cache, cache_text, cache_scope, embed,
-                    trace_high, trace_low, trace_parent);
+                    trace_high, trace_low, trace_parent, form);
   }
 };
 
@@ -207,6 +209,7 @@ struct sequence_spec {
   std::string cache_salt;
   /// See generate_request; then max_tokens is 0.
   bool embed = false;
+  answer_form form;
 
   /// Tokens that the sequence can ever hold KV for.
   uint32_t max_length() const {
@@ -214,7 +217,7 @@ struct sequence_spec {
   }
   auto fields() {
     return std::tie(request, seq, epoch, prompt, emitted, sampling, max_tokens,
-                    end_tokens, priority, cache_salt, embed);
+                    end_tokens, priority, cache_salt, embed, form);
   }
 };
 

@@ -151,10 +151,53 @@ void refuse_if_asked(object_reader& r,
         r.unsupported(key, "is not supported");
 }
 
-void refuse_formats(object_reader& r) {
-  if (auto* j = r.take("response_format"))
-    if (string_of(*j, "type") != "text")
-      r.unsupported("response_format", "can only be {\"type\": \"text\"}");
+// A schema's properties come in the order in which they are written, which
+// `json` does not keep.
+std::string schema_text(std::string_view body) {
+  auto j = nlohmann::ordered_json::parse(body, nullptr, false);
+  return j["response_format"]["json_schema"]["schema"].dump();
+}
+
+void read_form_text(object_reader& r, const json& format, const char* key,
+                    answer_form& to) {
+  auto& text = member(format, key);
+  if (!text.is_string())
+    return r.complain(std::string{"response_format."} + key,
+                      "must be a string");
+  to.text = text.get_ref<const std::string&>();
+}
+
+// OpenAI's three types, and two more.
+void read_form(object_reader& r, std::string_view body, common_request& to) {
+  using enum answer_form::kind;
+  auto* j = r.take("response_format");
+  if (!j)
+    return;
+  auto type = string_of(*j, "type");
+  auto& form = to.form;
+  if (type == "json_object") {
+    form.what = json_object;
+  } else if (type == "json_schema") {
+    form.what = json_schema;
+    auto& wrapped = member(*j, "json_schema");
+    if (!wrapped.is_object() || !wrapped.contains("schema"))
+      return r.complain("response_format.json_schema",
+                        "must be an object with a \"schema\"");
+    form.text = schema_text(body);
+  } else if (type == "regex") {
+    form.what = regex;
+    read_form_text(r, *j, "pattern", form);
+  } else if (type == "grammar") {
+    form.what = grammar;
+    read_form_text(r, *j, "grammar", form);
+  } else if (type != "text") {
+    r.complain("response_format.type", "must be text, json_object, "
+                                       "json_schema, regex or grammar");
+  }
+  if (!form.is_free() && to.ignore_end)
+    r.complain("ignore_eos", "cannot go with a response_format");
+  if (!form.is_free() && !to.stop.empty())
+    r.complain("stop", "cannot go with a response_format");
 }
 
 // -- messages ----------------------------------------------------------------
@@ -271,7 +314,7 @@ std::optional<api_error> read_request(std::string_view body,
   if (r.integer("best_of", 1, limits.choices, best) && best != to.n)
     r.unsupported("best_of", "can only be what 'n' is");
   refuse_if_asked(r, {"echo", "suffix"});
-  refuse_formats(r);
+  read_form(r, body, to);
   if (to.prompts.size() > limits.choices
       || to.prompts.size() * to.n > limits.choices)
     r.complain("n", "times the number of prompts must be at most "
@@ -301,7 +344,7 @@ std::optional<api_error> read_request(std::string_view body,
   if (string_of(j, "tool_choice") != "none")
     refuse_if_asked(r, {"tools", "functions"});
   refuse_if_asked(r, {"audio"});
-  refuse_formats(r);
+  read_form(r, body, to);
   return why;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/api/api_error.hpp"
+#include "core/sampling/answer_form.hpp"
 #include "core/sampling/params.hpp"
 #include "core/text/chat_template.hpp"
 
@@ -16,7 +17,7 @@ namespace troupe::api {
 /// What a body may ask for at most.
 struct request_limits {
   size_t bytes = size_t{8} << 20;
-  size_t depth = 16;
+  size_t depth = 128; ///< schemas are deeper than what else there is
   size_t values = size_t{1} << 20;
   size_t messages = 4096;
   uint32_t choices = 128; ///< answers of one request, over all its prompts
@@ -46,6 +47,7 @@ struct common_request {
   /// Whether others' answers to the same request will do, where answers are
   /// kept; by default only if there is one that it can have.
   std::optional<bool> cache;
+  answer_form form; ///< response_format
 };
 
 /// POST /v1/completions

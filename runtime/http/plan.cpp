@@ -75,6 +75,7 @@ add_choices(const server_state& server, const api::common_request& r,
   g.max_tokens = r.max_tokens;
   g.stop = r.stop;
   g.ignore_end = r.ignore_end;
+  g.form = r.form;
   if (r.cache)
     g.cache = *r.cache ? cache_wish::always : cache_wish::never;
   g.session = r.user.substr(0, longest_tenant_name);

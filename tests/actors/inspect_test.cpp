@@ -81,7 +81,9 @@ sampling_params some_sampling() {
 }
 
 sequence_spec some_spec() {
-  return {1, 2, 3, {4, 5, 6}, {7}, some_sampling(), 8, {9, 10}, 2, "s"};
+  auto form = answer_form{answer_form::kind::regex, "[0-9]+"};
+  return {1, 2,       3, {4, 5, 6}, {7},   some_sampling(),
+          8, {9, 10}, 2, "s",       false, form};
 }
 
 sequence_output some_output() {

@@ -57,6 +57,62 @@ const cases = {
         r.usage.total_tokens, r.usage.prompt_tokens + r.usage.completion_tokens);
   },
 
+  async 'an answer keeps to its schema'() {
+    const schema = {
+      type: 'object',
+      properties: {
+        title: {type: 'string', maxLength: 40},
+        animal: {enum: ['fox', 'owl', 'bear']},
+        age: {type: 'integer', minimum: 1, maximum: 99},
+      },
+      required: ['title', 'animal', 'age'],
+      additionalProperties: false,
+    };
+    const wishes = [...Array(8).keys()].map(
+        seed => client.chat.completions.create({
+          model: 'troupe-demo',
+          messages,
+          temperature: 1.5,
+          seed,
+          max_tokens: 300,
+          response_format:
+              {type: 'json_schema', json_schema: {name: 'tale', schema}},
+        }));
+    for (const r of await Promise.all(wishes)) {
+      assert.equal(r.choices[0].finish_reason, 'stop');
+      const tale = JSON.parse(r.choices[0].message.content);
+      // In the order in which they are written.
+      assert.deepEqual(Object.keys(tale), ['title', 'animal', 'age']);
+      assert.ok(['fox', 'owl', 'bear'].includes(tale.animal));
+      assert.ok(Number.isInteger(tale.age) && tale.age >= 1 && tale.age <= 99);
+    }
+    const object = await client.chat.completions.create({
+      model: 'troupe-demo',
+      messages: [{role: 'user', content: 'Fill in the JSON.'}],
+      max_tokens: 200,
+      temperature: 0,
+      response_format: {type: 'json_object'},
+    });
+    if (object.choices[0].finish_reason === 'stop')
+      assert.equal(typeof JSON.parse(object.choices[0].message.content), 'object');
+  },
+
+  async 'a schema that cannot be kept to is a 400 that names the place'() {
+    const schema = {
+      type: 'object',
+      properties: {x: {type: 'array', contains: {type: 'integer'}}},
+      required: ['x'],
+    };
+    await assert.rejects(
+        client.chat.completions.create({
+          model: 'troupe-demo',
+          messages,
+          response_format:
+              {type: 'json_schema', json_schema: {name: 'x', schema}},
+        }),
+        e => e.status === 400 && /#\/properties\/x: contains/.test(e.message));
+  },
+
   async 'a conversation has several turns'() {
     const r = await client.chat.completions.create({
       model: 'troupe-demo',

@@ -81,6 +81,12 @@ result<void> fleet::start(size_t i, const network& net) {
       "--join",        net.join(i), "--listen",   net.host(i) + ":0",
       "--threads",     "1",         "--tls-cert", files.certificate,
       "--tls-key",     files.key,   "--tls-ca",   files.ca};
+  // Each life of a node is another process.
+  if (!options_.trace.empty())
+    words.insert(words.end(), {"--trace",
+                               options_.trace + "/" + n.name + "-"
+                                   + std::to_string(++n.lives) + ".trace",
+                               "--trace-payloads"});
   auto args = std::vector<char*>{};
   for (auto& w : words)
     args.push_back(w.data());

@@ -43,6 +43,7 @@ private:
     std::string name;
     std::string role;
     pid_t pid = 0; // 0: none
+    uint32_t lives = 0;
   };
 
   explicit fleet(const options& o);

@@ -42,6 +42,9 @@ Examples:
   troupe_chaos --short
   troupe_chaos --requests 500 --seed 7
   sudo troupe_chaos --net namespaces --json
+  troupe_chaos --short --seed 7 --trace seven && troupe trace replay seven/*
+
+A folder of traces in tests/data/replays is played again by the tests.
 )";
 
 // What a run leaves goes, however it ended: by itself, by Ctrl-C, by a crash.
@@ -105,6 +108,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", o.seed, "of requests and faults")
       ->capture_default_str();
+  app.add_option("--trace", o.trace,
+                 "record all messages into this folder, for troupe trace")
+      ->type_name("FOLDER");
   app.add_flag("--mixed", o.mixed,
                "three nodes that do both; default: one that computes prompts "
                "and two that generate");
@@ -134,6 +140,10 @@ int main(int argc, char** argv) {
     o.max_tokens = std::min(o.max_tokens, 96u);
     o.distinct = 16;
     o.in_flight = std::min(o.in_flight, 8u);
+  }
+  if (!o.trace.empty()) {
+    fs::create_directories(o.trace, ignored);
+    o.trace = fs::absolute(o.trace, ignored).string();
   }
   o.id = static_cast<uint32_t>(::getpid()) % 100000;
   auto directory =

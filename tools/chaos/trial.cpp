@@ -293,6 +293,11 @@ int run_trial(const options& o, const std::atomic<bool>& interrupted) {
   front.cluster.emplace();
   front.cluster->listen = {(*net)->front_host(), 0};
   front.cluster->tls = nodes->front_tls();
+  if (!o.trace.empty()) {
+    front.trace.emplace();
+    front.trace->file = o.trace + "/front.trace";
+    front.trace->payloads = true;
+  }
   auto rt = troupe::runtime::open(std::move(front));
   if (!rt)
     return failed(rt.failure());
