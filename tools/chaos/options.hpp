@@ -21,9 +21,9 @@ struct options {
   uint32_t min_tokens = 48;
   uint32_t max_tokens = 192;
   uint64_t seed = 1;
-  uint32_t id = 0;  ///< names this run's network devices
+  uint32_t id = 0;   ///< names this run's network devices
   std::string trace; ///< folder for the messages of all; empty: none
-  std::string only; ///< kind of fault; empty: all kinds
+  std::string only;  ///< kind of fault; empty: all kinds
   bool brief = false;
   bool json = false;
   bool verbose = false; ///< each fault, and what the nodes say

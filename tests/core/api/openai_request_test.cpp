@@ -33,7 +33,8 @@ const fault chat_faults[] = {
     {"[]", ""},
     {"{\"messages\":\"\xff\"}", ""},
     {R"({"messages":[{"role":"user","content":"\ud800"}]})", ""},
-    {deep(40), ""},
+    {deep(140), ""},
+    {deep(40), "messages[0]"},
     {"{}", "messages"},
     {R"({"messages":null})", "messages"},
     {R"({"messages":[]})", "messages"},
@@ -96,8 +97,23 @@ const fault chat_faults[] = {
     {chat(R"("logprobs":true,"top_logprobs":21)"), "top_logprobs"},
     {chat(R"("tools":[{}])"), "tools"},
     {chat(R"("functions":[{}])"), "functions"},
-    {chat(R"("response_format":{"type":"json_object"})"), "response_format"},
-    {chat(R"("response_format":7)"), "response_format"},
+    {chat(R"("response_format":7)"), "response_format.type"},
+    {chat(R"("response_format":{})"), "response_format.type"},
+    {chat(R"("response_format":{"type":"xml"})"), "response_format.type"},
+    {chat(R"("response_format":{"type":"json_schema"})"),
+     "response_format.json_schema"},
+    {chat(R"("response_format":{"type":"json_schema","json_schema":7})"),
+     "response_format.json_schema"},
+    {chat(R"("response_format":{"type":"json_schema","json_schema":{}})"),
+     "response_format.json_schema"},
+    {chat(R"("response_format":{"type":"regex"})"), "response_format.pattern"},
+    {chat(R"("response_format":{"type":"regex","pattern":7})"),
+     "response_format.pattern"},
+    {chat(R"("response_format":{"type":"grammar","pattern":"a"})"),
+     "response_format.grammar"},
+    {chat(R"("response_format":{"type":"json_object"},"ignore_eos":true)"),
+     "ignore_eos"},
+    {chat(R"("response_format":{"type":"json_object"},"stop":"a")"), "stop"},
 };
 
 const fault completion_faults[] = {
@@ -186,6 +202,36 @@ BOOST_AUTO_TEST_CASE(a_chat_is_read_whole) {
   BOOST_TEST(r.stream);
   BOOST_TEST(r.include_usage);
   BOOST_TEST(r.ignore_end);
+}
+
+BOOST_AUTO_TEST_CASE(each_form_of_answer_is_read) {
+  using enum answer_form::kind;
+  auto read = [](const std::string& format) {
+    auto r = chat_request{};
+    auto why = read_request(chat(R"("response_format":)" + format), {}, r);
+    BOOST_REQUIRE_MESSAGE(!why, (why ? why->message : ""));
+    return r.form;
+  };
+  BOOST_TEST(read("null").is_free());
+  BOOST_TEST(read(R"({"type":"text"})").is_free());
+  BOOST_TEST((read(R"({"type":"json_object"})").what == json_object));
+  auto regex = read(R"({"type":"regex","pattern":"a+"})");
+  BOOST_TEST((regex.what == answer_form::kind::regex));
+  BOOST_TEST(regex.text == "a+");
+  auto grammar = read(R"({"type":"grammar","grammar":"root ::= \"a\""})");
+  BOOST_TEST((grammar.what == answer_form::kind::grammar));
+  BOOST_TEST(grammar.text == R"(root ::= "a")");
+}
+
+BOOST_AUTO_TEST_CASE(a_schema_keeps_the_order_of_its_properties) {
+  auto r = chat_request{};
+  auto why = read_request(chat(R"("response_format":{"type":"json_schema",
+      "json_schema":{"name":"x","strict":true,
+        "schema":{"properties":{"b":{},"a":{}}}}})"),
+                          {}, r);
+  BOOST_REQUIRE_MESSAGE(!why, (why ? why->message : ""));
+  BOOST_TEST((r.form.what == answer_form::kind::json_schema));
+  BOOST_TEST(r.form.text == R"({"properties":{"b":{},"a":{}}})");
 }
 
 BOOST_AUTO_TEST_CASE(the_cache_is_wished_for_or_not) {
