@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/trust/audit_log.hpp"
 #include "core/trust/audit_verify.hpp"
 #include "core/trust/merkle_proof.hpp"
@@ -12,6 +13,7 @@
 #include "tests/support/core/temp_dir.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using namespace troupe::testing;
 
 namespace {
@@ -103,7 +105,9 @@ void append(benchmark::State& state, Record record) {
   auto log = audit_log::open(std::make_unique<memory_folder>(), test_key(),
                              plain(), {});
   auto n = uint64_t{0};
-  for (auto _ : state) {
+  for (auto _ :
+       timed_loop{state, "a record made, encoded, chained by SHA-256 and in "
+                         "the Merkle tree; each batch of 256 to memory"}) {
     benchmark::DoNotOptimize(log->append(record(n)));
     if (++n % 256 == 0)
       (void)log->commit({});
@@ -115,7 +119,8 @@ template <class Record>
 void verify(benchmark::State& state, Record record) {
   auto w = filled(static_cast<size_t>(state.range(0)), record);
   auto bytes = w.disk->size();
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "frames, chain, tree and signatures of so many records"}) {
     auto r = w.verify();
     if (!r.findings.empty() || !r.closed)
       state.SkipWithError("the log is not good");

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "bench/timed_loop.hpp"
 #include "core/kv/defrag.hpp"
 #include "core/kv/handoff.hpp"
 #include "tests/support/core/floats.hpp"
@@ -12,6 +13,7 @@
 namespace {
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using counter = benchmark::Counter;
 
 // K and V of 8 heads of 64 numbers in float32: 64 KiB a block.
@@ -56,7 +58,8 @@ void allocate_free(benchmark::State& state) {
   }
   auto live = m.pool.take(live_blocks);
   auto table = page_table{};
-  for (auto _ : state) {
+  for (auto _ :
+       timed_loop{state, "a zeroed block for 16 tokens of 64 KiB, and back"}) {
     benchmark::DoNotOptimize(table.grow(m.pool, kv_block_tokens));
     benchmark::ClobberMemory();
     table.clear();
@@ -73,7 +76,10 @@ void defrag(benchmark::State& state) {
   auto m = memory{};
   auto copies = 0.0;
   auto before = 0.0, after = 0.0;
-  for (auto _ : state) {
+  auto loop =
+      timed_loop{state, "60 blocks of 64 KiB in order again, every other "
+                        "sequence having ended"};
+  for (auto _ : loop) {
     state.PauseTiming();
     auto tables = m.interleave(static_cast<size_t>(state.range(0)));
     for (auto t = size_t{0}; t < tables.size(); t += 2)
@@ -81,7 +87,9 @@ void defrag(benchmark::State& state) {
     auto all = pointers(tables);
     before = fragmentation(all, *m.arena).mean_run();
     state.ResumeTiming();
+    loop.restart();
     auto r = compact(all, *m.arena, 1000);
+    loop.next();
     state.PauseTiming();
     copies += r.copies;
     auto f = fragmentation(all, *m.arena);
@@ -115,7 +123,8 @@ void defrag_nothing(benchmark::State& state) {
   for (auto& t : tables)
     t.grow(pool, 30 * kv_block_tokens);
   auto all = pointers(tables);
-  for (auto _ : state)
+  for (auto _ :
+       timed_loop{state, "nothing to move: the page tables are looked through"})
     if (!compact(all, *arena, 1000).done)
       state.SkipWithError("there was something to do");
 }
@@ -150,16 +159,37 @@ BENCHMARK(trim)->Name("kv/trim")->Iterations(200);
 
 // -- handoff ------------------------------------------------------------------
 
-constexpr auto tokens = 128u;
-constexpr auto blocks_of_tokens = tokens / kv_block_tokens;
+/// What is moved: `tokens` tokens of `layout`.
+struct cargo {
+  kv_layout layout;
+  uint32_t tokens = 0;
 
-kv_offer offer() {
+  uint32_t blocks() const { return kv_layout::blocks_for(tokens); }
+  size_t bytes() const { return blocks() * layout.block_bytes(); }
+};
+
+// args: layers, heads, tokens, dimensions, bytes of a number
+cargo cargo_of(const benchmark::State& state) {
+  auto arg = [&](size_t i) { return static_cast<uint32_t>(state.range(i)); };
+  auto type = arg(4) == 4 ? kv_dtype::f32 : kv_dtype::f16;
+  return {{arg(0), arg(1), arg(3), arg(3), type}, arg(2)};
+}
+
+void cargoes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"layers", "heads", "tokens", "dim", "bytes"});
+  b->Args({1, 8, 128, 64, 4}); // the reference's
+  for (auto tokens : {4, 8, 16, 32})
+    b->Args({1, 8, tokens, 32, 4});
+  b->Args({6, 4, 1500, 32, 2}); // the bundled model's
+}
+
+kv_offer offer_of(const cargo& c) {
   auto o = kv_offer{};
   o.seq = 1;
   o.epoch = 1;
   o.model = "m";
-  o.layout = layout;
-  o.blocks = o.max_blocks = blocks_of_tokens;
+  o.layout = c.layout;
+  o.blocks = o.max_blocks = c.blocks();
   return o;
 }
 
@@ -173,79 +203,92 @@ void serialise(const kv_chunk& c, raw_bytes& out) {
                 slice);
 }
 
-struct sequence : memory {
-  explicit sequence(bool in_order = true) {
-    auto one = page_table{};
-    for (auto b = 0u; b < blocks_of_tokens; ++b) {
-      grow(table);
+/// A sequence with numbers in its KV.
+struct sequence {
+  explicit sequence(const cargo& c, bool in_order = true)
+      : what(c), arena(make_block_arena(c.layout)),
+        pool(arena, 6 * c.blocks()) {
+    auto between = page_table{};
+    for (auto b = 0u; b < c.blocks(); ++b) {
+      table.grow(pool, table.room() + 1);
       for (auto i = 0; !in_order && i < 5; ++i)
-        grow(one);
+        between.grow(pool, between.room() + 1);
       auto numbers =
-          testing::random_floats(b, layout.block_bytes() / sizeof(float));
-      std::memcpy(table.block(b), numbers.data(), layout.block_bytes());
+          testing::random_floats(b, c.layout.block_bytes() / sizeof(float));
+      std::memcpy(table.block(b), numbers.data(), c.layout.block_bytes());
     }
-    table.set_length(tokens);
+    table.set_length(c.tokens);
   }
 
-  kv_chunk pack() {
-    auto sender = kv_sender{offer(), {}};
+  std::vector<kv_chunk> pack() {
+    auto sender = kv_sender{offer_of(what), {}};
     auto out = kv_outbox{};
     sender.start({}, out);
-    sender.on(kv_grant{1, 1, 4}, {}, out);
-    sender.push(table, 0, blocks_of_tokens, 0, 1, {}, out);
-    return std::get<kv_chunk>(std::move(out.back()));
+    out.clear();
+    sender.on(kv_grant{1, 1, 1000}, {}, out);
+    sender.push(table, 0, what.blocks(), 0, what.layout.layers, {}, out);
+    auto chunks = std::vector<kv_chunk>{};
+    for (auto& m : out)
+      chunks.push_back(std::get<kv_chunk>(std::move(m)));
+    return chunks;
   }
 
+  cargo what;
+  std::shared_ptr<block_arena> arena;
+  block_pool pool;
   page_table table;
 };
 
-void rate(benchmark::State& state) {
-  state.counters["B/s"] = counter(
-      static_cast<double>(state.iterations())
-          * static_cast<double>(blocks_of_tokens * layout.block_bytes()),
-      counter::kIsRate);
+void rate(benchmark::State& state, const cargo& c) {
+  state.counters["B/s"] = counter(static_cast<double>(state.iterations())
+                                      * static_cast<double>(c.bytes()),
+                                  counter::kIsRate);
 }
 
-// K and V [8, 128, 64]: a chunk with its digest, then its bytes.
-// args: whether the blocks lie side by side
-void pack(benchmark::State& state) {
-  auto s = sequence{state.range(0) == 1};
+void pack(benchmark::State& state, bool in_order) {
+  auto what = cargo_of(state);
+  auto s = sequence{what, in_order};
   auto wire = raw_bytes{};
-  for (auto _ : state) {
-    auto chunk = s.pack();
-    serialise(chunk, wire);
-    benchmark::ClobberMemory();
+  for (auto _ : timed_loop{state, "chunks with their digests, and the bytes "
+                                  "that are sent of them"}) {
+    for (auto& chunk : s.pack()) {
+      serialise(chunk, wire);
+      benchmark::ClobberMemory();
+    }
   }
-  rate(state);
+  rate(state, what);
 }
 
-BENCHMARK(pack)
+BENCHMARK_CAPTURE(pack, in_order, true)
     ->Name("seed/KVMigrator/pack")
-    ->ArgName("in_order")
-    ->Arg(1)
-    ->Arg(0);
+    ->Apply(cargoes);
+BENCHMARK_CAPTURE(pack, scattered, false)
+    ->Name("KVMigrator/pack_scattered")
+    ->Apply(cargoes);
 
-// The digest of what came is compared, and the bytes are put into blocks of
-// the destination, which are given back.
 void unpack(benchmark::State& state) {
-  auto s = sequence{};
-  auto chunk = s.pack();
-  serialise(chunk, chunk.payload.bytes);
-  chunk.payload.blocks.clear();
-  auto there = memory{};
-  for (auto _ : state) {
+  auto what = cargo_of(state);
+  auto chunks = sequence{what}.pack();
+  for (auto& c : chunks) {
+    serialise(c, c.payload.bytes);
+    c.payload.blocks.clear();
+  }
+  auto pool = block_pool{make_block_arena(what.layout), what.blocks()};
+  auto opts = kv_receiver::options{};
+  opts.model = "m";
+  for (auto _ : timed_loop{state, "each chunk's digest compared, and its bytes "
+                                  "put into blocks of the destination"}) {
     auto out = kv_outbox{};
-    auto opts = kv_receiver::options{};
-    opts.model = "m";
-    auto r = kv_receiver::open(offer(), there.pool, opts, {}, out);
-    r->on(chunk, {}, out);
+    auto r = kv_receiver::open(offer_of(what), pool, opts, {}, out);
+    for (auto& c : chunks)
+      r->on(c, {}, out);
     if (r->failed() || !std::holds_alternative<kv_credit>(out.back()))
       state.SkipWithError("refused");
     benchmark::ClobberMemory();
   }
-  rate(state);
+  rate(state, what);
 }
 
-BENCHMARK(unpack)->Name("seed/KVMigrator/unpack");
+BENCHMARK(unpack)->Name("seed/KVMigrator/unpack")->Apply(cargoes);
 
 } // namespace

@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <optional>
 
+#include "bench/timed_loop.hpp"
 #include "core/kv/store.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 
 namespace {
 
@@ -74,7 +76,9 @@ void swap_and_resume(benchmark::State& state, bool by_file) {
   table.grow(node, tokens);
   table.set_length(tokens);
   auto epoch = epoch_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state,
+           "128 KiB out and back by a handoff each, with their digests"}) {
     auto kept = hand_over(table, 1, ++epoch, store.pool());
     if (!kept)
       return state.SkipWithError("not swapped out");
@@ -104,7 +108,8 @@ void recompute_and_resume(benchmark::State& state) {
   auto queue = std::deque<seq_id>{};
   auto table = page_table{};
   table.reserve(node, tokens);
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "blocks given up and reserved again; prefill is not in it"}) {
     for (uint32_t i = 0; i < blocks; ++i)
       table.lease(i).attach(written[i].ref()); // "prefilled"
     table.set_length(tokens);

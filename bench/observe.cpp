@@ -3,11 +3,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/base/random.hpp"
 #include "core/observe/export.hpp"
 #include "core/observe/metrics.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using namespace std::chrono_literals;
 
 namespace {
@@ -33,7 +35,8 @@ void record(benchmark::State& state, bool equal) {
   auto r = h.make_recorder();
   auto all = values(1024, equal);
   auto i = size_t{0};
-  for (auto _ : state)
+  for (auto _ :
+       timed_loop{state, "one value into its cell, without reading the clock"})
     r.record(all[i++ % 1024]);
 }
 
@@ -61,7 +64,8 @@ void stats(benchmark::State& state, bool equal) {
     h.add(v);
   auto q = std::array{0., 0.5, 0.99, 0.999, 1.};
   auto results = std::array<uint64_t, 5>{};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "p50, p99, p99.9, mean, least and most of so many values"}) {
     h.quantiles(q, results);
     auto mean = h.mean();
     benchmark::DoNotOptimize(mean);

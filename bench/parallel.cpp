@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/timed_loop.hpp"
 #include "core/engine/engine.hpp"
 #include "core/parallel/sequence_scatter.hpp"
 #include "core/parallel/shared_ranks.hpp"
@@ -20,15 +21,17 @@
 namespace {
 
 using namespace troupe;
+using bench::timed_loop;
 using test::random_values;
 
 // -- the ranks ----------------------------------------------------------------
 
 /// Calls make(ranks) once and what it returns again and again, on all ranks,
 /// rank 0 being this thread. They all set off together for every `batch` calls.
+/// `what` says what a call does.
 template <class Make>
-void on_all_ranks(benchmark::State& state, uint32_t n, Make make,
-                  int batch = 16) {
+void on_all_ranks(benchmark::State& state, uint32_t n, const char* what,
+                  Make make, int batch = 16) {
   auto group = shared_ranks{n};
   auto go_on = true;
   auto start = std::barrier{static_cast<ptrdiff_t>(n)};
@@ -42,10 +45,14 @@ void on_all_ranks(benchmark::State& state, uint32_t n, Make make,
     });
   auto mine = group.join(0);
   auto fn = make(*mine);
+  auto loop = timed_loop{state, what};
   while (state.KeepRunningBatch(batch)) {
     start.arrive_and_wait();
-    for (auto i = 0; i < batch; ++i)
+    loop.restart();
+    for (auto i = 0; i < batch; ++i) {
       fn();
+      loop.next();
+    }
   }
   state.counters["bytes_sent"] =
       benchmark::Counter(static_cast<double>(mine->bytes_sent()),
@@ -57,7 +64,7 @@ void on_all_ranks(benchmark::State& state, uint32_t n, Make make,
 void all_reduce(benchmark::State& state) {
   auto n = static_cast<uint32_t>(state.range(0));
   auto size = static_cast<size_t>(state.range(1));
-  on_all_ranks(state, n, [&](collective& ranks) {
+  on_all_ranks(state, n, "sums on all ranks", [&](collective& ranks) {
     return [&, data = std::vector<float>(size)]() mutable {
       static_cast<void>(ranks.all_reduce(data));
     };
@@ -90,7 +97,8 @@ void shard(benchmark::State& state) {
   auto out = std::vector<std::vector<std::byte>>(4);
   for (auto& o : out)
     o.resize(w.values.size()); // a quarter of 4 bytes each
-  for (auto _ : state) {
+  for (auto _ :
+       timed_loop{state, "[512, 256] copied into storage of each of 4 ranks"}) {
     for (auto r = 0u; r < 4; ++r) {
       auto some = columns_of(w.view, part_of(256, 4, r));
       if (by_rows) {
@@ -121,7 +129,9 @@ void forward(benchmark::State& state) {
   auto c = compute{1, best_kernels(), matmul_scratch_floats(256)};
   auto part = std::vector<float>(m * size_t{128});
   auto y = std::vector<float>(m * size_t{512});
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state,
+           "so many rows times 4 shards [128, 256], joined to [rows, 512]"}) {
     for (auto r = 0u; r < 4; ++r) {
       auto shard = matrix_view{dtype::f32, 128, 256, w.view.row(r * 128)};
       matmul(c, x.data(), m, std::array{linear{shard, nullptr, part.data()}});
@@ -148,20 +158,22 @@ void column_then_row(benchmark::State& state) {
   auto second = weights{256, 256};
   auto m = static_cast<uint32_t>(state.range(0));
   auto x = random_values(2, m * size_t{256});
-  on_all_ranks(state, 4, [&](collective& ranks) {
-    auto mine = part_of(256, 4, ranks.rank());
-    auto up =
-        matrix_view{dtype::f32, mine.count, 256, first.view.row(mine.first)};
-    auto down = columns_of(second.view, mine);
-    auto c = std::make_shared<compute>(1, best_kernels(),
-                                       matmul_scratch_floats(256));
-    return [&, up, down, c, h = std::vector<float>(m * size_t{64}),
-            y = std::vector<float>(m * size_t{256})]() mutable {
-      matmul(*c, x.data(), m, std::array{linear{up, nullptr, h.data()}});
-      matmul(*c, h.data(), m, std::array{linear{down, nullptr, y.data()}});
-      static_cast<void>(ranks.all_reduce(y));
-    };
-  });
+  on_all_ranks(
+      state, 4, "a layer of columns, one of rows and the sum, on 4 threads",
+      [&](collective& ranks) {
+        auto mine = part_of(256, 4, ranks.rank());
+        auto up = matrix_view{dtype::f32, mine.count, 256,
+                              first.view.row(mine.first)};
+        auto down = columns_of(second.view, mine);
+        auto c = std::make_shared<compute>(1, best_kernels(),
+                                           matmul_scratch_floats(256));
+        return [&, up, down, c, h = std::vector<float>(m * size_t{64}),
+                y = std::vector<float>(m * size_t{256})]() mutable {
+          matmul(*c, x.data(), m, std::array{linear{up, nullptr, h.data()}});
+          matmul(*c, h.data(), m, std::array{linear{down, nullptr, y.data()}});
+          static_cast<void>(ranks.all_reduce(y));
+        };
+      });
 }
 
 BENCHMARK(column_then_row)
@@ -186,16 +198,18 @@ void scatter(benchmark::State& state) {
   auto tokens = static_cast<uint32_t>(state.range(0));
   auto p = heads_of(state);
   auto size = size_t{tokens} * p.heads * p.head_dim;
-  on_all_ranks(state, 4, [&](collective& ranks) {
-    auto s = std::make_shared<sequence_scatter>(p, ranks, tokens);
-    return
-        [=, own = random_values(1, size / 4), q = std::vector<float>(size),
-         k = std::vector<float>(size), v = std::vector<float>(size)]() mutable {
+  on_all_ranks(
+      state, 4, "Q, K and V copied from tokens to heads, among 4 threads",
+      [&](collective& ranks) {
+        auto s = std::make_shared<sequence_scatter>(p, ranks, tokens);
+        return [=, own = random_values(1, size / 4),
+                q = std::vector<float>(size), k = std::vector<float>(size),
+                v = std::vector<float>(size)]() mutable {
           static_cast<void>(s->to_heads(tokens,
                                         {own.data(), own.data(), own.data()},
                                         {q.data(), k.data(), v.data()}));
         };
-  });
+      });
 }
 
 /// What is attended, back to a quarter of the tokens each.
@@ -203,13 +217,15 @@ void gather(benchmark::State& state) {
   auto tokens = static_cast<uint32_t>(state.range(0));
   auto p = heads_of(state);
   auto size = size_t{tokens} * p.heads * p.head_dim;
-  on_all_ranks(state, 4, [&](collective& ranks) {
-    auto s = std::make_shared<sequence_scatter>(p, ranks, tokens);
-    return [=, all = random_values(1, size / 4),
-            own = std::vector<float>(size / 4)]() mutable {
-      static_cast<void>(s->to_rows(tokens, all.data(), own.data()));
-    };
-  });
+  on_all_ranks(
+      state, 4, "what is attended copied from heads to tokens, among 4 threads",
+      [&](collective& ranks) {
+        auto s = std::make_shared<sequence_scatter>(p, ranks, tokens);
+        return [=, all = random_values(1, size / 4),
+                own = std::vector<float>(size / 4)]() mutable {
+          static_cast<void>(s->to_rows(tokens, all.data(), own.data()));
+        };
+      });
 }
 
 BENCHMARK(scatter)
@@ -247,7 +263,7 @@ void prefill(benchmark::State& state, mode how) {
   auto ids = std::vector<token_id>(tokens);
   std::iota(ids.begin(), ids.end(), 1);
   on_all_ranks(
-      state, how == mode::alone ? 1 : 2,
+      state, how == mode::alone ? 1 : 2, "a step of a model",
       [&](collective& ranks) {
         auto options = engine_options{};
         options.max_tokens_per_step = tokens;

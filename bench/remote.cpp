@@ -15,8 +15,8 @@
 #include "actors/registry.hpp"
 #include "bench/handoff_process.hpp"
 #include "bench/handoff_setup.hpp"
+#include "bench/place.hpp"
 #include "runtime/cluster/certs.hpp"
-#include "runtime/cluster/transport.hpp"
 
 namespace {
 
@@ -67,25 +67,6 @@ public:
       std::filesystem::remove_all(directory);
   }
   std::string directory; ///< "": no TLS
-};
-
-/// An actor system on our transport.
-struct place {
-  explicit place(std::optional<tls_files> tls) {
-    cluster_transport::configure(config);
-    system = std::make_unique<caf::actor_system>(config);
-    auto t = transport_options{};
-    t.tls = std::move(tls);
-    auto started = cluster_transport::start(*system, std::move(t));
-    if (!started)
-      std::abort();
-    transport = std::move(*started);
-  }
-  ~place() { transport.reset(); }
-
-  system_config config;
-  std::unique_ptr<caf::actor_system> system;
-  std::unique_ptr<cluster_transport> transport;
 };
 
 /// Runs a decode node until standard input ends; says its port.

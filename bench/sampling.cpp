@@ -4,9 +4,11 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/sampling/fused_sampler.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 
 namespace {
 
@@ -32,12 +34,12 @@ sampling_params usual() {
 }
 
 // One vector of `vocab` logits with an occasional other parameter.
-void one(benchmark::State& state, const sampling_params& p,
+void one(benchmark::State& state, const char* what, const sampling_params& p,
          const std::vector<token_id>& seen) {
   auto logits = normal_logits(vocab);
   auto s = fused_sampler{};
   auto position = uint64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, what}) {
     auto out = s.sample(logits, seen, {}, position++, p);
     benchmark::DoNotOptimize(out->id);
   }
@@ -45,7 +47,8 @@ void one(benchmark::State& state, const sampling_params& p,
 
 // 32,000 normal logits, tokens 1 to 5 seen.
 void sample(benchmark::State& state) {
-  one(state, usual(), {1, 2, 3, 4, 5});
+  one(state, "32,000 logits: penalties, top-k, top-p, min-p, draw", usual(),
+      {1, 2, 3, 4, 5});
 }
 
 // 16 such vectors one after the other, nothing seen.
@@ -55,7 +58,9 @@ void sample_batch(benchmark::State& state) {
   auto p = usual();
   auto s = fused_sampler{};
   auto position = uint64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state,
+           "16 rows of 32,000 logits: penalties, top-k, top-p, min-p, draw"}) {
     for (auto b = size_t{0}; b < batch; ++b) {
       auto row = std::span<const float>{logits}.subspan(b * vocab, vocab);
       auto out = s.sample(row, {}, {}, position, p);
@@ -68,30 +73,30 @@ void sample_batch(benchmark::State& state) {
 void greedy(benchmark::State& state) {
   auto p = sampling_params{};
   p.temperature = 0.f;
-  one(state, p, {});
+  one(state, "the largest of 32,000", p, {});
 }
 
 void whole_softmax(benchmark::State& state) {
-  one(state, {}, {});
+  one(state, "drawn of all 32,000", {}, {});
 }
 
 void min_p(benchmark::State& state) {
   auto p = sampling_params{};
   p.min_p = 0.05f;
-  one(state, p, {});
+  one(state, "min-p alone", p, {});
 }
 
 void top_p(benchmark::State& state) {
   auto p = sampling_params{};
   p.top_p = 0.9f;
-  one(state, p, {});
+  one(state, "top-p alone", p, {});
 }
 
 void logprobs(benchmark::State& state) {
   auto p = usual();
   p.want_logprob = true;
   p.logprobs = 5;
-  one(state, p, {});
+  one(state, "as usual, with 5 log-probabilities", p, {});
 }
 
 } // namespace

@@ -2,10 +2,12 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/base/random.hpp"
 #include "core/serving/response_cache_semantic.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using namespace std::chrono_literals;
 
 namespace {
@@ -86,8 +88,8 @@ void store(benchmark::State& state) {
 // ------------------------------------------------------------
 
 // As the reference's: of U[0, 1), so that any two have a cosine of about 0.76.
-std::vector<float> embedding(uint64_t i) {
-  auto x = std::vector<float>(128);
+std::vector<float> embedding(uint64_t i, size_t dim = 128) {
+  auto x = std::vector<float>(dim);
   for (size_t k = 0; k < x.size(); ++k)
     x[k] = static_cast<float>(random_unit(1, i, static_cast<uint32_t>(k)));
   return x;
@@ -102,15 +104,18 @@ semantic_options semantic(uint32_t entries) {
   return o;
 }
 
-// 128 numbers made a row, the scope's key, and all rows compared: none is near.
+// A vector made a row, the scope's key, and all rows compared: none is near.
+// args: entries, dimensions
 void semantic_miss(benchmark::State& state) {
   auto c = semantic_cache{semantic(200'000)};
   auto s = scope();
+  auto dim = static_cast<size_t>(state.range(1));
   for (auto i = int64_t{0}; i < state.range(0); ++i)
-    c.store(s, "how is it", embedding(i + 1), answer(), t0);
-  auto x = embedding(0);
+    c.store(s, "how is it", embedding(i + 1, dim), answer(), t0);
+  auto x = embedding(0, dim);
   auto misses = int64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "the question quantised to int8 and compared "
+                                  "with all rows: none is near"}) {
     auto r = c.lookup(s, "what about it", x, 0.5, t0);
     misses += r.is == semantic_cache::found::nothing;
   }
@@ -124,7 +129,8 @@ void semantic_store(benchmark::State& state) {
   auto s = scope();
   auto x = embedding(0);
   auto a = answer();
-  for (auto _ : state)
+  for (auto _ :
+       timed_loop{state, "a row of 128 stored, the oldest of 256 gives way"})
     c.store(s, "how is it", x, a, t0);
 }
 
@@ -142,8 +148,11 @@ BENCHMARK(lookup_hit)
 BENCHMARK(store)->Name("SemanticResponseCache/exact_lookup+store");
 BENCHMARK(semantic_miss)
     ->Name("seed/SemanticResponseCache/lookup miss")
-    ->Arg(64)
-    ->Arg(256)
-    ->Arg(10'000)
-    ->Arg(100'000);
+    ->ArgNames({"entries", "dim"})
+    ->Args({64, 128})
+    ->Args({256, 64})
+    ->Args({256, 128})
+    ->Args({10'000, 128})
+    ->Args({100'000, 128})
+    ->Args({100'000, 384});
 BENCHMARK(semantic_store)->Name("seed/SemanticResponseCache/store");

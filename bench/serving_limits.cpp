@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/base/random.hpp"
 #include "core/serving/model_versions.hpp"
 #include "core/serving/prefix_chain.hpp"
@@ -12,6 +13,7 @@
 #include "core/serving/router.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using namespace std::chrono_literals;
 
 namespace {
@@ -32,11 +34,10 @@ tenant tenant_of(int64_t i) {
   return {"tenant-" + std::to_string(i), "key", "model"};
 }
 
-// Eight organisations; requests of `first` alone are limited to 100 a second,
-// at most 100 at once.
-limits_table eight(const tenant_limits& first) {
+// So many organisations, the first of which is limited otherwise.
+limits_table organisations(int64_t n, const tenant_limits& first) {
   auto t = limits_table{};
-  for (auto i = 0; i < 8; ++i) {
+  for (auto i = int64_t{0}; i < n; ++i) {
     auto& o = t.organisations[tenant_of(i).organisation];
     o.limits = i == 0 ? first : wide();
     o.keys["key"].limits = wide();
@@ -45,6 +46,11 @@ limits_table eight(const tenant_limits& first) {
   return t;
 }
 
+limits_table eight(const tenant_limits& first) {
+  return organisations(8, first);
+}
+
+// 100 requests a second, at most 100 at once.
 tenant_limits hundred() {
   auto l = wide();
   l.requests = per_second(100, 100);
@@ -52,15 +58,20 @@ tenant_limits hundred() {
 }
 
 // A decision that admits, and the settling of what it reserved: three levels
-// with four limits each.
+// with four limits each, of every tenant in turn. args: tenants
 void consume_allowed(benchmark::State& state) {
-  auto limiter = rate_limiter{eight(wide()), t0};
-  auto who = limiter.resolve(tenant_of(0), t0);
+  auto limiter = rate_limiter{organisations(state.range(0), wide()), t0};
+  auto all = std::vector<rate_limiter::handle>{};
+  for (auto i = int64_t{0}; i < state.range(0); ++i)
+    all.push_back(limiter.resolve(tenant_of(i), t0));
   auto now = t0;
+  auto turn = size_t{0};
   auto admitted = int64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "twelve limits on three levels reserved and "
+                                  "settled, each tenant in turn"}) {
     now += 1ms;
-    auto a = limiter.reserve(who, now, 100, 50);
+    auto a = limiter.reserve(all[turn], now, 100, 50);
+    turn = turn + 1 < all.size() ? turn + 1 : 0;
     admitted += a.is == rate_limiter::verdict::admitted;
     a.held.settle(now, 20);
   }
@@ -76,10 +87,13 @@ void decide_allowed(benchmark::State& state) {
   auto who = limiter.resolve(tenant_of(0), t0);
   auto now = t0;
   auto held = std::vector<rate_limiter::admission>(batch);
+  auto loop = timed_loop{state, "twelve limits on three levels, reserved"};
   while (state.KeepRunningBatch(batch)) {
+    loop.restart();
     for (auto& a : held) {
       now += 1ms;
       a = limiter.reserve(who, now, 100, 50);
+      loop.next();
     }
     state.PauseTiming();
     for (auto& a : held)
@@ -95,7 +109,8 @@ void consume_denied(benchmark::State& state) {
   auto denied = int64_t{0};
   for (auto i = 0; i < 100; ++i)
     limiter.reserve(who, t0, 0, 0).held.settle(t0, 0);
-  for (auto _ : state) {
+  for (auto _ :
+       timed_loop{state, "refused by an empty bucket, with the time to wait"}) {
     auto a = limiter.reserve(who, t0 + 1ms, 0, 0);
     denied += a.is == rate_limiter::verdict::wait;
     benchmark::DoNotOptimize(a.retry_after);
@@ -106,11 +121,12 @@ void consume_denied(benchmark::State& state) {
 
 // As the reference's: the clock goes 1 ms a call, and one in ten is allowed.
 void consume(benchmark::State& state) {
-  auto limiter = rate_limiter{eight(hundred()), t0};
+  auto limiter = rate_limiter{organisations(state.range(0), hundred()), t0};
   auto who = limiter.resolve(tenant_of(0), t0);
   auto now = t0;
   auto admitted = int64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "1 ms later each time: one in ten is allowed, and settled"}) {
     now += 1ms;
     auto a = limiter.reserve(who, now, 0, 0);
     admitted += a.is == rate_limiter::verdict::admitted;
@@ -129,7 +145,7 @@ void consume_threads(benchmark::State& state, bool one) {
   auto who = rate_limiter::handle{};
   auto now = t0;
   auto mine = tenant_of(one ? 0 : state.thread_index());
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "reserved and settled by one of 8 threads"}) {
     if (now == t0) // here the limiter is there for all threads
       who = shared_limiter->resolve(mine, t0);
     now += 1us;
@@ -142,7 +158,7 @@ void consume_threads(benchmark::State& state, bool one) {
 void refill(benchmark::State& state) {
   auto limiter = rate_limiter{eight(hundred()), t0};
   auto who = limiter.resolve(tenant_of(0), t0);
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "what is left now, on three levels"}) {
     auto s = limiter.status(who, t0 + 100s);
     benchmark::DoNotOptimize(s);
   }
@@ -197,7 +213,8 @@ void route_complete(benchmark::State& state) {
   };
   while (i < under_way)
     next();
-  for (auto _ : state)
+  for (auto _ : timed_loop{state, "so many nodes with loads: one chosen and "
+                                  "booked, one request given back"})
     benchmark::DoNotOptimize(next());
 }
 
@@ -245,7 +262,8 @@ void route_version(benchmark::State& state) {
   auto key = std::string{"conversation-0000000"};
   auto i = uint64_t{0};
   auto canary = int64_t{0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "which version a key gets, by a sticky hash, and its end"}) {
     auto digits = ++i;
     for (auto k = key.size() - 7; k < key.size(); ++k, digits /= 10)
       key[k] = static_cast<char>('0' + digits % 10);
@@ -275,9 +293,16 @@ void route_and_compare(benchmark::State& state) {
 
 } // namespace
 
-BENCHMARK(consume)->Name("seed/TokenBucketRateLimiter/consume");
+BENCHMARK(consume)
+    ->Name("seed/TokenBucketRateLimiter/consume")
+    ->ArgName("tenants")
+    ->Arg(8)
+    ->Arg(100'000);
 BENCHMARK(consume_allowed)
-    ->Name("seed/TokenBucketRateLimiter/consume_allowed_and_settle");
+    ->Name("seed/TokenBucketRateLimiter/consume_allowed_and_settle")
+    ->ArgName("tenants")
+    ->Arg(8)
+    ->Arg(100'000);
 BENCHMARK(decide_allowed)->Name("seed/TokenBucketRateLimiter/consume_allowed");
 BENCHMARK(consume_denied)->Name("seed/TokenBucketRateLimiter/consume_denied");
 BENCHMARK_CAPTURE(consume_threads, one, true)

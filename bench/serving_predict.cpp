@@ -3,11 +3,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/timed_loop.hpp"
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/latency_predictor.hpp"
 #include "core/serving/length_predictor.hpp"
 
 using namespace troupe;
+using troupe::bench::timed_loop;
 using namespace std::chrono_literals;
 
 namespace {
@@ -24,7 +26,8 @@ latency_predictor fitted() {
 void predict(benchmark::State& state) {
   auto p = fitted();
   auto shape = step_shape{100, 0, 10, 0};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{
+           state, "the time of a step of 100 prompt tokens and 10 rows"}) {
     benchmark::DoNotOptimize(shape);
     auto t = p.predict(shape);
     benchmark::DoNotOptimize(t);
@@ -35,7 +38,9 @@ void predict(benchmark::State& state) {
 // constraints, margins and the watch for changes.
 void record(benchmark::State& state) {
   auto p = fitted();
-  for (auto _ : state)
+  for (auto _ : timed_loop{
+           state,
+           "a step weighed in: recursive least squares, watched for changes"})
     p.record({100, 0, 10, 0}, 5500us);
   benchmark::DoNotOptimize(p);
 }
@@ -67,12 +72,15 @@ batch_controller tried() {
   return c;
 }
 
-// 64 sequences wait; rows and chunk are chosen, 32 rows.
+// So many sequences wait; rows and chunk are chosen, 32 rows at most.
+// args: sequences
 void next_batch(benchmark::State& state) {
   auto c = tried();
-  auto demand = batch_demand{64, 6400, 4000, 10ms, 200};
+  auto waiting = static_cast<uint32_t>(state.range(0));
+  auto demand = batch_demand{waiting, waiting * 100, 4000, 10ms, 200};
   auto limits = batch_limits{};
-  for (auto _ : state) {
+  for (auto _ :
+       timed_loop{state, "rows and chunk chosen for so many that wait"}) {
     benchmark::DoNotOptimize(demand);
     limits = c.next(demand);
     benchmark::DoNotOptimize(limits);
@@ -83,7 +91,7 @@ void next_batch(benchmark::State& state) {
 // Eight rows took 32 ms.
 void record_observation(benchmark::State& state) {
   auto c = tried();
-  for (auto _ : state)
+  for (auto _ : timed_loop{state, "a step of 8 rows weighed in"})
     c.record({0, 0, 8, 800}, 32ms);
   benchmark::DoNotOptimize(c);
 }
@@ -118,7 +126,11 @@ void finished(benchmark::State& state) {
 BENCHMARK(predict)->Name("seed/LatencyPredictor/predict");
 BENCHMARK(record)->Name("seed/LatencyPredictor/record");
 BENCHMARK(record_mixed)->Name("LatencyPredictor/record_mixed_steps");
-BENCHMARK(next_batch)->Name("seed/AdaptiveBatchController/next_batch");
+BENCHMARK(next_batch)
+    ->Name("seed/AdaptiveBatchController/next_batch")
+    ->ArgName("waiting")
+    ->Arg(8)
+    ->Arg(64);
 BENCHMARK(record_observation)
     ->Name("seed/AdaptiveBatchController/record_observation");
 BENCHMARK(remaining)->Name("LengthPredictor/remaining");

@@ -1,0 +1,253 @@
+// What operations cost through their actors: a question and its answer, with
+// whoever asks in the same process, and over a connection on loopback. A
+// message's way is most of it; what is decided in between is timed by the
+// benchmarks of the same names without "actor".
+
+#include <benchmark/benchmark.h>
+
+#include <caf/all.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include "actors/auditor.hpp"
+#include "actors/decode_node.hpp"
+#include "actors/model_manager.hpp"
+#include "actors/preempt_scheduler.hpp"
+#include "actors/profiler.hpp"
+#include "actors/registry.hpp"
+#include "actors/response_cache.hpp"
+#include "bench/handoff_setup.hpp"
+#include "bench/place.hpp"
+#include "bench/timed_loop.hpp"
+#include "tests/support/core/audit_world.hpp"
+#include "tests/support/core/temp_dir.hpp"
+
+namespace {
+
+using namespace troupe;
+using namespace troupe::bench;
+
+constexpr auto patience = std::chrono::seconds{10};
+
+enum class where { here, loopback };
+
+/// Two actor systems, one of which has the actor that the other one asks, or
+/// one alone that does both.
+class question {
+public:
+  explicit question(where w) {
+    if (w == where::loopback)
+      far_.emplace();
+  }
+  ~question() {
+    for (auto& a : actors_)
+      caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+  }
+
+  caf::actor_system& there() { return *(far_ ? *far_ : near_).system; }
+  caf::scoped_actor& self() { return self_; }
+
+  /// As whoever asks sees it; it ends with this object.
+  template <class Handle>
+  Handle seen(const Handle& actor) {
+    end_with_this(actor);
+    if (!far_)
+      return actor;
+    auto port = far_->transport->publish(actor, 0);
+    if (!port)
+      std::abort();
+    auto a = near_.transport->connect<Handle>("127.0.0.1", *port);
+    if (!a)
+      std::abort();
+    return *a;
+  }
+
+  template <class Handle>
+  void end_with_this(const Handle& actor) {
+    actors_.push_back(caf::actor_cast<caf::actor>(actor));
+  }
+
+  /// The answer, or what is like none.
+  template <class Answer, class Handle, class Message>
+  Answer ask(const Handle& of, Message m) {
+    auto answer = Answer{};
+    self_->request(of, patience, std::move(m))
+        .receive([&](Answer& a) { answer = std::move(a); },
+                 [](const caf::error& e) {
+                   std::fprintf(stderr, "%s\n", to_string(e).c_str());
+                   std::abort();
+                 });
+    return answer;
+  }
+
+private:
+  std::optional<place> far_;
+  place near_;
+  std::vector<caf::actor> actors_;
+  caf::scoped_actor self_{*near_.system};
+};
+
+/// Mixed nodes that have nothing to do.
+std::vector<decode_actor> idle_nodes(caf::actor_system& system, uint32_t n) {
+  auto m = test::random_model::make(shape(1, 32), {});
+  auto all = std::vector<decode_actor>{};
+  for (auto i = 1u; i <= n; ++i) {
+    auto o = node_of(node_role::mixed, m, arena_of(*m), 1);
+    o.id = i;
+    all.push_back(system.spawn<caf::detached>(decode_node, std::move(o)));
+  }
+  return all;
+}
+
+void place_and_release(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  auto to = q.seen(home);
+  auto number = node_id{0};
+  for (auto& node : idle_nodes(q.there(), 8)) {
+    q.end_with_this(node);
+    caf::anon_send(home, add_mixed{++number, node});
+  }
+  auto request = request_id{0};
+  for (auto _ :
+       timed_loop{state, "asked of the registry: one of 8 nodes chosen, "
+                         "and handles to it"}) {
+    auto p = q.ask<placement>(to, place_request{++request, {}, {100, 50}});
+    if (!p.prefill)
+      state.SkipWithError("no node");
+    q.self()->send(to, release_placement{request});
+  }
+}
+
+model_versions canary_of_ten_percent() {
+  auto m = model_versions{};
+  for (auto* name : {"v1", "v2"}) {
+    auto v = *m.load(name, 1, {});
+    m.loaded(v, {});
+    m.warmed(v, {});
+    if (!(m.active() == 0 ? m.activate(v, {}, "")
+                          : m.start_canary(v, 0.1, 1, {})))
+      std::abort();
+  }
+  return m;
+}
+
+void route_request(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto opts = model_manager_options{};
+  opts.versions = canary_of_ten_percent();
+  auto to = q.seen(q.there().spawn(model_manager, std::move(opts)));
+  auto key = uint64_t{0};
+  for (auto _ :
+       timed_loop{state, "asked of the model manager, with the request "
+                         "given back"}) {
+    auto r = q.ask<routed_version>(to, route_version{std::to_string(++key)});
+    q.self()->send(to, version_done{r.ticket, r.version});
+  }
+}
+
+void latencies(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto to = q.seen(q.there().spawn(profiler, profiler_options{}));
+  auto p = request_profile{};
+  p.stages = {{stage::prefill, 0, 5'000'000}, {stage::decode, 0, 9'000'000}};
+  for (auto i = 0; i < 1000; ++i)
+    q.self()->send(to, p);
+  for (auto _ :
+       timed_loop{state, "a request's stages told to the profiler, and "
+                         "percentiles of all asked of it"}) {
+    q.self()->send(to, p);
+    auto l = q.ask<stage_latencies>(to, latency_query{});
+    if (l.stages.empty())
+      state.SkipWithError("no stages");
+  }
+}
+
+void look_up(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto opts = response_cache_service_options{};
+  opts.exact.enabled = true;
+  auto to = q.seen(q.there().spawn(response_cache_service, std::move(opts)));
+  auto asked = cache_lookup{};
+  asked.tenant = "acme";
+  asked.version = 1;
+  asked.prompt.assign(64, 7);
+  auto miss = q.ask<cache_reply>(to, asked);
+  auto answer =
+      kept_answer{std::vector<token_id>(64, 9), {}, finish_reason::stop};
+  q.self()->send(to, cache_fill{miss.flight, miss.turn, answer});
+  for (auto _ :
+       timed_loop{state, "64 tokens asked of the response cache, which "
+                         "has 64 in answer"})
+    if (q.ask<cache_reply>(to, asked).answer.tokens.size() != 64)
+      state.SkipWithError("no answer");
+}
+
+void plan(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto self = caf::actor_cast<schedule_sink>(q.self().ptr());
+  auto to = q.seen(q.there().spawn(preempt_scheduler, self, schedule_policy{}));
+  auto v = schedule_view{};
+  v.max_rows = 64;
+  v.capacity = 1000;
+  v.store = true;
+  for (auto i = 1u; i <= 16; ++i) {
+    auto e = schedule_entry{};
+    e.seq = i;
+    e.phase = i <= 8 ? schedule_phase::running : schedule_phase::waiting;
+    e.prompt = e.tokens_to_compute = 500;
+    e.max_tokens = 512;
+    (i <= 8 ? e.blocks : e.blocks_to_start) = 32;
+    v.entries.push_back(e);
+  }
+  for (auto _ :
+       timed_loop{state, "a view of 16 sequences to the scheduler, and "
+                         "its plan back"}) {
+    ++v.number;
+    q.self()->send(to, v);
+    q.self()->receive([](const schedule_plan&) {});
+  }
+}
+
+// Here alone: records do not leave their process.
+void log(benchmark::State& state) {
+  auto q = question{where::here};
+  auto dir = testing::temp_dir{};
+  auto folder = open_audit_folder(dir.file("audit.log"));
+  auto opts = auditor_options{};
+  opts.log = std::make_shared<audit_log>(*audit_log::open(
+      *std::move(folder), testing::test_key(), audit_log_options{}, {}));
+  auto to = q.seen(q.there().spawn<caf::detached>(auditor, std::move(opts)));
+  auto n = uint64_t{0};
+  for (auto _ : timed_loop{state, "a record told to the auditor, until it is "
+                                  "durable on this disk"}) {
+    auto r = audit_record{};
+    r.kind = audit_kind::finished;
+    r.request = ++n;
+    if (!q.ask<audit_receipt>(to, audit_batch{{r}}).kept)
+      state.SkipWithError("not kept");
+  }
+}
+
+template <class F>
+void both(const std::string& name, F f) {
+  for (auto w : {where::here, where::loopback})
+    benchmark::RegisterBenchmark(
+        (name + (w == where::here ? "/actor" : "/actor over loopback")).c_str(),
+        [f, w](benchmark::State& s) { f(s, w); })
+        ->Unit(benchmark::kMicrosecond)
+        ->UseRealTime();
+}
+
+[[maybe_unused]] const auto registered = [] {
+  both("seed/InferenceGateway/route+complete", place_and_release);
+  both("seed/ModelVersionManager/route_request", route_request);
+  both("seed/ProductionProfiler/record+stats", latencies);
+  both("seed/SemanticResponseCache/lookup hit", look_up);
+  both("seed/PreemptScheduler/plan", plan);
+  benchmark::RegisterBenchmark("seed/AuditLogger/log durable/actor", log)
+      ->Unit(benchmark::kMicrosecond)
+      ->UseRealTime();
+  return 0;
+}();
+
+} // namespace
