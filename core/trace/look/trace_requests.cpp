@@ -16,6 +16,12 @@ int64_t sent_ns(const trace_message& x) {
   return x.left_ns != trace_never ? x.left_ns : x.begun_ns;
 }
 
+// What a request comes with.
+bool is_begin(std::string_view type) {
+  return type == "submit" || type == "submit_embed"
+         || type == "generate_request" || type == "embed_request";
+}
+
 } // namespace
 
 std::vector<traced_request> recent_requests(const trace_model& m, size_t most) {
@@ -27,7 +33,7 @@ std::vector<traced_request> recent_requests(const trace_model& m, size_t most) {
     if (r.messages++ == 0) {
       r.request = x.request;
       r.begin_ns = sent_ns(x);
-      r.has_begin = x.cause == trace_none && !x.is(trace_lost_cause);
+      r.has_begin = is_begin(m.type_name(x));
     }
     r.last_ns = std::max(r.last_ns, x.last_ns());
     auto type = m.type_name(x);

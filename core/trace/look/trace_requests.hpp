@@ -18,7 +18,7 @@ struct traced_request {
   int64_t first_token_ns = trace_never; ///< it came to the client
   int64_t end_ns = trace_never;         ///< the client heard of it
   int64_t last_ns = trace_never;        ///< of all that is known
-  /// Its first message led from outside, and so nothing before is missing.
+  /// Its first message is that of a client, and so nothing before is missing.
   bool has_begin = false;
 };
 
