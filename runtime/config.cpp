@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "runtime/config_schema.hpp"
 #include "runtime/config_section.hpp"
 #include "runtime/config_tenants.hpp"
 #include "runtime/http_address.hpp"
@@ -181,6 +182,9 @@ result<runtime_options> parse_config(const std::string& text,
   if (auto* keys = s.take("keys"))
     config::read_keys(s, *keys, o.keys.emplace());
   if (auto why = s.finish(); !why.empty())
+    return fail(errc::bad_file, name + ": " + why);
+  // What the sections do not look at is looked at here.
+  if (auto why = config::against_schema(j); !why.empty())
     return fail(errc::bad_file, name + ": " + why);
   return o;
 }

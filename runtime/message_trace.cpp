@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <mutex>
 #include <thread>
 
 #include "actors/trace_recorder.hpp"
+#include "runtime/recorded_trace.hpp"
 
 namespace troupe {
 
@@ -15,20 +17,46 @@ namespace {
 constexpr auto patience = std::chrono::seconds{5};
 constexpr auto moment = std::chrono::seconds{2};
 
+// Of a process there is one at most.
+struct recording {
+  std::mutex life;  ///< held while the recorder is asked, which may take long
+  std::mutex mutex; ///< held while this is read or changed; after `life`
+  caf::actor_system* system = nullptr; ///< null: there is none
+  trace_recorder_actor recorder;
+  std::string file;
+};
+
+recording& the_recording() {
+  static auto r = recording{};
+  return r;
+}
+
 } // namespace
 
 result<message_trace> message_trace::start(caf::actor_system& system,
                                            trace_options options) {
   auto others = system.registry().running();
+  auto file = options.file;
   auto r = start_trace_recorder(system, std::move(options));
   if (!r)
     return r.failure();
+  auto& shown = the_recording();
+  auto lock = std::scoped_lock{shown.life, shown.mutex};
+  shown.system = &system;
+  shown.recorder = *r;
+  shown.file = std::move(file);
   return message_trace{system, std::move(*r), others};
 }
 
 message_trace::~message_trace() {
   if (!recorder_)
     return;
+  {
+    auto& shown = the_recording();
+    auto lock = std::scoped_lock{shown.life, shown.mutex};
+    shown.system = nullptr;
+    shown.recorder = nullptr;
+  }
   auto end = std::chrono::steady_clock::now() + moment;
   while (system_->registry().running() > others_
          && std::chrono::steady_clock::now() < end)
@@ -40,6 +68,27 @@ message_trace::~message_trace() {
                  // The disk does not answer: what is written is written.
                });
   self->send_exit(recorder_, caf::exit_reason::user_shutdown);
+}
+
+std::optional<std::string> trace_file() {
+  auto& r = the_recording();
+  auto lock = std::lock_guard{r.mutex};
+  return r.system ? std::optional{r.file} : std::nullopt;
+}
+
+std::optional<std::string> written_trace() {
+  auto& r = the_recording();
+  auto alive = std::lock_guard{r.life};
+  auto file = trace_file();
+  if (!file)
+    return {};
+  auto self = caf::scoped_actor{*r.system, true};
+  self->request(r.recorder, patience, trace_command{trace_command::kind::flush})
+      .receive([](const trace_status&) {},
+               [](const caf::error&) {
+                 // What is written can be looked at.
+               });
+  return file;
 }
 
 trace_options about(trace_options o, const std::string& role,

@@ -99,6 +99,9 @@ result<void> trace_writer::begin_file(const trace_moment& moment) {
 
 result<void> trace_writer::rotate(const trace_moment& moment) {
   ::close(std::exchange(fd_, -1));
+  // Whoever reads the only file goes on to, and does not see it cut short.
+  if (options_.files == 1)
+    ::unlink(options_.file.c_str());
   for (auto n = options_.files - 1; n > 0; --n) {
     auto from = numbered(options_.file, n - 1);
     auto to = numbered(options_.file, n);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,8 +31,5 @@ read_key_option(const std::string& path);
 
 /// "2024-01-31T12:00:00.123456Z"
 std::string utc(int64_t wall_ns);
-
-/// With what is no UTF-8 replaced.
-std::string dump(const nlohmann::ordered_json& j);
 
 } // namespace troupe::cli

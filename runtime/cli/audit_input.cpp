@@ -70,9 +70,4 @@ std::string utc(int64_t wall_ns) {
   return text;
 }
 
-std::string dump(const nlohmann::ordered_json& j) {
-  return j.dump(-1, ' ', false,
-                nlohmann::ordered_json::error_handler_t::replace);
-}
-
 } // namespace troupe::cli

@@ -1,6 +1,7 @@
 #include "core/trust/audit_prove.hpp"
 
 #include "runtime/cli/audit_commands.hpp"
+#include "runtime/cli/json_text.hpp"
 
 namespace troupe::cli {
 

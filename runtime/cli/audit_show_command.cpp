@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "runtime/cli/audit_commands.hpp"
+#include "runtime/cli/json_text.hpp"
 
 namespace troupe::cli {
 

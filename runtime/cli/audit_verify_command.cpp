@@ -5,6 +5,7 @@
 
 #include "core/trust/audit_anchor.hpp"
 #include "runtime/cli/audit_commands.hpp"
+#include "runtime/cli/json_text.hpp"
 #include "runtime/whole_file.hpp"
 
 namespace troupe::cli {

@@ -1,7 +1,6 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "runtime/cli/cli.hpp"
 #include "runtime/cli/cluster_flags.hpp"
 #include "runtime/cli/interrupt.hpp"
+#include "runtime/cli/json_text.hpp"
 #include "runtime/cli/trace_flags.hpp"
 #include "runtime/runtime.hpp"
 
@@ -53,10 +53,6 @@ const char* name_of(finish_reason r) {
     return "error";
   }
   return "none";
-}
-
-std::string dump(const nlohmann::ordered_json& j) {
-  return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 // -- what to run -------------------------------------------------------------

@@ -6,8 +6,6 @@
 #include <thread>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "core/base/random.hpp"
 #include "core/engine/engine.hpp"
 #include "core/kv/block_pool.hpp"
@@ -16,6 +14,7 @@
 #include "core/sampling/fused_sampler.hpp"
 #include "core/tensor/thread_pool.hpp"
 #include "runtime/cli/cli.hpp"
+#include "runtime/cli/json_text.hpp"
 
 namespace troupe::cli {
 
@@ -233,9 +232,7 @@ int print(const throughput_options& o, unsigned threads, double start_seconds,
   out["decode_runs"] = decode;
   if (!bandwidth.empty())
     out["read_bytes_per_s"] = median(bandwidth);
-  return write_all(
-      out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-      + "\n");
+  return write_all(dump(out) + "\n");
 }
 
 int throughput(const throughput_options& o) {

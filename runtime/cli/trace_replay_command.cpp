@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/trace/look/trace_show.hpp"
-#include "runtime/cli/audit_commands.hpp"
+#include "runtime/cli/json_text.hpp"
 #include "runtime/cli/trace_command.hpp"
 #include "runtime/cli/trace_files.hpp"
 #include "runtime/replay/replayer.hpp"

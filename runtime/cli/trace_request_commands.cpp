@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "core/trace/look/trace_stats.hpp"
 #include "core/trace/look/trace_why.hpp"
 #include "core/trace/trace_check.hpp"
+#include "runtime/cli/json_text.hpp"
 #include "runtime/cli/trace_command.hpp"
 #include "runtime/cli/trace_files.hpp"
 
@@ -138,9 +138,7 @@ int tell_why(const request_flags& f) {
     j["sentence"] = w.sentence;
     j["message"] = w.message;
     j["facts"] = w.facts;
-    text =
-        j.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-        + "\n";
+    text = dump(j) + "\n";
   }
   auto code = write_all(text);
   return code == exit_ok ? exit_code_of(*t) : code;

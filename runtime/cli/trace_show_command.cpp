@@ -2,12 +2,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <sys/stat.h>
 #include <thread>
 
 #include "core/trace/look/trace_export.hpp"
-#include "core/trace/look/trace_follow.hpp"
 #include "core/trace/look/trace_show.hpp"
+#include "core/trace/look/trace_tail.hpp"
 #include "runtime/cli/interrupt.hpp"
 #include "runtime/cli/trace_command.hpp"
 #include "runtime/cli/trace_files.hpp"
@@ -44,72 +43,23 @@ int show_once(const show_flags& f) {
 
 // -- while it is written ------------------------------------------------------
 
-// A file that grows, until another one has its name.
-class growing_file {
-public:
-  explicit growing_file(std::string name) : name_(std::move(name)) {}
-
-  // False: nobody reads the lines any more.
-  bool poll(const trace_filter& f) {
-    struct stat now = {};
-    if (::stat(name_.c_str(), &now) != 0)
-      return true; // between two names
-    if (inode_ != 0 && now.st_ino != inode_) {
-      // The rest of the old one has another name by now.
-      if (!read(name_ + ".1", inode_, f))
-        return false;
-      tell();
-      follower_.begin_file();
-      told_ = 0;
-      size_ = 0;
-    }
-    inode_ = now.st_ino;
-    return read(name_, inode_, f);
-  }
-
-private:
-  bool read(const std::string& name, ino_t wanted, const trace_filter& f) {
-    struct stat now = {};
-    if (::stat(name.c_str(), &now) != 0 || now.st_ino != wanted
-        || now.st_size == size_ || now.st_size == 0)
-      return true;
-    auto file = mapped_file::open(name);
-    if (!file)
-      return true;
-    size_ = now.st_size;
-    auto ok = follower_.read(file->bytes(), f, write);
-    tell();
-    return ok;
-  }
-
-  void tell() {
-    auto& all = follower_.reader().findings();
-    for (; told_ < all.size(); ++told_)
-      std::fprintf(stderr, "troupe: %s: at byte %llu: %s\n", name_.c_str(),
-                   static_cast<unsigned long long>(all[told_].offset),
-                   all[told_].what.c_str());
-  }
-
-  std::string name_;
-  trace_follower follower_;
-  size_t told_ = 0;
-  ino_t inode_ = 0;
-  off_t size_ = 0;
-};
-
 int follow(const show_flags& f) {
-  auto files = std::vector<growing_file>{};
+  auto tails = std::vector<trace_tail>{};
   for (auto& name : f.files) {
     auto ignored = std::error_code{};
     if (!std::filesystem::exists(name, ignored))
       return report(fail(errc::io_error, name + ": there is no such file"));
-    files.emplace_back(name);
+    tails.emplace_back(name);
   }
   interrupt_watch stop;
   while (!stop.interrupted()) {
-    for (auto& file : files)
-      if (!file.poll(f.filter))
+    for (size_t i = 0; i < tails.size(); ++i) {
+      auto ok = tails[i].poll(f.filter, write);
+      for (auto& c : tails[i].take_complaints())
+        std::fprintf(stderr, "troupe: %s: %s\n", f.files[i].c_str(), c.c_str());
+      if (!ok)
         return report(write_failure());
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds{200});
   }
   return exit_interrupted;

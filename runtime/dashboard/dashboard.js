@@ -223,6 +223,95 @@ function tenants(all) {
       ]))));
 }
 
+// -- requests -----------------------------------------------------------------
+
+// Where requests are found: nowhere, here, or with operators. Reading them takes
+// the server some work, so it is done when somebody wants it.
+let tracePlace = null;
+let chosen = null; // request
+
+const hints = {
+  nowhere: 'nothing is recorded: start with --trace FILE',
+  operators: 'recorded; look at it at the operators\' port: start with --admin-port PORT',
+};
+
+function trace(place) {
+  if (place === tracePlace) return;
+  tracePlace = place;
+  $('trace-look').hidden = place !== 'here';
+  if (place === 'here') lookAtRequests();
+  else $('trace-note').textContent = hints[place];
+}
+
+const orNone = ms => ms === null ? '–' : number(ms) + ' ms';
+
+async function fromTrace(path) {
+  const answer = await fetch('admin/trace/requests' + path, {signal: AbortSignal.timeout(60000)});
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.error.message);
+  return body;
+}
+
+function requestRow(r) {
+  const pick = element('button', {type: 'button'}, r.request);
+  pick.addEventListener('click', () => lookAtRequest(r.request));
+  return element(
+      'tr', {class: r.request === chosen ? 'chosen' : ''}, element('td', {}, pick),
+      ...[new Date(r.unix_ms).toLocaleTimeString(), r.state, String(r.tokens), orNone(r.ttft_ms), orNone(r.ms)]
+          .map(text => element('td', {}, text)));
+}
+
+async function lookAtRequests() {
+  $('trace-look').disabled = true;
+  $('trace-note').textContent = 'reading';
+  try {
+    const all = await fromTrace('');
+    $('trace-list').replaceChildren(...all.requests.map(requestRow));
+    $('trace-note').textContent = all.note ||
+        (all.requests.length > 0 ? `the last ${all.requests.length}` : 'none yet');
+  } catch (e) {
+    $('trace-note').textContent = `failed: ${e.message}`;
+  }
+  $('trace-look').disabled = false;
+}
+
+// Without a first token, where the time until the end went.
+function pathRows(path) {
+  if (!path) return [];
+  const ms = ns => (ns * 1e-6).toFixed(3);
+  return path.hops.map(h => {
+    const whole = h.wire_ns + h.queue_ns + h.handling_ns + h.held_ns;
+    return element(
+        'tr', {}, element('td', {}, h.actor),
+        ...[h.type, String(h.times), ms(h.wire_ns), ms(h.queue_ns), ms(h.handling_ns), ms(h.held_ns),
+            ms(whole), percent(share(whole, path.whole_ns))].map(text => element('td', {}, text)));
+  });
+}
+
+async function lookAtRequest(request) {
+  chosen = request;
+  for (const row of $('trace-list').children)
+    row.className = row.querySelector('button').textContent === request ? 'chosen' : '';
+  try {
+    const r = await fromTrace('/' + request);
+    if (chosen !== request) return;
+    const path = r.first_token ?? r.end;
+    $('trace-title').textContent = `Request ${r.request}: ${r.state}, ${r.messages} messages`;
+    $('trace-why').textContent = [r.why, r.note].filter(text => text).join(' ');
+    $('trace-until').textContent =
+        r.first_token ? 'until the first token, ms' : r.end ? 'until the end, ms' : 'no token yet';
+    $('trace-path').replaceChildren(...pathRows(path));
+    // A picture runs nothing and loads nothing, whatever is written in it.
+    $('trace-diagram').src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(r.diagram);
+    $('trace-diagram').alt = `Sequence diagram of request ${r.request}`;
+    $('trace-one').hidden = false;
+  } catch (e) {
+    $('trace-note').textContent = `failed: ${e.message}`;
+  }
+}
+
+$('trace-look').addEventListener('click', lookAtRequests);
+
 // -- polling ------------------------------------------------------------------
 
 function say(text, kind) {
@@ -251,6 +340,7 @@ async function look() {
     nodes(live);
     versions(live.versions);
     tenants(live.tenants);
+    trace(live.trace);
     // One that does not answer is waited for.
     if (live.silent.length > 0) say(`silent: node ${live.silent.join(', ')}`, 'gone');
     else say('live', 'live');

@@ -5,8 +5,10 @@
 #include "core/api/local_site.hpp"
 #include "runtime/config_tenants.hpp"
 #include "runtime/http/admin_json.hpp"
+#include "runtime/http/admin_trace.hpp"
 #include "runtime/http/dashboard.hpp"
 #include "runtime/http/elsewhere.hpp"
+#include "runtime/recorded_trace.hpp"
 #include "runtime/status_json.hpp"
 
 namespace troupe::http {
@@ -230,14 +232,22 @@ bool shows_page(const server_state& server, const request& r) {
              && api::is_local_host(server.options.host));
 }
 
-void send_live(server_state& server, const connection_ptr& to) {
+// Where the page finds the requests whose messages are recorded.
+const char* trace_place(plane from) {
+  return !trace_file()          ? "nowhere"
+         : from == plane::admin ? "here"
+                                : "operators";
+}
+
+void send_live(server_state& server, const connection_ptr& to, plane from) {
   elsewhere(
       server, server.operators, to,
       [&rt = server.rt] { return show_live(rt, {}, {}); },
-      [&server](connection& c, done d) {
+      [&server, from](connection& c, done d) {
         if (!d)
           return c.respond(to_response(api::api_error_of(d.failure())));
         (*d)["model"] = server.card.id;
+        (*d)["trace"] = trace_place(from);
         (*d)["latency"] = recent_latencies(server.counts, now());
         c.add_headers("cache-control: no-store\r\n");
         c.respond({200, dump(*d)});
@@ -251,7 +261,7 @@ bool dispatch_page(server_state& server, const connection_ptr& to,
   if (r.method != "GET" || !shows_page(server, r))
     return false;
   if (r.path == "/live") {
-    send_live(server, to);
+    send_live(server, to, r.from);
     return true;
   }
   for (auto& p : pages)
@@ -267,6 +277,8 @@ bool dispatch_admin(server_state& server, const connection_ptr& to,
                     request& r) {
   if (!r.path.starts_with("/admin/"))
     return false;
+  if (dispatch_trace(server, to, r))
+    return true;
   auto found = false;
   for (auto& at : routes) {
     auto rest = std::string{};

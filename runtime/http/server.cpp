@@ -136,6 +136,7 @@ struct http_server::impl {
     state.worker.join();
     state.watchers.join();
     state.operators.join();
+    state.readers.join();
     state.movers.join();
   }
 

@@ -59,6 +59,8 @@ struct server_state {
   boost::asio::thread_pool operators{2};
   /// What takes minutes.
   boost::asio::thread_pool movers{2};
+  /// What reads recorded messages: one at a time, for its memory.
+  boost::asio::thread_pool readers{1};
 
   /// Of any thread.
   uint64_t random() { return random_bits(random_key, draws++); }

@@ -1,9 +1,11 @@
 // A browser looks at the dashboard of a server of its own:
-// node dashboard.mjs TROUPE MODEL [SCREENSHOT]
+// node dashboard.mjs TROUPE MODEL [SCREENSHOT [SCREENSHOT OF A REQUEST]]
 // Ends with 77, which ctest counts as skipped, where there is no browser.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
-import {existsSync} from 'node:fs';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 
 const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
@@ -17,26 +19,31 @@ if (!chromium || !browserPath) {
   process.exit(77);
 }
 
-const [program, model, screenshot] = process.argv.slice(2);
-const server = spawn(
-    program,
-    ['serve', '--port', '0', '--admin-port', '0', '--model', model, '--threads', '1',
-     '--topology', '1x1'],
-    {stdio: ['ignore', 'ignore', 'pipe']});
-process.on('exit', () => server.kill('SIGKILL'));
+const [program, model, screenshot, requestScreenshot] = process.argv.slice(2);
+const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
 
-// The server says where it listens.
-const [base, admin] = await new Promise((found, failed) => {
-  const lines = createInterface({input: server.stderr});
-  let api;
-  lines.on('line', line => {
-    const at = line.match(/at (http:\/\/[^/]+)(\/\S*)?$/);
-    if (!at) return;
-    if (line.startsWith('operators')) found([api, at[1]]);
-    else api = at[1];
+// A server, and where it says that it listens.
+async function serve(...flags) {
+  const server = spawn(
+      program,
+      ['serve', '--port', '0', '--admin-port', '0', '--model', model, '--threads', '1', ...flags],
+      {stdio: ['ignore', 'ignore', 'pipe']});
+  process.on('exit', () => server.kill('SIGKILL'));
+  const [base, admin] = await new Promise((found, failed) => {
+    const lines = createInterface({input: server.stderr});
+    let api;
+    lines.on('line', line => {
+      const at = line.match(/at (http:\/\/[^/]+)(\/\S*)?$/);
+      if (!at) return;
+      if (line.startsWith('operators')) found([api, at[1]]);
+      else api = at[1];
+    });
+    lines.on('close', () => failed(new Error('the server ended')));
   });
-  lines.on('close', () => failed(new Error('the server ended')));
-});
+  return {server, base, admin};
+}
+const {server, base, admin} = await serve('--topology', '1x1', '--trace', join(folder, 't.trace'));
 
 const browser = await chromium.launch({executablePath: browserPath, args: ['--no-sandbox']});
 const page = await browser.newPage({viewport: {width: 1280, height: 1000}});
@@ -65,6 +72,7 @@ for (const at of [base, admin]) {
 }
 assert.equal(await page.locator('.node').count(), 2);
 assert.match(await text('versions'), /active, ready/);
+await until('trace-note', '^none yet$');
 
 // A prompt streams, and the numbers follow.
 await page.fill('#tokens', '200');
@@ -82,6 +90,25 @@ await until('latency', 'first token[0-9.]+ ms');
 // Where the time went, and who did what.
 await until('stages', 'prefill[0-9.]+ ms.*decode[0-9.]+ ms');
 await until('actors', 'gateway.*messages/s');
+
+// What it went through, from its trace: there is a button for it.
+await page.click('#trace-look');
+await until('trace-list', 'ended[0-9]+[0-9.]* ms');
+assert.equal(await page.locator('#trace-list tr').count(), 1);
+await page.click('#trace-list button');
+await until('trace-title', '^Request [0-9]+: ended, [0-9]+ messages$');
+await until('trace-path', 'gateway#.*session#.*prefill_node#');
+const shares = await page.locator('#trace-path td:last-child').allInnerTexts();
+const whole = shares.reduce((sum, s) => sum + parseFloat(s), 0);
+assert.ok(whole > 97 && whole < 103, `shares of ${shares}`);
+await comes('the diagram', () => page.locator('#trace-diagram').evaluate(i => i.complete && i.naturalWidth > 400));
+if (requestScreenshot) await page.locator('#trace').screenshot({path: requestScreenshot});
+// Elsewhere than at the operators' port it says where to go.
+await page.goto(base + '/');
+await until('trace-note', 'operators\' port');
+assert.equal((await fetch(base + '/admin/trace/requests')).status, 404);
+await page.goto(admin + '/');
+await until('trace-note', '^the last 1$');
 
 // One that is stopped at its first word says so, and frees its KV. It would go
 // on for long.
@@ -150,5 +177,11 @@ assert.deepEqual(complaints, []);
 // The server goes: the page says so.
 server.kill('SIGKILL');
 await until('state', 'does not answer');
+
+// Where nothing is recorded, it says what to do.
+const plain = await serve();
+await page.goto(plain.admin + '/');
+await until('trace-note', 'nothing is recorded: start with --trace FILE');
+assert.equal(await page.locator('#trace-look').isVisible(), false);
 await browser.close();
 console.log('ok');

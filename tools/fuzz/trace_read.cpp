@@ -9,6 +9,7 @@
 #include "core/trace/look/trace_diagram.hpp"
 #include "core/trace/look/trace_export.hpp"
 #include "core/trace/look/trace_path.hpp"
+#include "core/trace/look/trace_requests.hpp"
 #include "core/trace/look/trace_show.hpp"
 #include "core/trace/look/trace_stats.hpp"
 #include "core/trace/look/trace_why.hpp"
@@ -80,6 +81,7 @@ void look(const trace_model& m) {
           && export_lines(m, count));
   require(!to_text(stats_of(m), m).empty());
   auto requests = requests_of(m);
+  require(recent_requests(m, m.messages.size()).size() <= requests.size());
   requests.resize(std::min<size_t>(requests.size(), 3));
   for (auto r : requests) {
     auto d = diagram_of(m, r);

@@ -36,9 +36,9 @@ void trace_follower::begin_file() {
 }
 
 bool trace_follower::read(const_bytes file, const trace_filter& f,
-                          const trace_sink& sink) {
+                          const trace_sink& sink, bool whole) {
   auto chunks = std::vector<trace_chunk>{};
-  while (auto c = reader_.next(file, false))
+  while (auto c = reader_.next(file, whole))
     chunks.push_back(*c);
   if (chunks.empty())
     return true;

@@ -15,8 +15,10 @@ namespace troupe {
 /// Keeps names, and what was not handled yet, but no more than `most_open`.
 class trace_follower {
 public:
-  /// `file`: all that there is of it so far. False: the sink wanted no more.
-  bool read(const_bytes file, const trace_filter& f, const trace_sink& sink);
+  /// `file`: all that there is of it so far; with `whole` there will be no
+  /// more. False: the sink wanted no more.
+  bool read(const_bytes file, const trace_filter& f, const trace_sink& sink,
+            bool whole = false);
 
   /// The process goes on in another file, which says all names again.
   void begin_file();
