@@ -215,12 +215,12 @@ BOOST_AUTO_TEST_CASE(each_form_of_answer_is_read) {
   BOOST_TEST(read("null").is_free());
   BOOST_TEST(read(R"({"type":"text"})").is_free());
   BOOST_TEST((read(R"({"type":"json_object"})").what == json_object));
-  auto regex = read(R"({"type":"regex","pattern":"a+"})");
-  BOOST_TEST((regex.what == answer_form::kind::regex));
-  BOOST_TEST(regex.text == "a+");
-  auto grammar = read(R"({"type":"grammar","grammar":"root ::= \"a\""})");
-  BOOST_TEST((grammar.what == answer_form::kind::grammar));
-  BOOST_TEST(grammar.text == R"(root ::= "a")");
+  auto pattern = read(R"({"type":"regex","pattern":"a+"})");
+  BOOST_TEST((pattern.what == regex));
+  BOOST_TEST(pattern.text == "a+");
+  auto rules = read(R"({"type":"grammar","grammar":"root ::= \"a\""})");
+  BOOST_TEST((rules.what == grammar));
+  BOOST_TEST(rules.text == R"(root ::= "a")");
 }
 
 BOOST_AUTO_TEST_CASE(a_schema_keeps_the_order_of_its_properties) {
