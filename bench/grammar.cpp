@@ -2,12 +2,15 @@
 // those of $TROUPE_SCHEMA_DATA (or ../shared/data), where they are there, else
 // over the ones of tests/data/grammar.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <new>
 
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
@@ -18,6 +21,32 @@
 
 using namespace troupe;
 using namespace troupe::constrain;
+
+namespace {
+
+// Bytes of the heap, of one thread, since they were put to 0.
+auto held = int64_t{0};
+auto most_held = int64_t{0};
+
+} // namespace
+
+void* operator new(size_t size) {
+  auto* p = std::malloc(size);
+  if (!p)
+    throw std::bad_alloc{};
+  held += static_cast<int64_t>(malloc_usable_size(p));
+  most_held = std::max(most_held, held);
+  return p;
+}
+
+void operator delete(void* p) noexcept {
+  held -= static_cast<int64_t>(malloc_usable_size(p));
+  std::free(p);
+}
+
+void operator delete(void* p, size_t) noexcept {
+  operator delete(p);
+}
 
 namespace {
 
@@ -205,6 +234,48 @@ void corpus(benchmark::State& state) {
   report(state, mask, "mask");
 }
 
+// -- what was made to cost too much
+// -------------------------------------------------
+
+std::string choices(int n) {
+  auto all = nlohmann::json::array();
+  for (auto i = 0; i < n; ++i) {
+    auto p = "p" + std::to_string(i), q = p + "q";
+    all.push_back({{"anyOf",
+                    {{{"required", {p}}},
+                     {{"properties", {{q, {{"type", "integer"}}}}}}}}});
+  }
+  return nlohmann::json{{"type", "object"}, {"allOf", all}}.dump();
+}
+
+std::string patterns(int n) {
+  auto all = nlohmann::json::array();
+  for (auto i = 0; i < n; ++i)
+    all.push_back({{"pattern", std::string(static_cast<size_t>(i % 7 + 1), 'a')
+                                   + "[b-z]{1,9}" + std::to_string(i)}});
+  return nlohmann::json{{"type", "string"}, {"allOf", all}}.dump();
+}
+
+std::string members(int n, const nlohmann::json& each) {
+  auto all = nlohmann::json::object();
+  for (auto i = 0; i < n; ++i)
+    all["member" + std::to_string(i)] = each;
+  return nlohmann::json{{"type", "object"}, {"properties", all}}.dump();
+}
+
+// Until the steps or bytes that compiling may cost are spent, or all is done.
+void compile_hostile(benchmark::State& state, const std::string& schema) {
+  auto refused = false;
+  for (auto _ : state) {
+    held = most_held = 0;
+    auto g = compile_grammar({grammar_kind::json_schema, schema, {}});
+    refused = !g.ok();
+    benchmark::DoNotOptimize(g);
+  }
+  state.counters["MiB"] = static_cast<double>(most_held) / (1 << 20);
+  state.counters["refused"] = refused;
+}
+
 } // namespace
 
 BENCHMARK(seed_constrain)->Name("seed/SchemaGenEngine/constrain");
@@ -219,3 +290,17 @@ BENCHMARK(corpus)
     ->Arg(128'000)
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
+
+#define HOSTILE(name, schema)                                                  \
+  BENCHMARK_CAPTURE(compile_hostile, name, schema)                             \
+      ->Name("grammar/compile_hostile_" #name)                                 \
+      ->Unit(benchmark::kMillisecond)
+HOSTILE(exponential_pattern,
+        R"({"type":"string","pattern":"^(a|b)*a(a|b){25}$"})");
+HOSTILE(nested_counts, R"({"type":"string","pattern":)"
+                       R"("^(([a-z]{1,99}[0-9]{1,99}){1,99}x){1,99}$"})");
+HOSTILE(choices, choices(40));
+HOSTILE(patterns, patterns(40));
+HOSTILE(members, members(1000, {{"type", "string"},
+                                {"pattern", "^[a-f0-9]{8}-[^x]{1,40}$"}}));
+HOSTILE(long_texts, members(900, {{"enum", {std::string(1000, 'x')}}}));

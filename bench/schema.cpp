@@ -201,6 +201,45 @@ void ratio(benchmark::State& state, std::string_view schema,
 }
 #endif
 
+// -- what was made to do harm
+// ----------------------------------------------------------------
+
+std::string repeated(std::string_view s, size_t n) {
+  auto out = std::string{};
+  for (size_t i = 0; i < n; ++i)
+    out += s;
+  return out;
+}
+
+std::string numbers(size_t n) {
+  auto out = std::string{"["};
+  for (size_t i = 0; i < n; ++i)
+    out += (i ? "," : "") + std::to_string(i);
+  return out + "]";
+}
+
+// Choices that lead to 2^60 ways through them.
+std::string exponential() {
+  auto out = std::string{R"({"$ref":"#/$defs/0","$defs":{)"};
+  for (auto i = 0; i < 60; ++i) {
+    auto next = R"({"$ref":"#/$defs/)" + std::to_string(i + 1) + "\"}";
+    out += "\"" + std::to_string(i) + R"(":{"oneOf":[)" + next + "," + next
+           + "]},";
+  }
+  return out + R"("60":false}})";
+}
+
+// Compiled, and if that can be, checked: the whole answer.
+void hostile(benchmark::State& state, const std::string& schema,
+             const std::string& text) {
+  for (auto _ : state) {
+    auto s = json_schema::compile(schema);
+    if (s)
+      benchmark::DoNotOptimize(s->check(text));
+    benchmark::DoNotOptimize(s);
+  }
+}
+
 const auto some_records = records(1000);
 
 } // namespace
@@ -222,6 +261,24 @@ BENCHMARK_CAPTURE(validate_tape, records, record_schema, some_records, 0)
 BENCHMARK_CAPTURE(parse_alone, records, some_records)
     ->Name("SchemaValidator/parse_alone_1000_records");
 BENCHMARK_CAPTURE(compile, seed, seed_schema)->Name("SchemaValidator/compile");
+#define HOSTILE(name, schema, text)                                            \
+  BENCHMARK_CAPTURE(hostile, name, schema, text)                               \
+      ->Name("SchemaValidator/hostile_" #name)                                 \
+      ->Unit(benchmark::kMillisecond)
+HOSTILE(self_reference, R"({"allOf":[{"$ref":"#"}]})", "1");
+HOSTILE(deep_document, R"({"items":{"$ref":"#"}})",
+        repeated("[", 20'000) + "1" + repeated("]", 20'000));
+HOSTILE(deep_schema,
+        repeated(R"({"not":)", 5000) + "true" + repeated("}", 5000), "1");
+HOSTILE(multiple_of_0, R"({"multipleOf":0})", "1");
+HOSTILE(nested_quantifiers, R"({"pattern":"^((a+)+)+$"})",
+        "\"" + repeated("a", 20'000) + "b\"");
+HOSTILE(unique_items, R"({"uniqueItems":true})", numbers(20'000));
+HOSTILE(large_enum, R"({"items":{"enum":)" + numbers(20'000) + "}}",
+        numbers(20'000));
+HOSTILE(exponential_choices, exponential(), "1");
+HOSTILE(huge_repetition, R"({"pattern":"(((a{1,100}){1,100}){1,100}){1,100}"})",
+        "\"a\"");
 #ifdef TROUPE_VALIJSON
 BENCHMARK_CAPTURE(validate_other, valid, seed_schema, seed_valid, true)
     ->Name("SchemaValidator/valijson_valid");

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "core/schema/json_schema.hpp"
 #include "core/schema/program.hpp"
 #include "core/schema/schema_options.hpp"
 
@@ -24,6 +26,8 @@ struct check_memory {
   std::vector<uint32_t> scope;
   std::vector<std::pair<uint32_t, uint32_t>> dynamic;
   std::vector<finding> findings;
+  std::string text; ///< of errors that are being written
+  std::vector<schema_error::parts> parts;
 };
 
 enum class check_end : uint8_t {

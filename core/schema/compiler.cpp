@@ -227,9 +227,32 @@ bool compile_state::annotations() {
   return !why_;
 }
 
+namespace {
+
+// Of small schemas, which are what clients get most of their errors from.
+void keep_pointers(program& p) {
+  constexpr auto most = size_t{256};
+  constexpr auto most_bytes = size_t{64} << 10;
+  constexpr auto most_nodes = uint32_t{4096}; // that are passed on the way
+  auto bytes = size_t{0};
+  for (auto& s : p.schemas) {
+    auto& tape = p.documents[s.from.document].tape;
+    if (p.pointers.size() == most || bytes > most_bytes
+        || tape.size() > most_nodes)
+      return;
+    p.pointers.push_back(tape.pointer_to(s.from.node));
+    bytes += p.pointers.back().size();
+  }
+}
+
+} // namespace
+
 result<program> compile_schema(std::string text,
                                const schema_options& options) {
-  return compile_state{options}.compile(std::move(text));
+  auto made = compile_state{options}.compile(std::move(text));
+  if (made)
+    keep_pointers(*made);
+  return made;
 }
 
 } // namespace troupe::schema

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <charconv>
+#include <concepts>
 
 #include "core/schema/tape_compare.hpp"
 #include "core/schema/utf8_scan.hpp"
@@ -18,7 +19,7 @@ constexpr auto kind_names = std::array<std::string_view, 8>{
     "null",     "false",    "true",     "an integer",
     "a number", "a string", "an array", "an object"};
 
-void add_number(std::string& out, uint64_t n) {
+void add_number(std::string& out, std::integral auto n) {
   auto digits = std::array<char, 20>{};
   auto* end = std::to_chars(digits.data(), digits.data() + 20, n).ptr;
   out.append(digits.data(), end);
@@ -39,7 +40,7 @@ void add_quoted(std::string& out, std::string_view text) {
 void add_value(std::string& out, const json_node& n) {
   switch (n.kind) {
   case json_kind::integer:
-    out += std::to_string(n.integer);
+    add_number(out, n.integer);
     break;
   case json_kind::string:
     add_quoted(out, n.view());
@@ -80,32 +81,37 @@ void add_types(std::string& out, kind_set kinds) {
 }
 
 // Writes one finding. Errors are written often enough where clients send them
-// that no text is copied on the way.
+// that all of a report go into one text, whose memory is used again.
 class describer {
 public:
-  describer(const program& p, const json_tape& tape, const finding& f)
+  describer(const program& p, const json_tape& tape, const finding& f,
+            std::string& out)
       : p_(p), tape_(tape), f_(f), schema_(p.schemas[f.schema]), n_(tape[f.at]),
-        source_(p.documents[schema_.from.document].tape) {}
+        source_(p.documents[schema_.from.document].tape), out_(out) {}
 
-  schema_error describe() {
-    auto e = schema_error{};
-    tape_.add_pointer(e.instance, f_.at);
-    e.schema.reserve(64);
-    source_.add_pointer(e.schema, schema_.from.node);
-    e.url = p_.documents[schema_.from.document].url;
-    out_.reserve(80);
-    if (f_.step == no_step) {
-      if (!schema_.never)
-        e.schema += "/type";
-      type();
-    } else {
-      auto& s = p_.steps[f_.step];
-      e.schema += '/';
-      e.schema += name_of(s);
-      message(s);
+  schema_error::parts describe() {
+    auto at = schema_error::parts{};
+    at.instance = out_.size();
+    tape_.add_pointer(out_, f_.at);
+    at.schema = out_.size();
+    if (f_.schema < p_.pointers.size())
+      out_ += p_.pointers[f_.schema];
+    else
+      source_.add_pointer(out_, schema_.from.node);
+    auto* s = f_.step == no_step ? nullptr : &p_.steps[f_.step];
+    if (s || !schema_.never) {
+      out_ += '/';
+      out_ += s ? name_of(*s) : "type";
     }
-    e.message = std::move(out_);
-    return e;
+    at.url = out_.size();
+    out_ += p_.documents[schema_.from.document].url;
+    at.message = out_.size();
+    if (s)
+      message(*s);
+    else
+      type();
+    at.end = out_.size();
+    return at;
   }
 
 private:
@@ -284,14 +290,14 @@ private:
   const compiled_schema& schema_;
   const json_node& n_;
   const json_tape& source_;
-  std::string out_;
+  std::string& out_;
 };
 
 } // namespace
 
-schema_error describe(const program& p, const json_tape& tape,
-                      const finding& f) {
-  return describer{p, tape, f}.describe();
+schema_error::parts describe(const program& p, const json_tape& tape,
+                             const finding& f, std::string& to) {
+  return describer{p, tape, f, to}.describe();
 }
 
 } // namespace troupe::schema

@@ -5,8 +5,9 @@
 
 namespace troupe::schema {
 
-/// A finding, for people. REQUIRES: it is of this program and tape.
-schema_error describe(const program& p, const json_tape& tape,
-                      const finding& f);
+/// Writes a finding behind what is in `to`, for people. REQUIRES: it is of
+/// this program and tape.
+schema_error::parts describe(const program& p, const json_tape& tape,
+                             const finding& f, std::string& to);
 
 } // namespace troupe::schema

@@ -34,7 +34,13 @@ error unfinished(schema::check_end end) {
 } // namespace
 
 std::string schema_error::text() const {
-  return instance + ": " + message + " (schema " + url + "#" + schema + ")";
+  auto out = std::string{};
+  out.reserve(at_.end - at_.instance + 16);
+  for (auto part : {instance(), std::string_view{": "}, message(),
+                    std::string_view{" (schema "}, url(), std::string_view{"#"},
+                    schema(), std::string_view{")"}})
+    out += part;
+  return out;
 }
 
 // -- json_schema --------------------------------------------------------------
@@ -140,9 +146,19 @@ result<schema_report> schema_checker::check(const json_tape& document) {
   report.valid = findings.empty();
   assert(report.valid == valid);
   report.more = state.end() != schema::check_end::whole;
-  report.errors.reserve(findings.size());
+  if (report.valid)
+    return report;
+  auto& text = memory_->text;
+  auto& parts = memory_->parts;
+  text.clear();
+  parts.clear();
   for (auto& f : findings)
-    report.errors.push_back(schema::describe(p, document, f));
+    parts.push_back(schema::describe(p, document, f, text));
+  auto shared = std::make_shared_for_overwrite<char[]>(text.size());
+  std::copy(text.begin(), text.end(), shared.get());
+  report.errors.reserve(parts.size());
+  for (auto& at : parts)
+    report.errors.emplace_back(shared, at);
   return report;
 }
 

@@ -21,15 +21,37 @@ struct program;
 struct check_memory;
 } // namespace schema
 
-/// One thing that a document has against it.
-struct schema_error {
-  std::string instance; ///< JSON Pointer (RFC 6901) to the value
-  std::string schema;   ///< JSON Pointer to the keyword
-  std::string url;     ///< of the document that the keyword is in; may be empty
-  std::string message; ///< "must be at least 0, and is -5"
+/// One thing that a document has against it. Those of one report share a text,
+/// so that an error costs no allocation of its own.
+class schema_error {
+public:
+  /// Where its parts begin in the text of the report, and where it ends.
+  struct parts {
+    size_t instance, schema, url, message, end;
+  };
+
+  schema_error(std::shared_ptr<const char[]> text, const parts& at)
+      : text_(std::move(text)), at_(at) {}
+
+  /// JSON Pointer (RFC 6901) to the value.
+  std::string_view instance() const { return part(at_.instance, at_.schema); }
+  /// JSON Pointer to the keyword.
+  std::string_view schema() const { return part(at_.schema, at_.url); }
+  /// Of the document that the keyword is in; may be empty.
+  std::string_view url() const { return part(at_.url, at_.message); }
+  /// "must be at least 0, and is -5"
+  std::string_view message() const { return part(at_.message, at_.end); }
 
   /// "/age: must be at least 0, and is -5 (schema #/properties/age/minimum)"
   std::string text() const;
+
+private:
+  std::string_view part(size_t begin, size_t end) const {
+    return {text_.get() + begin, end - begin};
+  }
+
+  std::shared_ptr<const char[]> text_;
+  parts at_;
 };
 
 /// What a check has found.

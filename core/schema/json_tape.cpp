@@ -1,6 +1,8 @@
 #include "core/schema/json_tape.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "core/schema/decimal.hpp"
 #include "core/schema/json_pointer.hpp"
@@ -10,6 +12,12 @@ namespace troupe {
 namespace {
 
 constexpr auto smallest_block = size_t{4096};
+
+void add_index(std::string& out, uint32_t index) {
+  auto text = std::array<char, 11>{'/'};
+  auto* end = std::to_chars(text.data() + 1, text.data() + 11, index).ptr;
+  out.append(text.data(), end);
+}
 
 } // namespace
 
@@ -76,7 +84,7 @@ void json_tape::add_pointer(std::string& out, uint32_t target) const {
         if (object)
           add_pointer_token(out, nodes_[child].view());
         else
-          add_pointer_token(out, std::to_string(index));
+          add_index(out, index);
         at = target < value ? target : value; // a key stands for its value
         break;
       }

@@ -112,6 +112,8 @@ struct program {
   std::deque<document> documents;       ///< that texts and values are in
   std::vector<std::string> urls;        ///< of documents
   std::vector<compiled_schema> schemas; ///< the first is the root
+  /// JSON Pointers to the first of them, as many as do not take much memory.
+  std::vector<std::string> pointers;
   std::vector<step> steps;
   std::vector<uint32_t> lists;
   std::vector<number_bound> bounds;

@@ -101,6 +101,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   require(report->valid == other->valid);
   require(report->errors.size() == other->errors.size());
   for (auto& e : report->errors)
-    require(value.contains(json::json_pointer{e.instance}));
+    require(value.contains(json::json_pointer{std::string{e.instance()}}));
   return 0;
 }

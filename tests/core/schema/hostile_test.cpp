@@ -212,6 +212,42 @@ BOOST_AUTO_TEST_CASE(many_members_and_names_are_not_compared_in_pairs) {
   BOOST_TEST(r->more);
 }
 
+// Steps are counted where time goes: with few of them allowed, what is answered
+// was answered quickly.
+BOOST_AUTO_TEST_CASE(hostile_documents_are_answered_in_few_steps) {
+  auto o = schema_options{};
+  o.steps = 100;
+  o.steps_per_value = 2;
+  auto items = numbers(20'000, 1);
+  BOOST_TEST(compiled(R"({"uniqueItems": true})", o).check(items).ok());
+  BOOST_TEST(compiled(R"({"items": {"multipleOf": 3}})", o)
+                 .check(items)
+                 ->more); // errors enough, and no more steps for them
+  o.steps_per_value = 4;
+  auto many = compiled(R"({"items": {"enum": )" + numbers(20'000, 1) + "}}", o);
+  BOOST_TEST(many.check(items).ok());
+  // A tenth of a step for each character, whatever the quantifiers.
+  o.steps = 20'000;
+  o.steps_per_value = 0;
+  for (auto p : {"^(a+)+$", "^((a*)*)*b$", "^(a|a)*$"}) {
+    auto s = compiled(std::string{R"({"pattern": ")"} + p + "\"}", o);
+    BOOST_TEST(s.check("\"" + repeated("a", 20'000) + "\"").ok(), p);
+  }
+  o.steps = 100;
+  BOOST_TEST(
+      says(compiled(R"({"uniqueItems": true})", o).check(items).failure(),
+           "more steps than allowed"));
+}
+
+// What is too deep is read no further than that.
+BOOST_AUTO_TEST_CASE(what_is_too_deep_is_not_read_to_its_end) {
+  auto r = compiled("true").check(nested("[", "1", "]", 20'000));
+  BOOST_REQUIRE(!r.ok());
+  BOOST_TEST(says(r.failure(), "byte 1024:"));
+  BOOST_TEST(says(refused(nested(R"({"not":)", "true", "}", 5000)),
+                  "nested deeper"));
+}
+
 // -- patterns -----------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(patterns_take_linear_time) {

@@ -204,9 +204,9 @@ private:
     BOOST_TEST(report->valid == want, name);
     BOOST_TEST(report->errors.empty() == want, name);
     for (auto& e : report->errors) {
-      auto at = nlohmann::json::json_pointer{e.instance};
+      auto at = nlohmann::json::json_pointer{std::string{e.instance()}};
       BOOST_TEST(parsed.contains(at), name << ": " << e.text());
-      BOOST_TEST(!e.message.empty());
+      BOOST_TEST(!e.message().empty());
     }
   }
 
