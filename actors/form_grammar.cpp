@@ -49,6 +49,11 @@ result<form_check> form_check::make(const answer_form& f) {
     return c;
   auto o = schema_options{};
   o.assert_formats = true;
+  // Read as draft-07, which has all that these have but flags of bounds.
+  for (auto draft : {"04", "06"})
+    o.documents[std::string{"http://json-schema.org/draft-"} + draft
+                + "/schema"] =
+        R"({"$schema":"http://json-schema.org/draft-07/schema#"})";
   auto text = f.what == answer_form::kind::json_schema
                   ? std::string_view{f.text}
                   : std::string_view{R"({"type":"object"})"};
