@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include <iterator>
 #include <utility>
 
 namespace troupe {
@@ -65,19 +66,23 @@ void subscription::cancel() {
       caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
 }
 
+void add(completion& to, generation::event e) {
+  if (auto* t = std::get_if<token_event>(&e)) {
+    to.tokens.insert(to.tokens.end(), t->tokens.begin(), t->tokens.end());
+    to.details.insert(to.details.end(),
+                      std::make_move_iterator(t->details.begin()),
+                      std::make_move_iterator(t->details.end()));
+    to.text += t->text;
+  } else {
+    to.end = std::move(std::get<finish_event>(e));
+    to.text += to.end.text;
+  }
+}
+
 completion collect(generation& g) {
   auto all = completion{};
-  while (auto event = g.next()) {
-    if (auto* t = std::get_if<token_event>(&*event)) {
-      all.tokens.insert(all.tokens.end(), t->tokens.begin(), t->tokens.end());
-      all.details.insert(all.details.end(), t->details.begin(),
-                         t->details.end());
-      all.text += t->text;
-    } else {
-      all.end = std::move(std::get<finish_event>(*event));
-      all.text += all.end.text;
-    }
-  }
+  while (auto event = g.next())
+    add(all, std::move(*event));
   return all;
 }
 

@@ -58,4 +58,7 @@ struct subscription::impl {
   caf::actor_addr client;
 };
 
+/// What the events of a request add up to.
+void add(completion& to, generation::event e);
+
 } // namespace troupe

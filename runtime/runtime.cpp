@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "runtime/embedding.hpp"
 #include "runtime/generation_impl.hpp"
 #include "runtime/runtime_impl.hpp"
 
@@ -14,6 +15,10 @@ namespace {
 constexpr auto patience = std::chrono::seconds{10};
 constexpr auto move_patience = std::chrono::seconds{120};
 
+error too_late() {
+  return fail(errc::abandoned, "the runtime is closing");
+}
+
 } // namespace
 
 runtime::runtime(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
@@ -21,7 +26,8 @@ runtime::runtime(runtime&&) noexcept = default;
 runtime& runtime::operator=(runtime&&) noexcept = default;
 runtime::~runtime() = default;
 
-result<runtime> runtime::open(runtime_options options) {
+result<std::unique_ptr<runtime::impl>>
+runtime::impl::load(runtime_options options) {
   auto& nodes = options.nodes;
   if (nodes.prefill.empty() != nodes.decode.empty())
     return fail(errc::invalid_argument,
@@ -64,12 +70,21 @@ result<runtime> runtime::open(runtime_options options) {
     return fail(text.failure().code,
                 p->options.model + ": " + text.failure().message);
   p->text = std::move(*text);
-  if (auto ok = p->start(); !ok)
+  return p;
+}
+
+result<runtime> runtime::open(runtime_options options) {
+  auto p = impl::load(std::move(options));
+  if (!p)
+    return p.failure();
+  if (auto ok = (*p)->start(nullptr); !ok)
     return ok.failure();
-  return runtime{std::move(p)};
+  return runtime{std::move(*p)};
 }
 
 result<generation> runtime::submit(generate_request request) {
+  if (impl_->closing)
+    return too_late();
   auto g = std::make_shared<generation::impl>();
   // A cluster's gateway numbers the requests of all its clients.
   auto remote = impl_->options.client.has_value();
@@ -88,7 +103,7 @@ result<generation> runtime::submit(generate_request request) {
     caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
     return refused;
   }
-  if (remote)
+  if (impl_->remembers())
     impl_->remember(client->address());
   return generation{std::move(g)};
 }
@@ -96,11 +111,15 @@ result<generation> runtime::submit(generate_request request) {
 template <class Client, class Request, class Handler>
 subscription runtime::impl::subscribe(Client client, Request request,
                                       Handler on_event) {
+  if (closing) {
+    on_event(ended_by(too_late()));
+    return subscription{nullptr};
+  }
   auto remote = options.client.has_value();
   request.request = remote ? 0 : ++last_request;
   auto actor =
       system->spawn(client, gateway, std::move(request), std::move(on_event));
-  if (remote)
+  if (remembers())
     remember(actor->address());
   auto p = std::make_unique<subscription::impl>();
   p->client = actor->address();

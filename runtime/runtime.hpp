@@ -104,6 +104,10 @@ struct runtime_options {
   std::optional<http_options> http;
   /// The same: who may ask over HTTP; without it, anybody.
   std::optional<std::vector<api_key>> keys;
+  /// How long requests of this process that are under way may go on when the
+  /// runtime is destroyed; new ones are refused meanwhile, as abandoned. 0:
+  /// they end at once.
+  duration drain_within{};
 };
 
 /// One request under way: pull its events until they end. Movable; dropping it
@@ -189,7 +193,7 @@ public:
   runtime(runtime&&) noexcept;
   runtime& operator=(runtime&&) noexcept;
   /// Ends what is under way, each request in one finish_event, and waits for
-  /// the steps that nodes are in.
+  /// the steps that nodes are in; see `runtime_options::drain_within`.
   ~runtime();
 
   /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
@@ -266,6 +270,7 @@ public:
   const tokenizer& text() const;
 
 private:
+  friend struct runtime_actors;
   struct impl;
   explicit runtime(std::unique_ptr<impl> p);
   std::unique_ptr<impl> impl_;

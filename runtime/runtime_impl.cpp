@@ -31,6 +31,7 @@ duration unix_offset() {
 runtime::impl::~impl() {
   if (!system)
     return;
+  drain();
   front->close();
   if (options.client) {
     // The gateway lives on: what is under way ends here, and there because
@@ -47,6 +48,18 @@ runtime::impl::~impl() {
     trace.reset();
     return;
   }
+  auto ended = std::vector<caf::actor>{};
+  auto note = [&](const auto& a) {
+    if (a)
+      ended.push_back(caf::actor_cast<caf::actor>(a));
+  };
+  note(gateway);
+  note(manager);
+  note(cache);
+  note(exporter);
+  note(profiler);
+  note(registry);
+  note(door);
   // The gateway ends its sessions, and with them their clients.
   caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
@@ -79,8 +92,40 @@ runtime::impl::~impl() {
     nodes->end_all();
   nodes.reset();
   transport.reset();
+  await_actors(ended);
   audit.reset();
   trace.reset();
+}
+
+// Requests under way end by themselves, as far as they can in that time.
+void runtime::impl::drain() {
+  closing = true;
+  if (options.drain_within <= duration{})
+    return;
+  auto until = stamp() + options.drain_within;
+  auto self = caf::scoped_actor{*system, true};
+  auto left = size_t{0};
+  {
+    auto guard = std::lock_guard{clients_mutex};
+    for (auto& c : clients)
+      if (auto client = caf::actor_cast<caf::actor>(c)) {
+        self->monitor(client);
+        ++left;
+      }
+  }
+  for (auto rest = options.drain_within; left > 0 && rest > duration{};
+       rest = until - stamp())
+    self->receive([&](const caf::down_msg&) { --left; },
+                  caf::after(rest) >> [] {});
+}
+
+// A system of our own waits for all of its actors by itself.
+void runtime::impl::await_actors(const std::vector<caf::actor>& ended) {
+  if (own_system)
+    return;
+  auto self = caf::scoped_actor{*system, true};
+  for (auto& a : ended)
+    self->wait_for(a);
 }
 
 // The front: whoever has requests comes to its gateway, nodes of other
@@ -111,10 +156,14 @@ result<void> runtime::impl::open_cluster() {
   return {};
 }
 
-result<void> runtime::impl::start() {
-  if (options.cluster || options.client)
-    cluster_transport::configure(config);
-  system = std::make_unique<caf::actor_system>(config);
+result<void> runtime::impl::start(caf::actor_system* outside) {
+  system = outside;
+  if (!system) {
+    if (options.cluster || options.client)
+      cluster_transport::configure(config);
+    own_system = std::make_unique<caf::actor_system>(config);
+    system = own_system.get();
+  }
   if (options.trace) {
     auto role = options.client ? "client" : options.cluster ? "front" : "host";
     auto t = message_trace::start(

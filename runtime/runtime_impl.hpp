@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -29,19 +30,35 @@ struct runtime::impl {
 
   ~impl();
 
-  result<void> start();
+  /// Checks the options and loads the model.
+  static result<std::unique_ptr<impl>> load(runtime_options options);
+
+  /// Starts the actors: in `outside`, or if it is null in a system of their
+  /// own.
+  result<void> start(caf::actor_system* outside);
   result<void> open_cluster();
   void manage_versions();
   void observe();
   void flush();
+  void drain();
+  void await_actors(const std::vector<caf::actor>& ended);
   result<void> connect();
 
-  // Those of a cluster's clients that live.
+  /// Whether the end needs to know who hears of requests.
+  bool remembers() const {
+    return options.client || options.drain_within > duration{};
+  }
+
+  /// One who hears of a request. Those that are dead are forgotten each time
+  /// that there are twice as many as lived.
   void remember(caf::actor_addr client) {
     auto guard = std::lock_guard{clients_mutex};
-    std::erase_if(clients, [](auto& c) {
-      return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
-    });
+    if (clients.size() >= forget_at) {
+      std::erase_if(clients, [](auto& c) {
+        return caf::actor_cast<caf::strong_actor_ptr>(c) == nullptr;
+      });
+      forget_at = std::max<size_t>(16, 2 * clients.size());
+    }
     clients.push_back(std::move(client));
   }
 
@@ -64,16 +81,19 @@ struct runtime::impl {
   std::shared_ptr<const tokenizer> text;
   std::shared_ptr<rate_limiter> limits; ///< null: there are none
   std::atomic<request_id> last_request{0};
-  system_config config;
-  std::unique_ptr<caf::actor_system> system;
+  system_config config; ///< of the own system
+  std::unique_ptr<caf::actor_system> own_system;
+  caf::actor_system* system = nullptr; ///< that one, or the host's
   std::optional<message_trace> trace;
   std::optional<audit_service> audit;
   first_versions first;
   std::shared_ptr<version_nodes> nodes;
   std::unique_ptr<cluster_transport> transport;
   uint16_t port = 0;
+  std::atomic<bool> closing{false}; ///< no new requests
   std::mutex clients_mutex;
-  std::vector<caf::actor_addr> clients; ///< of a cluster, alive or not
+  std::vector<caf::actor_addr> clients; ///< alive or not
+  size_t forget_at = 16;
   registry_actor registry;
   gateway_actor gateway;
   model_manager_actor manager;

@@ -4,10 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <unistd.h>
 
 #include "runtime/topology.hpp"
@@ -17,22 +14,6 @@ namespace troupe::cli {
 int report(const error& e) {
   std::fprintf(stderr, "troupe: %s\n", e.message.c_str());
   return exit_failed;
-}
-
-std::string default_model() {
-  if (auto* from_env = std::getenv("TROUPE_MODEL"); from_env && *from_env)
-    return from_env;
-  namespace fs = std::filesystem;
-  constexpr auto name = "troupe-demo.gguf";
-  auto ignored = std::error_code{};
-  auto self = fs::read_symlink("/proc/self/exe", ignored);
-  // build/release/troupe, or an installed bin/troupe.
-  auto home = self.parent_path();
-  for (auto& candidate :
-       {home / "../../models" / name, home / "../share/troupe" / name})
-    if (fs::exists(candidate, ignored))
-      return fs::weakly_canonical(candidate, ignored).string();
-  return (fs::path{"models"} / name).string();
 }
 
 result<std::vector<int32_t>> parse_ids(const std::string& text) {

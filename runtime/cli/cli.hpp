@@ -11,6 +11,7 @@
 #include "core/base/result.hpp"
 #include "core/kv/layout.hpp"
 #include "core/tensor/matrix.hpp"
+#include "runtime/model_path.hpp"
 
 namespace troupe::cli {
 
@@ -43,11 +44,6 @@ void add_trace(CLI::App& app, action& chosen);
 
 /// "troupe: REASON" on stderr; returns exit_failed.
 int report(const error& e);
-
-/// The bundled model: $TROUPE_MODEL, or models/troupe-demo.gguf beside the
-/// build or installation that this program belongs to, or the one of the
-/// current folder.
-std::string default_model();
 
 /// "1,2,3" (blanks allowed) as ids; invalid_argument names what is not one.
 result<std::vector<int32_t>> parse_ids(const std::string& text);

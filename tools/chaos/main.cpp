@@ -82,7 +82,7 @@ int drive(const chaos::options& o) {
 int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   auto o = chaos::options{};
-  o.model = troupe::cli::default_model();
+  o.model = troupe::default_model();
   auto ignored = std::error_code{};
   auto self = fs::read_symlink("/proc/self/exe", ignored);
   o.troupe = (self.parent_path() / "troupe").string();

@@ -89,6 +89,14 @@ private:
   std::vector<uint32_t> own_;
 };
 
+// When a message was on its way: what an actor begins with has not been sent.
+int64_t set_out(const trace_message& x) {
+  for (auto at : {x.left_ns, x.arrived_ns})
+    if (at != trace_never)
+      return at;
+  return x.begun_ns;
+}
+
 trace_hop hop_of(const trace_model& m, uint32_t i, int64_t from,
                  int64_t until) {
   auto& x = m.messages[i];
@@ -165,14 +173,12 @@ trace_path critical_path(const trace_model& m, uint64_t request,
   p.target = target;
   auto& last = m.messages[target];
   auto end = last.arrived_ns != trace_never ? last.arrived_ns : last.left_ns;
-  p.begin_ns = m.messages[path.front()].left_ns;
-  if (p.begin_ns == trace_never)
-    p.begin_ns = m.messages[path.front()].begun_ns;
+  p.begin_ns = set_out(m.messages[path.front()]);
   p.whole_ns = between(p.begin_ns, end);
   auto hops = std::vector<trace_hop>{};
   auto from = p.begin_ns;
   for (size_t k = 0; k + 1 < path.size(); ++k) {
-    auto until = m.messages[path[k + 1]].left_ns;
+    auto until = set_out(m.messages[path[k + 1]]);
     hops.push_back(hop_of(m, path[k], from, until));
     from = until;
   }
