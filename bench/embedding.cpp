@@ -1,0 +1,200 @@
+// What embedding adds to an engine: the time to the first token and per token
+// of an answer that generate() gives, less that of the engine alone in a loop,
+// of the same model and in turns in one run; and what a thousand runtimes that
+// are opened and closed leave behind.
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <unistd.h>
+#include <vector>
+
+#include "core/engine/engine.hpp"
+#include "runtime/embedding.hpp"
+#include "tests/support/core/temp_dir.hpp"
+#include "tests/support/core/tiny_model.hpp"
+
+using namespace troupe;
+
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+constexpr auto prompt_tokens = uint32_t{16};
+constexpr auto answer_tokens = uint32_t{128};
+
+double median(std::vector<double> xs) {
+  auto middle = xs.begin() + static_cast<ptrdiff_t>(xs.size() / 2);
+  std::nth_element(xs.begin(), middle, xs.end());
+  return *middle;
+}
+
+double us(steady::duration d) {
+  return std::chrono::duration<double, std::micro>(d).count();
+}
+
+std::vector<token_id> prompt_of(uint64_t seed) {
+  auto ids = std::vector<token_id>(prompt_tokens);
+  for (auto i = 0u; i < prompt_tokens; ++i)
+    ids[i] = static_cast<token_id>(3 + (seed * 37 + i * 11) % 250);
+  return ids;
+}
+
+struct timing {
+  double first = 0; ///< µs until the first token
+  double each = 0;  ///< µs of one that follows
+};
+
+// The likeliest token each time.
+timing engine_alone(engine& e, uint64_t seed) {
+  auto most = prompt_tokens + answer_tokens;
+  auto pool = block_pool{make_block_arena(e.layout(kv_dtype::f32)),
+                         kv_layout::blocks_for(most)};
+  auto table = page_table{};
+  if (!table.grow(pool, most))
+    std::abort();
+  auto ids = prompt_of(seed);
+  auto step = [&] {
+    auto row = batch_row{&table, {ids.data(), ids.size()}};
+    auto logits = e.forward({&row, 1});
+    if (!logits)
+      std::abort();
+    auto best = std::max_element(logits->begin(), logits->end());
+    ids.assign(1, static_cast<token_id>(best - logits->begin()));
+  };
+  auto begin = steady::now();
+  step();
+  auto first = steady::now();
+  for (auto i = 1u; i < answer_tokens; ++i)
+    step();
+  auto end = steady::now();
+  return {us(first - begin), us(end - first) / (answer_tokens - 1)};
+}
+
+std::optional<timing> embedded(runtime& rt, uint64_t seed) {
+  auto r = generate_request{};
+  r.prompt = prompt_of(seed);
+  r.max_tokens = answer_tokens;
+  r.ignore_end = true;
+  r.sampling.temperature = 0;
+  auto first = std::optional<steady::time_point>{};
+  auto last = steady::time_point{};
+  auto begin = steady::now();
+  auto c = generate(rt, std::move(r), [&](const token_event&) {
+    last = steady::now();
+    if (!first)
+      first = last;
+    return true;
+  });
+  if (!c || c->tokens.size() != answer_tokens || !first)
+    return {};
+  return timing{us(*first - begin), us(last - *first) / (answer_tokens - 1)};
+}
+
+runtime_options options_of(const testing::temp_dir& dir) {
+  auto o = runtime_options{};
+  o.model = dir.file("tiny.gguf");
+  testing::write_tiny_model(o.model);
+  o.threads = 1;
+  o.prefix_cache = false;
+  return o;
+}
+
+void over_the_engine(benchmark::State& state) {
+  auto dir = testing::temp_dir{};
+  auto o = options_of(dir);
+  auto rt = runtime::open(o);
+  auto weights = load_model(o.model);
+  if (!rt || !weights)
+    return state.SkipWithError("the model does not load");
+  auto e = engine{*weights, {1, 256, nullptr, activation_type::i8}};
+  auto first = std::vector<double>{};
+  auto each = std::vector<double>{};
+  auto own_first = std::vector<double>{};
+  auto own_each = std::vector<double>{};
+  auto seed = uint64_t{0};
+  for (auto _ : state) {
+    auto own = engine_alone(e, ++seed);
+    auto all = embedded(*rt, seed);
+    if (!all)
+      return state.SkipWithError("no answer");
+    own_first.push_back(own.first);
+    own_each.push_back(own.each);
+    first.push_back(all->first - own.first);
+    each.push_back(all->each - own.each);
+  }
+  state.counters["engine_ttft_us"] = median(own_first);
+  state.counters["engine_token_us"] = median(own_each);
+  state.counters["added_ttft_us"] = median(first);
+  state.counters["added_token_us"] = median(each);
+}
+
+// Of submit and next, which generate() is made of: what it adds itself.
+void over_submit(benchmark::State& state) {
+  auto dir = testing::temp_dir{};
+  auto rt = runtime::open(options_of(dir));
+  if (!rt)
+    return state.SkipWithError("the model does not load");
+  auto ratios = std::vector<double>{};
+  auto seed = uint64_t{0};
+  auto timed = [&](auto ask) {
+    auto r = generate_request{};
+    r.prompt = prompt_of(++seed);
+    r.max_tokens = answer_tokens;
+    r.ignore_end = true;
+    auto begin = steady::now();
+    ask(std::move(r));
+    return us(steady::now() - begin);
+  };
+  for (auto _ : state) {
+    auto bare = timed([&](generate_request r) {
+      if (auto g = rt->submit(std::move(r)))
+        while (auto e = g->next())
+          benchmark::DoNotOptimize(e);
+    });
+    auto whole = timed([&](generate_request r) {
+      benchmark::DoNotOptimize(generate(*rt, std::move(r)));
+    });
+    ratios.push_back(whole / bare);
+  }
+  state.counters["generate_over_submit"] = median(ratios);
+}
+
+double resident_kb() {
+  auto in = std::ifstream{"/proc/self/statm"};
+  auto all = 0.0;
+  auto resident = 0.0;
+  in >> all >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+void open_and_close(benchmark::State& state) {
+  auto dir = testing::temp_dir{};
+  auto o = options_of(dir);
+  auto once = [&] {
+    auto rt = runtime::open(o);
+    return rt && embedded(*rt, 1);
+  };
+  constexpr auto settled = 100;
+  auto n = 0;
+  auto before = 0.0;
+  for (auto _ : state) {
+    if (!once())
+      return state.SkipWithError("no answer");
+    if (++n == settled)
+      before = resident_kb();
+  }
+  if (n > settled)
+    state.counters["kb_each_after_100"] =
+        (resident_kb() - before) / (n - settled);
+}
+
+} // namespace
+
+BENCHMARK(over_the_engine)->Iterations(300)->Unit(benchmark::kMicrosecond);
+BENCHMARK(over_submit)->Iterations(300)->Unit(benchmark::kMicrosecond);
+BENCHMARK(open_and_close)->Iterations(1000)->Unit(benchmark::kMillisecond);
