@@ -32,7 +32,7 @@ generate_request formed_request(uint32_t n, uint32_t max_tokens) {
 
 // With one node, and nobody else.
 client_log::answer undisturbed(const generate_request& r) {
-  auto c = cluster{{.mixed = 1}};
+  auto c = cluster{{.mixed = 1, .text = true}};
   c.submit(r);
   c.expect_idle();
   return c.answer(r.request);
@@ -43,6 +43,7 @@ struct world {
   generate_request request;
   client_log::answer alone = undisturbed(request);
   std::vector<uint64_t> counted = {0, 0, 0}; ///< steps, recomputes, swaps
+  bool first_dies = false;
 
   void interrupt(std::function<void(cluster&)> how) {
     BOOST_REQUIRE(alone.tokens.size() > 10u);
@@ -55,6 +56,8 @@ struct world {
                  boost::test_tools::per_element());
       for (auto* nodes : {&c.decodes, &c.mixed})
         for (auto& node : *nodes) {
+          if (first_dies && node == nodes->front())
+            continue;
           auto s = c.status(node);
           counted[1] += s.recomputes;
           counted[2] += s.swaps;
@@ -75,14 +78,15 @@ void preempt(cluster& c, request_id request, preempt_way way) {
       caf::anon_send(n, preempt_sequence{request, way});
 }
 
-const auto shapes = {cluster_options{.decodes = 2},
-                     cluster_options{.mixed = 2, .cached_blocks = 8}};
+const auto shapes = {
+    cluster_options{.decodes = 2, .text = true},
+    cluster_options{.mixed = 2, .cached_blocks = 8, .text = true}};
 
 template <class F>
 void in_each_world(F f) {
+  auto n = uint32_t{3}; // an expression, then a schema
   for (auto& o : shapes)
-    for (uint32_t n : {3, 4})
-      f(world{o, formed_request(n, 24)});
+    f(world{o, formed_request(n++, 24)});
 }
 
 } // namespace
@@ -119,6 +123,7 @@ BOOST_AUTO_TEST_CASE(swapping_does_not_show) {
 
 BOOST_AUTO_TEST_CASE(the_death_of_a_node_does_not_show) {
   in_each_world([](world w) {
+    w.first_dies = true;
     w.interrupt([&](cluster& c) {
       c.sim.kill(w.options.mixed > 0 ? c.mixed[0] : c.decodes[0]);
     });

@@ -194,6 +194,10 @@ cluster::cluster(cluster_options options)
   g.registry = reg;
   g.vocab = weights->params.vocab;
   g.context = weights->params.context;
+  if (o.text) {
+    g.text = *tokenizer::make(weights->vocab);
+    g.end_tokens = g.text->end_tokens();
+  }
   g.session.max_placements = o.max_placements;
   gate = sim.spawn(gateway, g);
   client = sim.spawn(fake_client, heard);

@@ -31,6 +31,8 @@ struct cluster_options {
   uint32_t file_blocks = 0;
   bool preempt = false;
   uint32_t max_placements = 4;
+  /// The gateway knows what tokens say.
+  bool text = false;
   /// Null: the tiny model.
   std::shared_ptr<const model> weights = nullptr;
 };
