@@ -244,8 +244,8 @@ BOOST_AUTO_TEST_CASE(what_is_too_deep_is_not_read_to_its_end) {
   auto r = compiled("true").check(nested("[", "1", "]", 20'000));
   BOOST_REQUIRE(!r.ok());
   BOOST_TEST(says(r.failure(), "byte 1024:"));
-  BOOST_TEST(says(refused(nested(R"({"not":)", "true", "}", 5000)),
-                  "nested deeper"));
+  BOOST_TEST(
+      says(refused(nested(R"({"not":)", "true", "}", 5000)), "nested deeper"));
 }
 
 // -- patterns -----------------------------------------------------------------
