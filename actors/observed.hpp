@@ -128,8 +128,8 @@ public:
   auto spawn(F f, Ts&&... xs)
       -> decltype(std::declval<Base&>().template spawn<Os>(
           f, std::forward<Ts>(xs)...)) {
-    using handle =
-        decltype(Base::template spawn<Os>(f, std::forward<Ts>(xs)...));
+    using handle = decltype(std::declval<Base&>().template spawn<Os>(
+        f, std::forward<Ts>(xs)...));
     if (auto then = tracing::spawned_then()) {
       auto a = caf::actor_cast<handle>(then);
       if constexpr (caf::has_monitor_flag(Os))
