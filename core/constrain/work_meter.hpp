@@ -8,7 +8,7 @@ namespace troupe::constrain {
 /// What compiling one grammar may cost. Steps are counted where time goes, not
 /// measured, since core has no clock; 100 ns each are a generous estimate.
 struct compile_limits {
-  uint64_t steps = 2'500'000;
+  uint64_t steps = 1'800'000;
   size_t bytes = size_t{64} << 20;
 };
 

@@ -46,7 +46,7 @@ struct world {
   bool first_dies = false;
 
   void interrupt(std::function<void(cluster&)> how) {
-    BOOST_REQUIRE(alone.tokens.size() > 10u);
+    BOOST_REQUIRE(alone.tokens.size() > 7u);
     auto ks = at_every_message(options, request, how, [&](cluster& c) {
       c.expect_idle();
       auto& e = c.heard->end(request.request);
@@ -86,7 +86,7 @@ template <class F>
 void in_each_world(F f) {
   auto n = uint32_t{3}; // an expression, then a schema
   for (auto& o : shapes)
-    f(world{o, formed_request(n++, 24)});
+    f(world{o, formed_request(n++, 12)});
 }
 
 } // namespace
