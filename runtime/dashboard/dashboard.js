@@ -257,7 +257,7 @@ function requestRow(r) {
   pick.addEventListener('click', () => lookAtRequest(r.request));
   return element(
       'tr', {class: r.request === chosen ? 'chosen' : ''}, element('td', {}, pick),
-      ...[new Date(r.unix_ms).toLocaleTimeString(), r.state, String(r.tokens), orNone(r.ttft_ms), orNone(r.ms)]
+      ...[new Date(r.unix_ms).toLocaleTimeString(), r.state, String(r.token_messages), orNone(r.ttft_ms), orNone(r.ms)]
           .map(text => element('td', {}, text)));
 }
 

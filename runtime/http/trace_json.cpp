@@ -32,7 +32,7 @@ json to_json(const traced_request& r) {
   auto j = json{{"request", std::to_string(r.request)},
                 {"unix_ms", r.begin_ns / 1'000'000},
                 {"state", r.end_ns != trace_never ? "ended" : "under way"},
-                {"tokens", r.token_messages},
+                {"token_messages", r.token_messages},
                 {"messages", r.messages},
                 {"whole", r.has_begin}};
   // Without its beginning these times would be too short.

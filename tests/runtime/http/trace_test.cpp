@@ -98,7 +98,7 @@ BOOST_FIXTURE_TEST_CASE(requests_are_listed_the_latest_first, fixture) {
              > std::stoull(all["requests"][1]["request"].get<std::string>()));
   BOOST_TEST(r["state"] == "ended");
   BOOST_TEST(r["whole"] == true);
-  BOOST_TEST(r["tokens"] == 5);
+  BOOST_TEST(r["token_messages"] == 5);
   BOOST_TEST(r["ttft_ms"].get<double>() > 0);
   BOOST_TEST(r["ms"].get<double>() >= r["ttft_ms"].get<double>());
 }
@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(of_a_large_trace_the_newest_part_is_read) {
   write(dir.file("t"), scene_of(2000));
   auto all = http::trace_requests_json(dir.file("t"));
   BOOST_TEST(all["note"] == "");
-  BOOST_TEST(all["requests"][0]["tokens"] == 2000);
+  BOOST_TEST(all["requests"][0]["token_messages"] == 2000);
   auto some = http::trace_requests_json(dir.file("t"), 100'000);
   BOOST_TEST(some["bytes"].get<int>() <= 100'000);
   BOOST_TEST(some["note"].get<std::string>().starts_with(
