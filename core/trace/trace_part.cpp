@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "core/trace/encode.hpp"
@@ -106,6 +107,18 @@ std::vector<trace_part> open_trace_parts(const std::string& file) {
       parts.push_back(std::move(*part));
   }
   return parts;
+}
+
+std::vector<std::string> names_of_trace(const std::string& file) {
+  auto names = std::vector{file};
+  auto ignored = std::error_code{};
+  for (auto n = 1u; n < most_parts; ++n) {
+    auto name = file + "." + std::to_string(n);
+    if (!std::filesystem::exists(name, ignored))
+      break;
+    names.push_back(std::move(name));
+  }
+  return names;
 }
 
 } // namespace troupe

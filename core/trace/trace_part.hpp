@@ -44,4 +44,8 @@ private:
 /// newest first.
 std::vector<trace_part> open_trace_parts(const std::string& file);
 
+/// `file` and those that gave way to it, FILE.1, FILE.2 and so on, as far as
+/// they are there one after the other.
+std::vector<std::string> names_of_trace(const std::string& file);
+
 } // namespace troupe

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "core/trace/trace_part.hpp"
+
 namespace troupe::cli {
 
 namespace {
@@ -49,16 +51,9 @@ std::vector<std::string> with_siblings(const std::vector<std::string>& files) {
     if (std::find(all.begin(), all.end(), f) == all.end())
       all.push_back(f);
   };
-  for (auto& f : files) {
-    add(f);
-    auto ignored = std::error_code{};
-    for (auto n = 1;; ++n) {
-      auto sibling = f + "." + std::to_string(n);
-      if (!std::filesystem::exists(sibling, ignored))
-        break;
-      add(sibling);
-    }
-  }
+  for (auto& f : files)
+    for (auto& name : names_of_trace(f))
+      add(name);
   return all;
 }
 

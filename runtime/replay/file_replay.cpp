@@ -1,29 +1,25 @@
 #include "runtime/replay/file_replay.hpp"
 
-#include <filesystem>
 #include <vector>
 
 #include "core/model/mapped_file.hpp"
 #include "core/trace/trace_model.hpp"
+#include "core/trace/trace_part.hpp"
 #include "runtime/replay/replayer.hpp"
 
 namespace troupe {
 
 namespace {
 
-// The files that take turns, PATH, PATH.1 and so on.
 result<std::vector<mapped_file>> map_all(const std::string& path,
                                          std::vector<trace_input>& inputs) {
   auto files = std::vector<mapped_file>{};
-  auto name = path;
-  auto ignored = std::error_code{};
-  for (auto n = 1; n == 1 || std::filesystem::exists(name, ignored); ++n) {
+  for (auto& name : names_of_trace(path)) {
     auto f = mapped_file::open(name);
     if (!f)
       return f.failure();
     inputs.push_back({name, f->bytes()});
     files.push_back(std::move(*f));
-    name = path + "." + std::to_string(n);
   }
   return files;
 }
