@@ -1,5 +1,5 @@
 # Each piece of code in a document stands, as it is, in a file that is compiled:
-# cmake -DDOCUMENT=… -DFOLDER=… -P snippets.cmake
+# cmake -DDOCUMENT=… -DFOLDER=… -DLEAST=… -P snippets.cmake, with so many pieces.
 cmake_minimum_required(VERSION 3.25)
 
 file(READ ${DOCUMENT} text)
@@ -29,7 +29,7 @@ while(TRUE)
   endif()
   math(EXPR count "${count} + 1")
 endwhile()
-if(count LESS 5)
+if(count LESS LEAST)
   message(FATAL_ERROR "only ${count} pieces of code in ${DOCUMENT}")
 endif()
 message(STATUS "${count} pieces of code are compiled")
