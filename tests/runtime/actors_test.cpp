@@ -5,23 +5,13 @@
 
 #include "core/base/random.hpp"
 #include "runtime/embedding.hpp"
+#include "tests/runtime/tiny_request.hpp"
 #include "tests/support/core/temp_dir.hpp"
-#include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
+using testing::request_of;
 
 namespace {
-
-generate_request request_of(uint64_t seed, uint32_t prompt, uint32_t tokens) {
-  auto r = generate_request{};
-  for (uint32_t i = 0; i < prompt; ++i)
-    r.prompt.push_back(static_cast<token_id>(
-        3 + random_bits(seed, i) % (testing::tiny_vocab_size - 3)));
-  r.sampling.seed = seed;
-  r.max_tokens = tokens;
-  r.ignore_end = true;
-  return r;
-}
 
 /// What an actor of the host's got.
 struct heard {

@@ -9,11 +9,12 @@
 #include <thread>
 
 #include "core/base/random.hpp"
+#include "tests/runtime/tiny_request.hpp"
 #include "tests/support/core/temp_dir.hpp"
-#include "tests/support/core/tiny_model.hpp"
 #include "tests/support/process.hpp"
 
 using namespace troupe;
+using testing::request_of;
 
 namespace {
 
@@ -39,17 +40,6 @@ struct fixture {
 
   testing::temp_dir dir;
 };
-
-generate_request request_of(uint64_t seed, uint32_t prompt, uint32_t tokens) {
-  auto r = generate_request{};
-  for (uint32_t i = 0; i < prompt; ++i)
-    r.prompt.push_back(static_cast<token_id>(
-        3 + random_bits(seed, i) % (testing::tiny_vocab_size - 3)));
-  r.sampling.seed = seed;
-  r.max_tokens = tokens;
-  r.ignore_end = true;
-  return r;
-}
 
 std::vector<token_id> tokens_of(runtime& rt, const generate_request& r) {
   auto c = generate(rt, r);

@@ -10,24 +10,13 @@
 #include "core/trace/trace_model.hpp"
 #include "runtime/replay/replayer.hpp"
 #include "runtime/runtime.hpp"
+#include "tests/runtime/tiny_request.hpp"
 #include "tests/support/core/temp_dir.hpp"
-#include "tests/support/core/tiny_model.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-generate_request request_of(uint64_t seed, uint32_t prompt, uint32_t tokens) {
-  auto r = generate_request{};
-  for (uint32_t i = 0; i < prompt; ++i)
-    r.prompt.push_back(static_cast<token_id>(
-        3 + random_bits(seed, i) % (tiny_vocab_size - 3)));
-  r.sampling.seed = seed;
-  r.max_tokens = tokens;
-  r.ignore_end = true;
-  return r;
-}
 
 // A process whose messages were recorded, and what its files say.
 struct recording {
