@@ -187,5 +187,6 @@ const plain = await serve();
 await page.goto(plain.admin + '/');
 await until('trace-note', 'nothing is recorded: start with --trace FILE');
 assert.equal(await page.locator('#trace-look').isVisible(), false);
+plain.server.kill('SIGKILL'); // it would keep this program from ending
 await browser.close();
 console.log('ok');
