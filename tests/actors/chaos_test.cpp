@@ -3,6 +3,7 @@
 #include "core/base/random.hpp"
 #include "core/text/tokenizer.hpp"
 #include "tests/support/actors/cluster.hpp"
+#include "tests/support/sanitized.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -12,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TROUPE_TEST_SANITIZED
 constexpr uint32_t requests = 32;
 #else
 constexpr uint32_t requests = 200;

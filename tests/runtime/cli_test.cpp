@@ -6,6 +6,7 @@
 #include "tests/support/core/hf_writer.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/sanitized.hpp"
 
 using namespace troupe::testing;
 using json = nlohmann::json;
@@ -339,7 +340,7 @@ BOOST_AUTO_TEST_CASE(the_answer_depends_on_nothing_but_the_seed) {
   BOOST_TEST(with({"--chat", question}).at(0)["tokens"] != alone["tokens"]);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef TROUPE_TEST_SANITIZED
 BOOST_AUTO_TEST_CASE(a_run_needs_less_than_120_mb) {
   auto r = call({"run", "--prompt", "Once upon a time", "--ignore-end", "-n",
                  "1500", "--quiet"});

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/sanitized.hpp"
+
 namespace troupe::testing {
 
 raw_peer::raw_peer(uint16_t port)
@@ -113,7 +115,7 @@ size_t peak_memory() {
 }
 
 bool grew_less(size_t before, size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TROUPE_TEST_SANITIZED
   bytes += size_t{1} << 30;
 #endif
   return peak_memory() < before + bytes;
