@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "actors/form_grammar.hpp"
-#include "core/text/tokenizer.hpp"
 
 namespace troupe {
 
@@ -40,10 +39,7 @@ formed_sampler::automaton_of(const answer_form& f) {
     return known->tokens;
   }
   if (!vocabulary_) {
-    auto text = tokenizer::make(weights_->vocab);
-    if (!text)
-      return text.failure();
-    auto v = constrain::token_vocabulary::make(**text);
+    auto v = vocabulary_of(weights_);
     if (!v)
       return v.failure();
     vocabulary_ = std::move(*v);

@@ -9,43 +9,50 @@ include(CMakePackageConfigHelpers)
 # One library of all three layers.
 set(objects $<TARGET_OBJECTS:troupe_core> $<TARGET_OBJECTS:troupe_actors>
             $<TARGET_OBJECTS:troupe_runtime>)
-set(EXPORTS ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+add_library(troupe_static STATIC ${objects})
+target_link_libraries(troupe_static INTERFACE Threads::Threads ICU::uc
+                      OpenSSL::SSL OpenSSL::Crypto re2 xxhash caf_io caf_core)
+set_target_properties(troupe_static PROPERTIES OUTPUT_NAME troupe
+                      EXPORT_NAME static LINKER_LANGUAGE CXX)
+add_library(troupe::static ALIAS troupe_static)
+set(libraries troupe_static)
 if(TROUPE_SHARED)
-  add_library(troupe_library SHARED ${objects})
-  target_link_libraries(troupe_library PRIVATE ICU::uc PkgConfig::RE2
+  set(EXPORTS ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+  add_library(troupe_shared SHARED ${objects})
+  target_link_libraries(troupe_shared PRIVATE ICU::uc PkgConfig::RE2
                         PkgConfig::XXHASH OpenSSL::SSL OpenSSL::Crypto CAF::io
                         CAF::core Threads::Threads)
   # Names that are not on that list stay inside, whatever headers define.
-  target_link_options(troupe_library PRIVATE
+  target_link_options(troupe_shared PRIVATE
                       -Wl,--version-script=${EXPORTS} -Wl,--no-undefined)
-  set_target_properties(troupe_library PROPERTIES SOVERSION 0
+  set_target_properties(troupe_shared PROPERTIES OUTPUT_NAME troupe
+                        EXPORT_NAME troupe LINKER_LANGUAGE CXX SOVERSION 0
                         VERSION ${PROJECT_VERSION} LINK_DEPENDS ${EXPORTS})
+  add_library(troupe::troupe ALIAS troupe_shared)
+  list(APPEND libraries troupe_shared)
 else()
-  add_library(troupe_library STATIC ${objects})
-  target_link_libraries(troupe_library INTERFACE Threads::Threads ICU::uc
-                        OpenSSL::SSL OpenSSL::Crypto re2 xxhash caf_io caf_core)
+  add_library(troupe::troupe ALIAS troupe_static)
 endif()
-set_target_properties(troupe_library PROPERTIES OUTPUT_NAME troupe
-                      EXPORT_NAME troupe LINKER_LANGUAGE CXX)
-target_compile_features(troupe_library INTERFACE cxx_std_20)
-add_library(troupe::troupe ALIAS troupe_library)
 
 # The same for hosts with actors of their own.
 add_library(troupe_with_actors INTERFACE)
 set_target_properties(troupe_with_actors PROPERTIES EXPORT_NAME actors)
-target_link_libraries(troupe_with_actors INTERFACE troupe_library CAF::io
-                      CAF::core)
+list(GET libraries -1 preferred)
+target_link_libraries(troupe_with_actors INTERFACE ${preferred} CAF::io CAF::core)
 add_library(troupe::actors ALIAS troupe_with_actors)
 
 include(cmake/public_headers.cmake)
 set(PUBLIC_HEADERS ${CMAKE_BINARY_DIR}/include)
 troupe_public_headers(${PUBLIC_HEADERS})
-target_include_directories(troupe_library INTERFACE
-  $<BUILD_INTERFACE:${PUBLIC_HEADERS}>
-  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+foreach(library ${libraries})
+  target_include_directories(${library} INTERFACE
+    $<BUILD_INTERFACE:${PUBLIC_HEADERS}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(${library} INTERFACE cxx_std_20)
+endforeach()
 
 set(PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
-install(TARGETS troupe_library EXPORT troupe
+install(TARGETS ${libraries} EXPORT troupe
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library
         NAMELINK_COMPONENT dev)
@@ -65,9 +72,10 @@ install(FILES ${CMAKE_BINARY_DIR}/troupeConfig.cmake
               ${CMAKE_BINARY_DIR}/troupeConfigVersion.cmake cmake/FindCAF.cmake
         DESTINATION ${PACKAGE_DIR} COMPONENT dev)
 
-if(NOT TROUPE_SHARED)
-  set(PC_LIBS "-lcaf_io -lcaf_core -lre2 -lxxhash -lssl -lcrypto -licuuc \
+set(PC_STATIC "-lcaf_io -lcaf_core -lre2 -lxxhash -lssl -lcrypto -licuuc \
 -licudata -lpthread -lstdc++ -lm")
+if(NOT TROUPE_SHARED)
+  set(PC_LIBS ${PC_STATIC})
 endif()
 file(RELATIVE_PATH PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/troupe.pc.in ${CMAKE_BINARY_DIR}/troupe.pc @ONLY)
@@ -117,7 +125,7 @@ if(TROUPE_SHARED)
       "LLM inference runtime made of actors: shared library\n\
  What programs that are linked with it need.")
   set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
-      "libtroupe0 (= ${PROJECT_VERSION}), libcaf-dev")
+  string(PREPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
+         "libtroupe0 (= ${PROJECT_VERSION}), ")
 endif()
 include(CPack)

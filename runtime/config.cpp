@@ -112,6 +112,7 @@ void read_otlp(section& s, otlp_options& o) {
 
 void read_trace(section& s, trace_options& o) {
   s.text("file", o.file);
+  s.flag("wait", o.wait);
   s.flag("payloads", o.payloads);
   s.flag("kv", o.full_kv);
   auto mb = o.max_bytes >> 20;

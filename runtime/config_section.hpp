@@ -140,13 +140,15 @@ public:
     if (complaint_.empty() && j_.is_object())
       for (auto& [key, value] : j_.items())
         if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
-          auto near = *std::min_element(known_.begin(), known_.end(),
-                                        [&, &k = key](auto& a, auto& b) {
-                                          return distance(a, k.substr(0, 64))
-                                                 < distance(b, k.substr(0, 64));
-                                        });
-          complain("unknown key " + path(key.substr(0, 64))
-                   + "; did you mean \"" + near + "\"?");
+          auto shown = key.substr(0, 64);
+          auto why = "unknown key " + path(shown);
+          auto near = std::min_element(
+              known_.begin(), known_.end(), [&](auto& a, auto& b) {
+                return distance(a, shown) < distance(b, shown);
+              });
+          if (near != known_.end())
+            why += "; did you mean \"" + *near + "\"?";
+          complain(std::move(why));
           break;
         }
     return complaint_;

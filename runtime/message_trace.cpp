@@ -51,23 +51,40 @@ result<message_trace> message_trace::start(caf::actor_system& system,
 message_trace::~message_trace() {
   if (!recorder_)
     return;
+  auto end = std::chrono::steady_clock::now() + moment;
+  while (system_->registry().running() > others_
+         && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  stop();
+}
+
+trace_status message_trace::status() const {
+  return tell(trace_command::kind::flush);
+}
+
+trace_status message_trace::stop() {
   {
     auto& shown = the_recording();
     auto lock = std::scoped_lock{shown.life, shown.mutex};
     shown.system = nullptr;
     shown.recorder = nullptr;
   }
-  auto end = std::chrono::steady_clock::now() + moment;
-  while (system_->registry().running() > others_
-         && std::chrono::steady_clock::now() < end)
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  auto s = tell(trace_command::kind::stop);
+  caf::anon_send_exit(recorder_, caf::exit_reason::user_shutdown);
+  recorder_ = nullptr;
+  return s;
+}
+
+trace_status message_trace::tell(trace_command::kind what) const {
+  auto s = trace_status{};
   auto self = caf::scoped_actor{*system_, true};
-  self->request(recorder_, patience, trace_command{trace_command::kind::stop})
-      .receive([](const trace_status&) {},
-               [](const caf::error&) {
-                 // The disk does not answer: what is written is written.
+  self->request(recorder_, patience, trace_command{what})
+      .receive([&](const trace_status& said) { s = said; },
+               [&](const caf::error&) {
+                 // What is written is written.
+                 s.failure = "the disk does not answer";
                });
-  self->send_exit(recorder_, caf::exit_reason::user_shutdown);
+  return s;
 }
 
 std::optional<std::string> trace_file() {

@@ -14,8 +14,9 @@ namespace troupe {
 /// A recording of the messages of this process, for as long as it lives.
 class message_trace {
 public:
-  /// Call it before any actor of Troupe is there. Errors: io_error, of the
-  /// file; unsupported, if this process records already.
+  /// What shall be replayed has to be recorded before any actor of Troupe is
+  /// there. Errors: io_error, of the file; unsupported, if this process records
+  /// already.
   static result<message_trace> start(caf::actor_system& system,
                                      trace_options options);
 
@@ -25,13 +26,19 @@ public:
   /// are part of it.
   ~message_trace();
 
+  trace_status status() const;
+  /// Ends it at once, and says what there is.
+  trace_status stop();
+
 private:
   message_trace(caf::actor_system& system, trace_recorder_actor recorder,
                 size_t others)
       : system_(&system), recorder_(std::move(recorder)), others_(others) {}
 
+  trace_status tell(trace_command::kind what) const;
+
   caf::actor_system* system_;
-  trace_recorder_actor recorder_; ///< null: moved from
+  trace_recorder_actor recorder_; ///< null: moved from, or it has ended
   size_t others_;                 ///< actors that are not Troupe's
 };
 

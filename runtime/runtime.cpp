@@ -234,6 +234,39 @@ result<void> runtime::set_limits(limits_table table) {
   return ok;
 }
 
+result<void> runtime::start_trace(std::optional<trace_options> o) {
+  if (!o)
+    o = impl_->options.trace;
+  if (!o || o->file.empty())
+    return fail(errc::invalid_argument, "there is no file for the trace");
+  auto guard = std::lock_guard{impl_->trace_mutex};
+  if (impl_->trace) {
+    if (impl_->trace->status().recording)
+      return fail(errc::invalid_argument, "messages are recorded already");
+    impl_->trace->stop();
+    impl_->trace.reset();
+  }
+  // Replays would miss where the actors began.
+  o->about.emplace_back("began", "late");
+  return impl_->record(std::move(*o));
+}
+
+result<trace_status> runtime::stop_trace() {
+  auto guard = std::lock_guard{impl_->trace_mutex};
+  if (!impl_->trace)
+    return fail(errc::invalid_argument, "no messages are recorded");
+  auto s = impl_->trace->stop();
+  impl_->trace.reset();
+  if (!s.failure.empty())
+    return fail(errc::io_error, s.file + ": " + s.failure);
+  return s;
+}
+
+trace_status runtime::trace() const {
+  auto guard = std::lock_guard{impl_->trace_mutex};
+  return impl_->trace ? impl_->trace->status() : trace_status{};
+}
+
 uint16_t runtime::cluster_port() const {
   return impl_->port;
 }

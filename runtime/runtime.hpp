@@ -88,7 +88,8 @@ struct runtime_options {
   /// Where traces of requests, and times of their stages, are sent to; without
   /// it, nowhere.
   std::optional<otlp_options> otlp;
-  /// The messages of this process are recorded, from the first to the last.
+  /// The messages of this process are recorded, from the first to the last, or
+  /// when `runtime::start_trace` is called.
   std::optional<trace_options> trace;
   /// Decisions about requests are recorded so that nobody can change them
   /// unseen; without it, nowhere. Of no client of a cluster.
@@ -260,6 +261,19 @@ public:
   /// Replaces all limits while requests are under way. Errors:
   /// invalid_argument, unsupported where the runtime was opened without limits.
   result<void> set_limits(limits_table table);
+
+  /// Records the messages of this process from now on, as `o` says or else
+  /// `runtime_options::trace`. A recording that began late can be looked at,
+  /// but not replayed. Errors: io_error, of the file; invalid_argument, if
+  /// nothing says where to, or it records already; unsupported, if another
+  /// runtime of this process does.
+  result<void> start_trace(std::optional<trace_options> o = {});
+  /// Ends the recording. Errors: invalid_argument, if there is none of this
+  /// runtime; io_error, if not all of it could be written.
+  result<trace_status> stop_trace();
+  /// What is recorded; of no file if nothing is. What messages did so far is in
+  /// the file then.
+  trace_status trace() const;
 
   /// Where nodes join; 0 without a cluster.
   uint16_t cluster_port() const;

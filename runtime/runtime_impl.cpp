@@ -156,6 +156,16 @@ result<void> runtime::impl::open_cluster() {
   return {};
 }
 
+result<void> runtime::impl::record(trace_options o) {
+  auto role = options.client ? "client" : options.cluster ? "front" : "host";
+  auto t = message_trace::start(
+      *system, about(std::move(o), role, options.model, *weights));
+  if (!t)
+    return t.failure();
+  trace.emplace(std::move(*t));
+  return {};
+}
+
 result<void> runtime::impl::start(caf::actor_system* outside) {
   system = outside;
   if (!system) {
@@ -164,14 +174,9 @@ result<void> runtime::impl::start(caf::actor_system* outside) {
     own_system = std::make_unique<caf::actor_system>(config);
     system = own_system.get();
   }
-  if (options.trace) {
-    auto role = options.client ? "client" : options.cluster ? "front" : "host";
-    auto t = message_trace::start(
-        *system, about(*options.trace, role, options.model, *weights));
-    if (!t)
-      return t.failure();
-    trace.emplace(std::move(*t));
-  }
+  if (options.trace && !options.trace->wait)
+    if (auto ok = record(*options.trace); !ok)
+      return ok.failure();
   if (options.client)
     return connect();
   if (options.audit) {

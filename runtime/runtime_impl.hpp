@@ -36,6 +36,7 @@ struct runtime::impl {
   /// Starts the actors: in `outside`, or if it is null in a system of their
   /// own.
   result<void> start(caf::actor_system* outside);
+  result<void> record(trace_options o);
   result<void> open_cluster();
   void manage_versions();
   void observe();
@@ -84,6 +85,7 @@ struct runtime::impl {
   system_config config; ///< of the own system
   std::unique_ptr<caf::actor_system> own_system;
   caf::actor_system* system = nullptr; ///< that one, or the host's
+  std::mutex trace_mutex;
   std::optional<message_trace> trace;
   std::optional<audit_service> audit;
   first_versions first;

@@ -18,12 +18,17 @@ buffers::buffers() {
 
 result<void> buffers::start(uint32_t how, size_t ring_bytes) {
   auto guard = std::lock_guard{mutex_};
-  auto off = uint32_t{0};
-  ring_bytes_ = ring_bytes;
-  generation_.fetch_add(1);
-  if (!modes.compare_exchange_strong(off, how | recording))
+  if (mode_now() != 0)
     return fail(errc::unsupported,
                 "messages of this process are recorded or replayed already");
+  // What threads were about to write when an earlier recording ended.
+  auto late = raw_bytes{};
+  for (auto& r : rings_)
+    r->drain(late);
+  before_ = lost();
+  ring_bytes_ = ring_bytes;
+  generation_.fetch_add(1);
+  modes.store(how | recording);
   return {};
 }
 
@@ -61,6 +66,10 @@ void buffers::drain(raw_bytes& to) {
 
 uint64_t buffers::dropped() {
   auto guard = std::lock_guard{mutex_};
+  return lost() - before_;
+}
+
+uint64_t buffers::lost() const {
   auto n = dropped_;
   for (auto& r : rings_)
     n += r->dropped();

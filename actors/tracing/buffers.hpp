@@ -55,6 +55,7 @@ public:
 
   /// Appends all records that there are, thread by thread.
   void drain(raw_bytes& to);
+  /// By this recording.
   uint64_t dropped();
 
   /// All names of nodes so far, in order of their numbers.
@@ -62,6 +63,7 @@ public:
 
 private:
   buffers();
+  uint64_t lost() const;
 
   std::mutex mutex_;
   uint64_t process_;
@@ -70,6 +72,7 @@ private:
   std::vector<std::shared_ptr<ring>> rings_;
   uint64_t threads_ = 0;
   uint64_t dropped_ = 0; ///< of threads that are gone
+  uint64_t before_ = 0;  ///< lost by earlier recordings
   std::vector<caf::node_id> nodes_;
 };
 

@@ -237,6 +237,7 @@ handling::handling(caf::abstract_actor& actor, const char* name, uint32_t& told,
   auto& t = me();
   before_ = std::exchange(t.current, number_ = t.next());
   notes_ = t.notes.size();
+  generation_ = buffers::all().generation();
   begun_ = ticks();
 }
 
@@ -245,7 +246,8 @@ handling::~handling() {
     return;
   auto& t = me();
   t.current = before_;
-  if (number_ != 0) {
+  // Another recording than that in which it began knows nothing of it.
+  if (number_ != 0 && generation_ == buffers::all().generation()) {
     auto r = trace_handled{};
     auto notes = std::as_bytes(std::span{t.notes}).subspan(notes_);
     r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(notes.size());

@@ -58,6 +58,7 @@ private:
   uint64_t before_ = 0;
   uint64_t begun_ = 0;
   size_t notes_ = 0; ///< bytes of those of the handling around it
+  uint32_t generation_ = 0;
   uint8_t flags_;
 };
 

@@ -12,6 +12,8 @@ namespace troupe {
 /// How the messages of a process are recorded (docs/trace.md).
 struct trace_options {
   std::string file;
+  /// Nothing is, before somebody asks for it.
+  bool wait = false;
   /// Contents of messages too, and all else that replays need.
   bool payloads = false;
   /// KV is part of them, not only its digest.

@@ -115,6 +115,42 @@ done command(runtime& rt, const json& body, const std::string&) {
   return shown(rt.command(std::move(c)));
 }
 
+// -- traces -------------------------------------------------------------------
+
+json shown(const trace_status& s) {
+  auto j = json{{"recording", s.recording},
+                {"file", s.file},
+                {"bytes", s.bytes},
+                {"dropped", s.dropped}};
+  if (!s.failure.empty())
+    j["failure"] = s.failure;
+  return j;
+}
+
+done show_trace(runtime& rt, const json&, const std::string&) {
+  return shown(rt.trace());
+}
+
+// Where to is the configuration's to say.
+done start_trace(runtime& rt, const json& body, const std::string&) {
+  auto s = config::section{body, ""};
+  if (auto why = s.finish(); !why.empty())
+    return fail(errc::invalid_argument, why);
+  if (auto ok = rt.start_trace(); !ok)
+    return ok.failure();
+  return shown(rt.trace());
+}
+
+done stop_trace(runtime& rt, const json& body, const std::string&) {
+  auto s = config::section{body, ""};
+  if (auto why = s.finish(); !why.empty())
+    return fail(errc::invalid_argument, why);
+  auto ended = rt.stop_trace();
+  if (!ended)
+    return ended.failure();
+  return shown(*ended);
+}
+
 // -- all of it ----------------------------------------------------------------
 
 done show_live(runtime& rt, const json&, const std::string&) {
@@ -154,6 +190,9 @@ constexpr route routes[] = {
     {"POST", "/admin/versions/promote", command<kind::promote>},
     {"POST", "/admin/versions/rollback", command<kind::roll_back>},
     {"POST", "/admin/versions/remove", command<kind::remove>},
+    {"GET", "/admin/trace", show_trace},
+    {"POST", "/admin/trace/start", start_trace},
+    {"POST", "/admin/trace/stop", stop_trace},
 };
 
 // Whether a path is that of a route, and what stands for its "*".

@@ -77,6 +77,11 @@ result<void> script_writer::check() {
       return fail(errc::unsupported,
                   "the recording does not hold what was in the messages; "
                   "record with --trace-payloads");
+  for (auto& p : model_.processes)
+    if (p.says("began") == "late")
+      return fail(errc::unsupported,
+                  "the recording began when its process was at work: it can be "
+                  "looked at, but not replayed");
   return {};
 }
 

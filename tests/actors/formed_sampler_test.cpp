@@ -152,4 +152,27 @@ BOOST_FIXTURE_TEST_CASE(many_sequences_do_not_pile_up, fixture) {
   BOOST_TEST(sampler.sequences() <= formed_sampler::most_sequences);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_somebody_has_is_not_made_again, fixture) {
+  auto f = expression("[a-c]+");
+  auto checks = form_check::make(f);
+  BOOST_REQUIRE(checks.ok());
+  auto first = *grammar_of(f);
+  BOOST_TEST((*grammar_of(f) == first));
+  auto other = answer_form{answer_form::kind::grammar, "root ::= [a-c]+"};
+  auto as_expression = expression(other.text);
+  auto second = grammar_of(other), third = grammar_of(as_expression);
+  BOOST_REQUIRE((second.ok() && third.ok()));
+  BOOST_TEST((*second != *third));
+  // Whoever waits for the answer has it, too; then nobody.
+  auto left = std::weak_ptr{first};
+  first.reset();
+  BOOST_TEST(!left.expired());
+  *checks = {};
+  BOOST_TEST(left.expired());
+  BOOST_TEST(grammar_of(f).ok());
+  auto words = *vocabulary_of(weights);
+  BOOST_TEST((*vocabulary_of(weights) == words));
+  BOOST_TEST((*vocabulary_of(tiny_model()) != words));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -39,7 +39,7 @@ run(${CMAKE_COMMAND} -S ${HOST} -B ${TO}/host -G Ninja
     -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_BUILD_TYPE=Debug
     -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX})
 run(${CMAKE_COMMAND} --build ${TO}/host)
-foreach(program from_cpp from_c with_actors)
+foreach(program from_cpp from_cpp_static from_c with_actors)
   run(${TO}/host/${program} ${MODEL})
   expect("^8 tokens\n$")
 endforeach()

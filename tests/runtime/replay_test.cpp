@@ -266,6 +266,57 @@ BOOST_AUTO_TEST_CASE(a_replay_stops_where_it_is_told_to) {
   BOOST_TEST(report.stopped->after.empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_is_recorded_late_can_be_looked_at_but_not_played) {
+  auto r = recording{};
+  auto o = r.options();
+  o.trace->wait = true;
+  r.record(std::move(o), [&](runtime& rt) {
+    run(rt, request_of(1, 20, 12));
+    BOOST_TEST(!rt.trace().recording);
+    BOOST_TEST((rt.stop_trace().failure().code == errc::invalid_argument));
+    // Again and again, each in place of the one before.
+    for (uint64_t i = 2; i < 5; ++i) {
+      BOOST_REQUIRE(rt.start_trace().ok());
+      BOOST_TEST((rt.start_trace().failure().code == errc::invalid_argument));
+      run(rt, request_of(i, 20, 12));
+      BOOST_TEST(rt.trace().recording);
+      auto ended = rt.stop_trace();
+      BOOST_REQUIRE(ended.ok());
+      BOOST_TEST(ended->file == r.dir.file("trace"));
+      BOOST_TEST(ended->bytes > 1000u);
+      BOOST_TEST(!rt.trace().recording);
+      run(rt, request_of(10 + i, 20, 12)); // of which nobody hears
+    }
+  });
+  r.read();
+  auto named = requests_of(r.model);
+  BOOST_REQUIRE(!named.empty());
+  BOOST_TEST(named.back() == 6u);
+  BOOST_TEST(named.front() > 4u); // the one before may still be ending
+  BOOST_TEST(check_trace(r.model).good());
+  auto s = make_script(r.model);
+  BOOST_REQUIRE(!s.ok());
+  BOOST_TEST((s.failure().code == errc::unsupported));
+  BOOST_TEST(s.failure().message.find("not replayed") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_recording_goes_on_after_one_that_could_not) {
+  auto r = recording{};
+  auto o = r.options();
+  o.trace->wait = true;
+  auto nowhere = trace_options{};
+  nowhere.file = r.dir.file("no/such/folder/trace");
+  r.record(std::move(o), [&](runtime& rt) {
+    BOOST_TEST((rt.start_trace(nowhere).failure().code == errc::io_error));
+    BOOST_TEST((rt.start_trace(trace_options{}).failure().code
+                == errc::invalid_argument));
+    BOOST_REQUIRE(rt.start_trace().ok());
+    run(rt, request_of(1, 20, 12));
+  });
+  r.read();
+  BOOST_TEST(check_trace(r.model).good());
+}
+
 BOOST_AUTO_TEST_CASE(without_contents_nothing_can_be_played) {
   auto r = recording{};
   r.record(r.options(false), [](runtime& rt) { run(rt, request_of(1, 5, 3)); });

@@ -19,7 +19,7 @@ namespace {
 
 // A server that records its messages, and an operator's port.
 struct fixture {
-  explicit fixture(bool records = true) {
+  explicit fixture(bool records = true, bool wait = false) {
     write_tiny_model(dir.file("tiny.gguf"), {});
     auto r = runtime_options{};
     r.model = dir.file("tiny.gguf");
@@ -28,6 +28,7 @@ struct fixture {
       r.trace.emplace();
       r.trace->file = file;
       r.trace->payloads = true;
+      r.trace->wait = wait;
     }
     auto opened = runtime::open(r);
     BOOST_REQUIRE(opened.ok());
@@ -71,6 +72,22 @@ struct fixture {
 
 struct silent : fixture {
   silent() : fixture(false) {}
+};
+
+struct waiting : fixture {
+  waiting() : fixture(true, true) {}
+
+  json post(const std::string& path, int status = 200,
+            const std::string& body = "{}") {
+    auto c = http_client{server->admin_port()};
+    c.send("POST " + path
+           + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+             "\r\nContent-Length: "
+           + std::to_string(body.size()) + "\r\n\r\n" + body);
+    auto a = c.read();
+    BOOST_TEST(a.status == status, path << ": " << a.body);
+    return json::parse(a.body);
+  }
 };
 
 void write(const std::string& file, const std::vector<std::byte>& bytes) {
@@ -155,6 +172,32 @@ BOOST_FIXTURE_TEST_CASE(where_nothing_is_recorded_it_says_so, silent) {
   auto why = get("/admin/trace/requests/1", 404);
   BOOST_TEST(why["error"]["message"].get<std::string>().find("--trace")
              != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(operators_begin_and_end_it, waiting) {
+  ask("a");
+  BOOST_TEST(get("/admin/trace")["recording"] == false);
+  BOOST_TEST(get("/live")["trace"] == "nowhere");
+  post("/admin/trace/stop", 400);
+  auto begun = post("/admin/trace/start");
+  BOOST_TEST(begun["recording"] == true);
+  BOOST_TEST(begun["file"] == file);
+  post("/admin/trace/start", 400);
+  ask("b");
+  BOOST_TEST(get("/live")["trace"] == "here");
+  BOOST_TEST(get("/admin/trace/requests")["requests"][0]["token_messages"]
+             == 5);
+  auto ended = post("/admin/trace/stop");
+  BOOST_TEST(ended["recording"] == false);
+  BOOST_TEST(ended["dropped"] == 0);
+  BOOST_TEST(ended["bytes"].get<uint64_t>() > 1000u);
+  BOOST_TEST(get("/live")["trace"] == "nowhere");
+  post("/admin/trace/start", 400, R"({"file": "/elsewhere"})");
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_file_nothing_begins, silent) {
+  auto a = send(server->admin_port(), "GET", "/admin/trace");
+  BOOST_TEST(json::parse(a.body)["recording"] == false);
 }
 
 BOOST_AUTO_TEST_CASE(of_a_large_trace_the_newest_part_is_read) {
