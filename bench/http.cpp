@@ -260,8 +260,14 @@ BENCHMARK(overhead)
     ->ArgName("at_once")
     ->Arg(1)
     ->Arg(8)
+    ->Iterations(60)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(overhead)
+    ->Name("overhead/http")
+    ->ArgName("at_once")
     ->Arg(64)
-    ->Iterations(40)
+    ->Iterations(8)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
