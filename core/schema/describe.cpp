@@ -32,8 +32,11 @@ void add_quoted(std::string& out, std::string_view text) {
   while (cut && size > 0 && (text[size] & 0xc0) == 0x80)
     --size;
   out += '"';
-  for (auto c : text.substr(0, size))
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  auto begin = out.size();
+  out += text.substr(0, size);
+  for (auto i = begin; i < out.size(); ++i)
+    if (static_cast<unsigned char>(out[i]) < 0x20)
+      out[i] = ' ';
   out += cut ? "...\"" : "\"";
 }
 
@@ -69,14 +72,14 @@ void add_types(std::string& out, kind_set kinds) {
   if ((kinds & number) == number) // an integer is a number
     kinds &= ~(1u << static_cast<unsigned>(json_kind::integer));
   kinds &= ~(1u << static_cast<unsigned>(json_kind::no)); // with its other
-  auto left = std::popcount(static_cast<unsigned>(kinds));
-  for (auto k = 0u; k < kind_names.size(); ++k) {
-    if (!(kinds >> k & 1))
-      continue;
+  auto left = static_cast<unsigned>(kinds);
+  while (left != 0) {
+    auto k = static_cast<unsigned>(std::countr_zero(left));
     out += k == static_cast<unsigned>(json_kind::yes) ? "a boolean"
                                                       : kind_names[k];
-    --left;
-    out += left > 1 ? ", " : left == 1 ? " or " : "";
+    left &= left - 1;
+    if (left != 0)
+      out += (left & (left - 1)) == 0 ? " or " : ", ";
   }
 }
 

@@ -6,7 +6,8 @@ namespace troupe {
 
 void add_pointer_token(std::string& to, std::string_view key) {
   to += '/';
-  if (key.find_first_of("~/") == std::string_view::npos) {
+  // Not find_first_of, which looks for each character with memchr.
+  if (std::ranges::none_of(key, [](char c) { return c == '~' || c == '/'; })) {
     to += key;
     return;
   }
