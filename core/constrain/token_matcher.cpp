@@ -159,12 +159,33 @@ bool token_matcher::takes_all_plain(const grammar_state& s) const {
   });
 }
 
+// Whether a plain token may begin there; a text that may end has a place beside
+// it that wants its quote.
+bool token_matcher::begins_plain(const grammar_item& item) const {
+  auto edges = automaton_->compiled().rules().edges(item.position);
+  return std::any_of(edges.begin(), edges.end(), [](auto& e) {
+    auto quotes = e.first == e.last && (e.first == '"' || e.first == '\\');
+    return e.last >= 0x20 && !quotes;
+  });
+}
+
 // Whether all plain tokens have been seen to, which is so where a place goes
-// on with all of them; or with some, and there is no other place.
+// on with all of them; or with some, and no other place with any.
 bool token_matcher::add_plain(std::span<uint64_t> words) const {
-  auto room = takes_all_plain(state_)    ? token_vocabulary::most_plain
-              : state_.items.size() == 1 ? plain_room(state_.items[0])
-                                         : 0;
+  auto room = token_vocabulary::most_plain;
+  if (!takes_all_plain(state_)) {
+    auto* only = static_cast<const grammar_item*>(nullptr);
+    for (auto& item : state_.items) {
+      if (!begins_plain(item))
+        continue;
+      if (only)
+        return false;
+      only = &item;
+    }
+    if (!only)
+      return true;
+    room = plain_room(*only);
+  }
   if (room == 0)
     return false;
   auto some = vocabulary().plain(room);

@@ -64,6 +64,7 @@ private:
   bool step(token_id token, grammar_state& to);
   void undo(const frame_pool::mark& pool, size_t text);
   void fill(std::span<uint64_t> words);
+  bool begins_plain(const grammar_item& item) const;
   bool add_plain(std::span<uint64_t> words) const;
   /// Plain characters that may come at a place, up to `most_plain`.
   uint32_t plain_room(const grammar_item& item) const;

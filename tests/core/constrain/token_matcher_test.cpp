@@ -70,6 +70,9 @@ std::vector<grammar_spec> specs() {
        R"("tags":{"type":"array","items":{"enum":["in","out"]}}},)"
        R"("required":["name"],"additionalProperties":{"type":"string"}})",
        R"({"type":"string","minLength":3,"maxLength":12})",
+       R"({"type":"object","properties":{"a":{"type":"string","maxLength":40},)"
+       R"("b":{"anyOf":[{"type":"string","minLength":2,"maxLength":6},)"
+       R"({"type":"number"}]}},"required":["a","b"]})",
        R"({"type":"array","items":{"type":"string"},"uniqueItems":true})",
        R"({"anyOf":[{"type":"string","pattern":"a"},{"type":"string",)"
        R"("maxLength":9},{"type":"array","items":{"$ref":"#"},"maxItems":3}]})",
