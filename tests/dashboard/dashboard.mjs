@@ -55,7 +55,7 @@ page.on('console', m => {
 const text = id => page.locator('#' + id).innerText();
 // Not page.waitForFunction, which the page's policy does not let evaluate texts.
 async function comes(what, holds) {
-  for (let i = 0; i < 600; ++i) {
+  for (let i = 0; i < 2400; ++i) {
     if (await holds()) return;
     await page.waitForTimeout(50);
   }
