@@ -16,6 +16,7 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds{5};
 constexpr auto moment = std::chrono::seconds{2};
+constexpr auto last_words = std::chrono::milliseconds{10};
 
 // Of a process there is one at most.
 struct recording {
@@ -55,6 +56,8 @@ message_trace::~message_trace() {
   while (system_->registry().running() > others_
          && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  // Whoever has ended may still be writing that it has.
+  std::this_thread::sleep_for(last_words);
   stop();
 }
 
