@@ -12,11 +12,9 @@
 #include "actors/decode_node.hpp"
 #include "actors/model_manager.hpp"
 #include "actors/preempt_scheduler.hpp"
-#include "actors/prefill_node.hpp"
 #include "actors/profiler.hpp"
 #include "actors/registry.hpp"
 #include "actors/response_cache.hpp"
-#include "bench/handoff_actors.hpp"
 #include "bench/handoff_setup.hpp"
 #include "bench/place.hpp"
 #include "bench/timed_loop.hpp"
@@ -45,7 +43,6 @@ public:
       caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
   }
 
-  caf::actor_system& here() { return *near_.system; }
   caf::actor_system& there() { return *(far_ ? *far_ : near_).system; }
   caf::scoped_actor& self() { return self_; }
 
@@ -232,29 +229,6 @@ prefill_job job_for(const stream_actor& stream, uint32_t prompt,
   return j;
 }
 
-// The KV goes from where the prompt is computed to whoever asks.
-void prefill(benchmark::State& state, where w) {
-  auto q = question{w};
-  auto m = model_of(demo);
-  auto opts = node_of(node_role::prefill, m, arena_of(*m), 1);
-  auto node = q.seen(q.there().spawn<caf::detached>(prefill_node, opts));
-  auto decode = decode_node_at(q.here(), node_role::decode, 2, m);
-  q.end_with_this(decode);
-  for (auto _ :
-       timed_loop{state, "64 tokens computed by a prefill node, their KV "
-                         "handed to a decode node, checked there, and both "
-                         "nodes' first tokens brought to whoever asked"}) {
-    auto seen = std::make_shared<sighting>();
-    auto stream = q.here().spawn(listener, seen);
-    auto j = job_for(stream, prompt_tokens, 2);
-    j.decode = caf::actor_cast<kv_destination_actor>(decode);
-    q.self()->send(node, std::move(j));
-    if (auto why = seen->wait(false).failure; !why.empty())
-      state.SkipWithError(why.c_str());
-    caf::anon_send_exit(stream, caf::exit_reason::user_shutdown);
-  }
-}
-
 // Prompts are computed, too, each for 512 tokens.
 void decode(benchmark::State& state, where w) {
   auto q = question{w};
@@ -270,53 +244,6 @@ void decode(benchmark::State& state, where w) {
     q.self()->receive([&](const step_output& s) {
       over = s.sequences.at(0).reason != finish_reason::none;
     });
-  }
-}
-
-// To whoever asks and back.
-void migrate(benchmark::State& state, where w) {
-  auto q = question{w};
-  auto m = model_of(demo);
-  decode_actor nodes[] = {
-      q.seen(decode_node_at(q.there(), node_role::mixed, 1, m)),
-      decode_node_at(q.here(), node_role::mixed, 2, m)};
-  q.end_with_this(nodes[1]);
-  auto at = 0;
-  auto moved = migrated{};
-  auto move = [&](request_id request) {
-    auto to = caf::actor_cast<kv_destination_actor>(nodes[1 - at]);
-    auto ok = false;
-    q.self()
-        ->request(nodes[at], patience, migrate_sequence{request, to})
-        .receive([&](const migrated& how) { moved = how, ok = true; },
-                 [](const caf::error&) {
-                   // It is over, or not begun.
-                 });
-    at = ok ? 1 - at : at;
-    return ok;
-  };
-  auto request = request_id{0};
-  auto stream = stream_actor{};
-  auto begin = [&] {
-    auto seen = std::make_shared<sighting>();
-    stream = q.here().spawn(listener, seen);
-    q.end_with_this(stream);
-    auto j = job_for(stream, prompt_tokens, 512);
-    request = j.spec.request;
-    q.self()->send(nodes[at], std::move(j));
-    while (seen->look().first_token == time_point{})
-      std::this_thread::yield();
-  };
-  auto loop =
-      timed_loop{state, "a sequence of 64 to 576 tokens that is generating "
-                        "moved to another node, its KV checked there"};
-  for (auto _ : loop) {
-    while (!move(request)) {
-      state.PauseTiming();
-      begin();
-      state.ResumeTiming();
-      loop.restart();
-    }
   }
 }
 
@@ -356,9 +283,7 @@ void both(const std::string& name, F f) {
   both("seed/ProductionProfiler/record+stats", latencies);
   both("seed/SemanticResponseCache/lookup hit", look_up);
   both("seed/PreemptScheduler/plan", plan);
-  both("seed/DisaggPrefillNode/prefill", prefill);
   both("seed/DisaggDecodeNode/step", decode);
-  both("seed/KVMigrator/migrate", migrate);
   benchmark::RegisterBenchmark("seed/AuditLogger/log durable/actor", log)
       ->Unit(benchmark::kMicrosecond)
       ->UseRealTime();

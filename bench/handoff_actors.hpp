@@ -41,11 +41,6 @@ public:
     changed_.notify_all();
   }
 
-  facts look() {
-    auto guard = std::lock_guard{mutex_};
-    return facts_;
-  }
-
   /// Waits until the sequence ended and its handoff, if any, was accepted.
   facts wait(bool handoff) {
     auto guard = std::unique_lock{mutex_};
