@@ -175,8 +175,8 @@ double quantile(std::vector<double> v, double part) {
 // The same requests, so many at a time, by the bare engine, by a runtime in the
 // process, and over HTTP, in turns, alone on the machine but for each other's
 // idle threads. What the last two take longer than the first, right before, is
-// what actors, and actors and HTTP, cost: the median of all turns, and where half
-// of them lie, since machines change their speed.
+// what actors, and actors and HTTP, cost: the median of all turns, and where
+// half of them lie, since machines change their speed.
 void overhead(benchmark::State& state) {
   auto requests = static_cast<uint32_t>(state.range(0));
   auto o = runtime_options{};
