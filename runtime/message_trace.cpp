@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "actors/trace_recorder.hpp"
+#include "actors/tracing/quiet.hpp"
 #include "runtime/recorded_trace.hpp"
 
 namespace troupe {
@@ -16,7 +17,6 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds{5};
 constexpr auto moment = std::chrono::seconds{2};
-constexpr auto last_words = std::chrono::milliseconds{10};
 
 // Of a process there is one at most.
 struct recording {
@@ -53,11 +53,10 @@ message_trace::~message_trace() {
   if (!recorder_)
     return;
   auto end = std::chrono::steady_clock::now() + moment;
-  while (system_->registry().running() > others_
+  // An actor that is no longer there may still be writing what it did last.
+  while ((system_->registry().running() > others_ || !tracing::quiet())
          && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
-  // Whoever has ended may still be writing that it has.
-  std::this_thread::sleep_for(last_words);
   stop();
 }
 

@@ -3,9 +3,13 @@
 #include <caf/all.hpp>
 #include <xxhash.h>
 
+#include <atomic>
 #include <cstring>
+#include <memory>
+#include <mutex>
 
 #include "actors/tracing/message_facts.hpp"
+#include "actors/tracing/quiet.hpp"
 #include "actors/tracing/ticks.hpp"
 #include "core/trace/encode.hpp"
 
@@ -13,8 +17,38 @@ namespace troupe::tracing {
 
 namespace {
 
+// Which threads are handling messages, each by a flag of its own.
+class work_flags {
+public:
+  using flag = std::shared_ptr<std::atomic<bool>>;
+
+  static work_flags& all() {
+    static auto* f = new work_flags; // threads end whenever they do
+    return *f;
+  }
+
+  flag add() {
+    auto guard = std::lock_guard{mutex_};
+    std::erase_if(flags_, [](auto& f) { return f.use_count() == 1; });
+    return flags_.emplace_back(std::make_shared<std::atomic<bool>>(false));
+  }
+
+  bool none() {
+    auto guard = std::lock_guard{mutex_};
+    for (auto& f : flags_)
+      if (f->load(std::memory_order_acquire))
+        return false;
+    return true;
+  }
+
+private:
+  std::mutex mutex_;
+  std::vector<flag> flags_;
+};
+
 // One thread that runs actors.
 struct thread_state {
+  work_flags::flag works = work_flags::all().add();
   std::shared_ptr<ring> records;
   uint64_t base = 0; ///< of its numbers
   uint64_t last = 0;
@@ -236,6 +270,7 @@ handling::handling(caf::abstract_actor& actor, const char* name, uint32_t& told,
   introduce(actor, name, told);
   auto& t = me();
   before_ = std::exchange(t.current, number_ = t.next());
+  t.works->store(true, std::memory_order_relaxed);
   notes_ = t.notes.size();
   generation_ = buffers::all().generation();
   begun_ = ticks();
@@ -263,6 +298,12 @@ handling::~handling() {
     write(&r, sizeof r, notes);
   }
   t.notes.resize(notes_);
+  if (before_ == 0)
+    t.works->store(false, std::memory_order_release);
+}
+
+bool quiet() {
+  return work_flags::all().none();
 }
 
 void gone(caf::abstract_actor& actor, const char* name, uint32_t& told) {

@@ -315,6 +315,10 @@ BOOST_AUTO_TEST_CASE(a_recording_goes_on_after_one_that_could_not) {
     BOOST_TEST((rt.start_trace(nowhere).failure().code == errc::io_error));
     BOOST_TEST((rt.start_trace(trace_options{}).failure().code
                 == errc::invalid_argument));
+    auto full = trace_options{};
+    full.file = "/dev/full"; // which opens, and takes no byte
+    BOOST_TEST((rt.start_trace(full).failure().code == errc::io_error));
+    BOOST_TEST(!rt.trace().recording);
     BOOST_REQUIRE(rt.start_trace().ok());
     run(rt, request_of(1, 20, 12));
   });

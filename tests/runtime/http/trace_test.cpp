@@ -56,6 +56,18 @@ struct fixture {
     return json::parse(a.body);
   }
 
+  json post(const std::string& path, int status = 200,
+            const std::string& body = "{}") {
+    auto c = http_client{server->admin_port()};
+    c.send("POST " + path
+           + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+             "\r\nContent-Length: "
+           + std::to_string(body.size()) + "\r\n\r\n" + body);
+    auto a = c.read();
+    BOOST_TEST(a.status == status, path << ": " << a.body);
+    return json::parse(a.body);
+  }
+
   json ask(const std::string& prompt) {
     auto body =
         json{{"prompt", prompt}, {"max_tokens", 5}, {"ignore_eos", true}};
@@ -76,18 +88,6 @@ struct silent : fixture {
 
 struct waiting : fixture {
   waiting() : fixture(true, true) {}
-
-  json post(const std::string& path, int status = 200,
-            const std::string& body = "{}") {
-    auto c = http_client{server->admin_port()};
-    c.send("POST " + path
-           + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
-             "\r\nContent-Length: "
-           + std::to_string(body.size()) + "\r\n\r\n" + body);
-    auto a = c.read();
-    BOOST_TEST(a.status == status, path << ": " << a.body);
-    return json::parse(a.body);
-  }
 };
 
 void write(const std::string& file, const std::vector<std::byte>& bytes) {
@@ -196,8 +196,9 @@ BOOST_FIXTURE_TEST_CASE(operators_begin_and_end_it, waiting) {
 }
 
 BOOST_FIXTURE_TEST_CASE(without_a_file_nothing_begins, silent) {
-  auto a = send(server->admin_port(), "GET", "/admin/trace");
-  BOOST_TEST(json::parse(a.body)["recording"] == false);
+  auto why = post("/admin/trace/start", 400)["error"]["message"];
+  BOOST_TEST(why == "there is no file for the trace");
+  BOOST_TEST(get("/admin/trace")["recording"] == false);
 }
 
 BOOST_AUTO_TEST_CASE(of_a_large_trace_the_newest_part_is_read) {
