@@ -50,6 +50,14 @@ def root(peaks):
         r = h(b"\1", p, r)
     return r
 
+def begun(data):  # a header that was not written whole, and nothing else
+    length, count = struct.unpack_from("<I20xI", data.ljust(40, b"\0"), 12)
+    whole = len(data) >= 192 and data[:8] == b"TRPAUDIT" and 192 <= length <= min(2240, len(data))
+    if whole or len(data) >= 2240:
+        return False
+    as_it_goes = data[:8] == b"TRPAUDIT"[: len(data)]
+    return not any(data) or as_it_goes and (len(data) < 40 or length == 192 + 32 * count)
+
 class Log:
     chain, size, peaks, sealed, root, key, next_key = b"\0" * 32, 0, [], 0, b"", None, None
 
@@ -107,6 +115,10 @@ class Log:
             at += 16 + length
         return 0
 
+def read(name):
+    with open(name, "rb") as f:
+        return f.read()
+
 def main(args):
     log = Log()
     if "--key" in args:
@@ -114,10 +126,12 @@ def main(args):
         log.key = bytes.fromhex(args[i + 1])
         del args[i : i + 2]
     torn = 0
+    if args and begun(last := read(args[-1])):  # the file before it is the last
+        torn = len(last)
+        args.pop()
     for number, name in enumerate(args):
         try:
-            with open(name, "rb") as f:
-                torn = log.file(f.read(), number, number + 1 == len(args))
+            torn = log.file(read(name), number, number + 1 == len(args)) or torn
         except Wrong as e:
             print(f"{name}: {e}")
             return 1

@@ -19,17 +19,21 @@ fail() {
 
 "$troupe" audit keygen "$dir/a" >/dev/null
 "$troupe" audit keygen "$dir/b" >/dev/null
+"$troupe" audit keygen "$dir/c" >/dev/null
 log=$dir/audit.log
 "$crash" --kills 12 --seed 5 --dir "$dir" --keep --key "$dir/a.key"
 "$troupe" audit rekey "$log" --key "$dir/a.key" --next "$dir/b.key"
 "$crash" --kills 3 --seed 6 --dir "$dir" --keep --key "$dir/b.key"
 
-files=$log
-n=1
-while [ -e "$log.$n" ]; do
-  files="$files $log.$n"
-  n=$((n + 1))
-done
+list() { # the log's files in their order
+  files=$log
+  n=1
+  while [ -e "$log.$n" ]; do
+    files="$files $log.$n"
+    n=$((n + 1))
+  done
+}
+list
 [ "$n" -gt 2 ] || fail "the log has one file only"
 
 same() { # that both say the same of the log
@@ -45,7 +49,14 @@ assert ours["good"] and said == theirs, (said, theirs)
 print("both say:", *theirs)
 PY
 }
+same # whatever the last kill left
+"$troupe" audit rekey "$log" --key "$dir/b.key" --next "$dir/c.key"
+list
 same
+
+last=${files##* }
+[ -s "$last" ] || rm "$last" # was begun when its writer was killed
+list
 
 # What is not the log as it was is found by both.
 for at in 1000 3001 90000; do
@@ -66,3 +77,21 @@ last=${files##* }
 head -c -5 "$last" >"$dir/kept"
 cp "$dir/kept" "$last"
 same
+
+# So is a file behind it that was begun, and has no whole header.
+list
+begun=$log.$n
+: >"$begun"
+list
+same
+for bytes in 7 39 150; do
+  head -c $bytes "$log" >"$begun"
+  same
+done
+head -c 150 /dev/zero >"$begun"
+same
+echo "no header at all" >"$begun"
+"$troupe" audit verify "$log" >/dev/null 2>&1 && fail "troupe: another file"
+# shellcheck disable=SC2086
+python3 "$script" $files >/dev/null && fail "python: another file"
+exit 0
