@@ -1,6 +1,7 @@
 #pragma once
 
 #include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/invoke_message_result.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
@@ -27,6 +28,20 @@ public:
 
 private:
   const caf::actor_clock& clock_;
+};
+
+/// Has a system wait for whoever holds this.
+class counted_alive {
+public:
+  explicit counted_alive(caf::actor_registry& in) : in_(in) {
+    in_.inc_running();
+  }
+  ~counted_alive() { in_.dec_running(); }
+  counted_alive(const counted_alive&) = delete;
+  counted_alive& operator=(const counted_alive&) = delete;
+
+private:
+  caf::actor_registry& in_;
 };
 
 /// What each actor of this process is made of, so that there is one place where
@@ -65,7 +80,11 @@ public:
     Base::initialize();
   }
 
+  // CAF takes a dying actor for gone before it tells whoever watches it. A
+  // system that ends then may have stopped its network, and what is told to
+  // that keeps this actor, and its end, for ever.
   bool cleanup(caf::error&& why, caf::execution_unit* eu) override {
+    auto alive = counted_alive{this->home_system().registry()};
     auto h =
         tracing::handling{*this, State::name, told_, nullptr, trace_cleanup};
     if (!Base::cleanup(std::move(why), eu)) {
