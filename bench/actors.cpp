@@ -208,6 +208,45 @@ void plan(benchmark::State& state, where w) {
   }
 }
 
+// -- nodes that compute -------------------------------------------------------
+
+constexpr auto prompt_tokens = 64u;
+
+decode_actor decode_node_at(caf::actor_system& at, node_role role, node_id id,
+                            const std::shared_ptr<const model>& m) {
+  auto o = node_of(role, m, arena_of(*m), 1);
+  o.id = id;
+  return at.spawn<caf::detached>(decode_node, std::move(o));
+}
+
+prefill_job job_for(const stream_actor& stream, uint32_t prompt,
+                    uint32_t answer) {
+  auto j = prefill_job{};
+  j.spec = spec_of(next_seq(), prompt);
+  j.spec.max_tokens = answer;
+  j.spec.sampling.temperature = 0;
+  j.stream = stream;
+  return j;
+}
+
+// Prompts are computed, too, each for 512 tokens.
+void decode(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto m = model_of(demo);
+  auto node = q.seen(decode_node_at(q.there(), node_role::mixed, 1, m));
+  auto stream = caf::actor_cast<stream_actor>(q.self().ptr());
+  auto over = true;
+  for (auto _ : timed_loop{
+           state, "a token of the demo model's shape computed by a node, and "
+                  "brought to whoever asked; sequences of 64 to 576 tokens"}) {
+    if (over)
+      q.self()->send(node, job_for(stream, prompt_tokens, 512));
+    q.self()->receive([&](const step_output& s) {
+      over = s.sequences.at(0).reason != finish_reason::none;
+    });
+  }
+}
+
 // Here alone: records do not leave their process.
 void log(benchmark::State& state) {
   auto q = question{where::here};
@@ -244,6 +283,7 @@ void both(const std::string& name, F f) {
   both("seed/ProductionProfiler/record+stats", latencies);
   both("seed/SemanticResponseCache/lookup hit", look_up);
   both("seed/PreemptScheduler/plan", plan);
+  both("seed/DisaggDecodeNode/step", decode);
   benchmark::RegisterBenchmark("seed/AuditLogger/log durable/actor", log)
       ->Unit(benchmark::kMicrosecond)
       ->UseRealTime();
