@@ -9,9 +9,11 @@
 #include <caf/scoped_actor.hpp>
 
 #include "actors/auditor.hpp"
+#include "actors/batch_controller.hpp"
 #include "actors/decode_node.hpp"
 #include "actors/model_manager.hpp"
 #include "actors/preempt_scheduler.hpp"
+#include "actors/prefill_node.hpp"
 #include "actors/profiler.hpp"
 #include "actors/registry.hpp"
 #include "actors/response_cache.hpp"
@@ -44,6 +46,7 @@ public:
   }
 
   caf::actor_system& there() { return *(far_ ? *far_ : near_).system; }
+  caf::actor_system& here() { return *near_.system; }
   caf::scoped_actor& self() { return self_; }
 
   /// As whoever asks sees it; it ends with this object.
@@ -208,15 +211,33 @@ void plan(benchmark::State& state, where w) {
   }
 }
 
+// It answers whoever did not ask last, and whoever's limits have changed.
+void next_batch(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto other = caf::scoped_actor{q.self()->system()};
+  auto to = q.seen(q.there().spawn(batch_control, batch_controller_options{}));
+  auto m = step_report{};
+  m.shape.rows = 8;
+  m.took = 5'000'000;
+  m.demand.decoding = 8;
+  auto turn = false;
+  for (auto _ : timed_loop{state, "a step of 8 rows told to the batch "
+                                  "controller, and limits back"}) {
+    auto& self = std::exchange(turn, !turn) ? other : q.self();
+    self->send(to, m);
+    self->receive([](const batch_limits&) {});
+  }
+}
+
 // -- nodes that compute -------------------------------------------------------
 
 constexpr auto prompt_tokens = 64u;
 
-decode_actor decode_node_at(caf::actor_system& at, node_role role, node_id id,
-                            const std::shared_ptr<const model>& m) {
+node_options demo_node(node_role role, node_id id,
+                       const std::shared_ptr<const model>& m) {
   auto o = node_of(role, m, arena_of(*m), 1);
   o.id = id;
-  return at.spawn<caf::detached>(decode_node, std::move(o));
+  return o;
 }
 
 prefill_job job_for(const stream_actor& stream, uint32_t prompt,
@@ -229,21 +250,107 @@ prefill_job job_for(const stream_actor& stream, uint32_t prompt,
   return j;
 }
 
+// Of what one message of a node tells: how many sequences are over.
+uint32_t ended_in(const step_output& m) {
+  return static_cast<uint32_t>(std::ranges::count_if(
+      m.sequences, [](auto& s) { return s.reason != finish_reason::none; }));
+}
+
 // Prompts are computed, too, each for 512 tokens.
-void decode(benchmark::State& state, where w) {
+void decode(benchmark::State& state, where w, uint32_t sequences) {
   auto q = question{w};
   auto m = model_of(demo);
-  auto node = q.seen(decode_node_at(q.there(), node_role::mixed, 1, m));
+  auto node = q.seen(q.there().spawn<caf::detached>(
+      decode_node, demo_node(node_role::mixed, 1, m)));
   auto stream = caf::actor_cast<stream_actor>(q.self().ptr());
-  auto over = true;
-  for (auto _ : timed_loop{
-           state, "a token of the demo model's shape computed by a node, and "
-                  "brought to whoever asked; sequences of 64 to 576 tokens"}) {
-    if (over)
+  auto begin = [&](uint32_t n) {
+    for (; n > 0; --n)
       q.self()->send(node, job_for(stream, prompt_tokens, 512));
+  };
+  begin(sequences);
+  for (auto begun = 0u; begun < sequences;)
     q.self()->receive([&](const step_output& s) {
-      over = s.sequences.at(0).reason != finish_reason::none;
+      for (auto& t : s.sequences)
+        begun += t.index == 0;
     });
+  for (auto _ :
+       timed_loop{state, "a step of the demo model's shape computed by a node, "
+                         "and its tokens brought to whoever asked; sequences "
+                         "of 64 to 576 tokens"})
+    q.self()->receive([&](const step_output& s) { begin(ended_in(s)); });
+}
+
+// The second token comes from the decode node.
+void prefill(benchmark::State& state, where w) {
+  auto q = question{w};
+  auto m = model_of(demo);
+  auto node = q.seen(q.there().spawn<caf::detached>(
+      prefill_node, demo_node(node_role::prefill, 1, m)));
+  auto decodes = q.seen(q.there().spawn<caf::detached>(
+      decode_node, demo_node(node_role::decode, 2, m)));
+  auto stream = caf::actor_cast<stream_actor>(q.self().ptr());
+  for (auto _ :
+       timed_loop{state, "64 tokens of the demo model's shape computed by a "
+                         "prefill node, their KV handed over, and a step of a "
+                         "decode node"}) {
+    auto j = job_for(stream, prompt_tokens, 2);
+    j.decode = caf::actor_cast<kv_destination_actor>(decodes);
+    q.self()->send(node, std::move(j));
+    auto ended = 0u;
+    while (ended == 0)
+      q.self()->receive([&](const step_output& s) { ended = ended_in(s); },
+                        [](const sequence_moved&) {});
+  }
+}
+
+// Over loopback one node is here, and the other one there.
+void migrate(benchmark::State& state, where w) {
+  constexpr auto answer = 512u;
+  auto q = question{w};
+  auto m = model_of(demo);
+  auto spawn = [&](caf::actor_system& at, node_id id) {
+    return at.spawn<caf::detached>(decode_node,
+                                   demo_node(node_role::mixed, id, m));
+  };
+  decode_actor nodes[] = {q.seen(spawn(q.there(), 1)), spawn(q.here(), 2)};
+  q.end_with_this(nodes[1]);
+  auto stream = caf::actor_cast<stream_actor>(q.self().ptr());
+  auto job = prefill_job{};
+  auto holder = 0;
+  auto left = 0u; // tokens that are to come
+  auto take = [&] {
+    q.self()->receive(
+        [&](const step_output& s) {
+          for (auto& t : s.sequences)
+            if (t.seq == job.spec.seq)
+              left = answer - t.index - static_cast<uint32_t>(t.tokens.size());
+        },
+        [](const sequence_moved&) {});
+  };
+  auto begin = [&] {
+    if (job.spec.seq != 0)
+      q.self()->send(nodes[holder], cancel_sequence{job.spec.seq, ~epoch_t{0}});
+    job = job_for(stream, 1400, answer);
+    q.self()->send(nodes[holder], job);
+    for (left = answer; left == answer;)
+      take();
+  };
+  auto loop = timed_loop{
+      state, "the KV of a sequence of 1,400 to 1,912 tokens of the demo "
+             "model's shape moved to another node, with its digests checked, "
+             "while it generates"};
+  for (auto _ : loop) {
+    if (left < answer / 2) {
+      state.PauseTiming();
+      begin();
+      state.ResumeTiming();
+      loop.restart();
+    }
+    auto to = caf::actor_cast<kv_destination_actor>(nodes[1 - holder]);
+    q.ask<migrated>(nodes[holder], migrate_sequence{job.spec.request, to});
+    holder = 1 - holder;
+    while (q.self()->has_next_message())
+      take();
   }
 }
 
@@ -283,7 +390,12 @@ void both(const std::string& name, F f) {
   both("seed/ProductionProfiler/record+stats", latencies);
   both("seed/SemanticResponseCache/lookup hit", look_up);
   both("seed/PreemptScheduler/plan", plan);
-  both("seed/DisaggDecodeNode/step", decode);
+  both("seed/AdaptiveBatchController/next_batch", next_batch);
+  for (auto n : {1u, 8u})
+    both("seed/DisaggDecodeNode/step/sequences:" + std::to_string(n),
+         [n](benchmark::State& s, where w) { decode(s, w, n); });
+  both("seed/DisaggPrefillNode/prefill", prefill);
+  both("seed/KVMigrator/migrate", migrate);
   benchmark::RegisterBenchmark("seed/AuditLogger/log durable/actor", log)
       ->Unit(benchmark::kMicrosecond)
       ->UseRealTime();
