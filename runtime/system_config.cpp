@@ -1,16 +1,60 @@
 #include "runtime/system_config.hpp"
 
 #include <caf/all.hpp>
+#include <caf/policy/work_stealing.hpp>
+#include <caf/scheduler/coordinator.hpp>
 
 #include <algorithm>
 #include <thread>
 
 #include "actors/protocol/add_message_types.hpp"
+#include "runtime/quiet_clock.hpp"
 
 namespace troupe {
 
+namespace {
+
+/// CAF's workers with our clock. The one that they come with sleeps.
+class scheduler
+    : public caf::scheduler::coordinator<caf::policy::work_stealing> {
+public:
+  using super = caf::scheduler::coordinator<caf::policy::work_stealing>;
+  using super::super;
+
+  static caf::actor_system::module* make(caf::actor_system& system,
+                                         caf::detail::type_list<>) {
+    return new scheduler{system};
+  }
+
+  quiet_clock& clock() noexcept override { return clock_; }
+
+protected:
+  void start() override {
+    timer_ = std::thread{[this] {
+      caf::detail::set_thread_name("troupe.clock");
+      system().thread_started();
+      clock_.run();
+      system().thread_terminates();
+    }};
+    super::start();
+  }
+
+  void stop() override {
+    super::stop();
+    clock_.stop();
+    timer_.join();
+  }
+
+private:
+  quiet_clock clock_;
+  std::thread timer_;
+};
+
+} // namespace
+
 system_config::system_config() {
   troupe::add_message_types(*this);
+  load<scheduler>();
   auto cores = std::max(2u, std::thread::hardware_concurrency());
   set("scheduler.max-threads", size_t{std::min(cores - 1, 4u)});
   set("scheduler.max-throughput", size_t{300});
