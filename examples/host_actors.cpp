@@ -35,6 +35,7 @@ caf::behavior asker(caf::event_based_actor* self, troupe::gateway_actor gateway,
 int main(int argc, char** argv) {
   auto config = caf::actor_system_config{};
   troupe::add_message_types(config);
+  troupe::use_quiet_clock(config);
   auto system = caf::actor_system{config};
 
   auto options = troupe::runtime_options{};

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "actors/protocol/add_message_types.hpp"
+#include "runtime/actors.hpp"
 #include "runtime/quiet_clock.hpp"
 
 namespace troupe {
@@ -39,10 +39,12 @@ protected:
     super::start();
   }
 
+  // All actors are gone but hidden ones. What would be shipped to these after
+  // the workers keeps them for ever.
   void stop() override {
-    super::stop();
     clock_.stop();
     timer_.join();
+    super::stop();
   }
 
 private:
@@ -52,9 +54,13 @@ private:
 
 } // namespace
 
+void use_quiet_clock(caf::actor_system_config& config) {
+  config.load<scheduler>();
+}
+
 system_config::system_config() {
   troupe::add_message_types(*this);
-  load<scheduler>();
+  use_quiet_clock(*this);
   auto cores = std::max(2u, std::thread::hardware_concurrency());
   set("scheduler.max-threads", size_t{std::min(cores - 1, 4u)});
   set("scheduler.max-throughput", size_t{300});

@@ -16,7 +16,7 @@ if echo "$names" | grep -E '::impl::|troupe::(collective|http|tracing)::'; then
 fi
 for name in troupe_generate 'troupe::runtime::open(' 'troupe::generate(' \
   'troupe::spawn_runtime(' 'troupe::add_message_types(' \
-  'troupe::tokenizer::encode('; do
+  'troupe::use_quiet_clock(' 'troupe::tokenizer::encode('; do
   echo "$all" | grep -qF "$name" || {
     echo "not shown: $name"
     exit 1

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/actors.hpp"
 #include "runtime/quiet_clock.hpp"
-#include "runtime/system_config.hpp"
 
 using namespace troupe;
 
@@ -20,8 +20,12 @@ struct set_clock : quiet_clock {
   time_point now() const noexcept override { return at; }
 };
 
+struct host_config : caf::actor_system_config {
+  host_config() { use_quiet_clock(*this); }
+};
+
 struct fixture {
-  system_config config;
+  host_config config;
   caf::actor_system system{config};
   set_clock clock;
   caf::scoped_actor self{system};

@@ -6,6 +6,7 @@
 int main(int, char** argv) {
   auto config = caf::actor_system_config{};
   troupe::add_message_types(config);
+  troupe::use_quiet_clock(config);
   auto system = caf::actor_system{config};
   auto options = troupe::runtime_options{};
   options.model = argv[1];
