@@ -4,10 +4,8 @@
 
 #include <caf/all.hpp>
 
-#include <chrono>
-#include <thread>
-
 #include "actors/protocol/add_message_types.hpp"
+#include "tests/support/core/comes.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -46,13 +44,7 @@ struct fixture {
     client = nullptr;
     auto* block = caf::actor_cast<caf::actor_control_block*>(of);
     // The clock's thread lets go of it last, whenever that gets to run.
-    auto until = std::chrono::steady_clock::now() + 30s;
-    while (block->weak_refs != 1) {
-      if (std::chrono::steady_clock::now() > until)
-        return false;
-      std::this_thread::yield();
-    }
-    return true;
+    return testing::comes([&] { return block->weak_refs == 1; });
   }
 };
 

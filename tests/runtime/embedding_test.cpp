@@ -10,6 +10,7 @@
 
 #include "core/base/random.hpp"
 #include "tests/runtime/tiny_request.hpp"
+#include "tests/support/core/comes.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/process.hpp"
 
@@ -48,16 +49,14 @@ std::vector<token_id> tokens_of(runtime& rt, const generate_request& r) {
 }
 
 bool comes_to_rest(runtime& rt) {
-  for (auto i = 0; i < 10000; ++i) {
+  return testing::comes([&] {
     auto s = rt.status();
     BOOST_REQUIRE(s.ok());
     auto used = 0u;
     for (auto& n : s->nodes)
       used += n.blocks_in_use + n.sequences + n.waiting;
-    if (used == 0)
-      return true;
-  }
-  return false;
+    return used == 0;
+  });
 }
 
 size_t entries(const char* folder) {

@@ -8,6 +8,7 @@
 
 #include "core/base/random.hpp"
 #include "tests/runtime/tiny_request.hpp"
+#include "tests/support/core/comes.hpp"
 #include "tests/support/core/temp_dir.hpp"
 
 using namespace troupe;
@@ -43,17 +44,15 @@ completion run(runtime& rt, const generate_request& r) {
 
 // Nodes hear of an end a moment after the client does.
 bool comes_to_rest(runtime& rt) {
-  for (auto i = 0; i < 10000; ++i) {
+  return testing::comes([&] {
     auto s = rt.status();
     BOOST_REQUIRE(s.ok());
     BOOST_REQUIRE(s->silent.empty());
     auto used = 0u;
     for (auto& n : s->nodes)
       used += n.blocks_in_use + n.sequences + n.waiting;
-    if (used == 0)
-      return true;
-  }
-  return false;
+    return used == 0;
+  });
 }
 
 } // namespace

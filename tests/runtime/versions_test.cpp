@@ -1,10 +1,10 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "core/base/random.hpp"
 #include "runtime/runtime.hpp"
+#include "tests/support/core/comes.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/core/tiny_model.hpp"
 
@@ -14,8 +14,6 @@ using namespace troupe;
 // request is on, whatever happens to others meanwhile.
 
 namespace {
-
-constexpr auto patience = 200'000;
 
 struct fixture {
   fixture() {
@@ -72,14 +70,11 @@ const version_info* find(const versions_status& s, version_id v) {
 
 template <class Wanted>
 bool comes_to(runtime& rt, Wanted wanted) {
-  for (auto i = 0; i < patience; ++i) {
+  return testing::comes([&] {
     auto s = rt.versions();
     BOOST_REQUIRE(s.ok());
-    if (wanted(*s))
-      return true;
-    std::this_thread::yield();
-  }
-  return false;
+    return wanted(*s);
+  });
 }
 
 bool is_ready(runtime& rt, version_id v) {

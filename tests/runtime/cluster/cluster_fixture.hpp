@@ -10,6 +10,7 @@
 #include "runtime/cluster/certs.hpp"
 #include "runtime/cluster/client.hpp"
 #include "runtime/cluster/node_host.hpp"
+#include "tests/support/core/comes.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/core/tiny_model.hpp"
 
@@ -91,14 +92,11 @@ struct cluster_fixture {
   }
 
   bool comes_to(std::function<bool(const cluster_status&)> wanted) {
-    for (auto i = 0; i < 200'000; ++i) {
+    return testing::comes([&] {
       auto s = front->status();
       require_ok(s);
-      if (wanted(*s))
-        return true;
-      std::this_thread::yield();
-    }
-    return false;
+      return wanted(*s);
+    });
   }
 
   bool has_nodes(size_t n) {

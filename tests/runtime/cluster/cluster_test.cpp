@@ -1,6 +1,7 @@
 #include <future>
 
 #include "tests/runtime/cluster/cluster_fixture.hpp"
+#include "tests/support/core/comes.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
@@ -107,19 +108,11 @@ BOOST_AUTO_TEST_CASE(nodes_of_other_processes_serve_a_version_each) {
         return std::string{to_string(i.state)};
     return std::string{};
   };
-  auto comes = [&](auto holds) {
-    for (auto i = 0; i < 500'000; ++i) {
-      if (holds())
-        return true;
-      std::this_thread::yield();
-    }
-    return false;
-  };
-  BOOST_REQUIRE(comes([&] { return state_of(*v) == "warming"; }));
+  BOOST_REQUIRE(testing::comes([&] { return state_of(*v) == "warming"; }));
   auto h = node_host::start(blue);
   require_ok(h);
   BOOST_REQUIRE(f.has_nodes(2));
-  BOOST_REQUIRE(comes([&] { return state_of(*v) == "ready"; }));
+  BOOST_REQUIRE(testing::comes([&] { return state_of(*v) == "ready"; }));
   auto alone_with = f.options();
   alone_with.model = blue.runtime.model;
   auto alone = runtime::open(alone_with);

@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include <boost/test/unit_test.hpp>
 
 #include "tests/runtime/http/http_fixture.hpp"
+#include "tests/support/core/comes.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -61,13 +64,12 @@ struct fixture : http_fixture {
   }
 
   bool ready(uint32_t id) {
-    for (auto i = 0; i < 10'000; ++i) {
+    return comes([&] {
       auto s = get("/admin/versions");
-      for (auto& v : s["versions"])
-        if (v["id"] == id && v["state"] == "ready")
-          return true;
-    }
-    return false;
+      return std::ranges::any_of(s["versions"], [&](auto& v) {
+        return v["id"] == id && v["state"] == "ready";
+      });
+    });
   }
 };
 

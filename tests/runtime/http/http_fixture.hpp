@@ -5,6 +5,7 @@
 
 #include "runtime/http/server.hpp"
 #include "tests/runtime/http/http_client.hpp"
+#include "tests/support/core/comes.hpp"
 #include "tests/support/core/temp_dir.hpp"
 #include "tests/support/core/tiny_model.hpp"
 
@@ -49,16 +50,14 @@ struct http_fixture {
 
   /// Nothing runs, and no KV is held.
   bool comes_to_rest() {
-    for (auto i = 0; i < 100'000; ++i) {
+    return comes([&] {
       auto s = rt->status();
       BOOST_REQUIRE(s.ok());
       auto used = s->requests;
       for (auto& n : s->nodes)
         used += n.blocks_in_use + n.sequences + n.waiting;
-      if (used == 0)
-        return true;
-    }
-    return false;
+      return used == 0;
+    });
   }
 
   temp_dir dir;
