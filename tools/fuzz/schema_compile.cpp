@@ -47,8 +47,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       continue;
     require(r->valid == r->errors.empty());
     require(r->errors.size() <= options.errors);
-    for (auto& e : r->errors)
-      require(!e.message.empty() && e.message.size() < 1000);
+    for (auto& e : r->errors) {
+      auto text = e.message();
+      require(!text.empty() && text.size() < 1000);
+    }
   }
   return 0;
 }
