@@ -3,52 +3,26 @@
 #include <caf/all.hpp>
 #include <xxhash.h>
 
-#include <atomic>
 #include <cstring>
-#include <memory>
-#include <mutex>
 
 #include "actors/tracing/message_facts.hpp"
 #include "actors/tracing/quiet.hpp"
 #include "actors/tracing/ticks.hpp"
 #include "core/trace/encode.hpp"
+#include "core/trace/work_flags.hpp"
 
 namespace troupe::tracing {
 
 namespace {
 
-// Which threads are handling messages, each by a flag of its own.
-class work_flags {
-public:
-  using flag = std::shared_ptr<std::atomic<bool>>;
-
-  static work_flags& all() {
-    static auto* f = new work_flags; // threads end whenever they do
-    return *f;
-  }
-
-  flag add() {
-    auto guard = std::lock_guard{mutex_};
-    std::erase_if(flags_, [](auto& f) { return f.use_count() == 1; });
-    return flags_.emplace_back(std::make_shared<std::atomic<bool>>(false));
-  }
-
-  bool none() {
-    auto guard = std::lock_guard{mutex_};
-    for (auto& f : flags_)
-      if (f->load(std::memory_order_acquire))
-        return false;
-    return true;
-  }
-
-private:
-  std::mutex mutex_;
-  std::vector<flag> flags_;
-};
+work_flags& threads_at_work() {
+  static auto* f = new work_flags; // threads end whenever they do
+  return *f;
+}
 
 // One thread that runs actors.
 struct thread_state {
-  work_flags::flag works = work_flags::all().add();
+  work_flags::flag works = threads_at_work().add();
   std::shared_ptr<ring> records;
   uint64_t base = 0; ///< of its numbers
   uint64_t last = 0;
@@ -303,7 +277,7 @@ handling::~handling() {
 }
 
 bool quiet() {
-  return work_flags::all().none();
+  return threads_at_work().none();
 }
 
 void gone(caf::abstract_actor& actor, const char* name, uint32_t& told) {
