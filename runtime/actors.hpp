@@ -46,8 +46,9 @@ result<runtime_actors> spawn_runtime(caf::actor_system& system,
 
 /// Gives a system a clock whose thread sleeps until something is due, as
 /// runtimes of their own have it. That of CAF is woken by each request's
-/// timeouts and by each actor's end; without them a short request takes a third
-/// less. Before the system is made; it has CAF's workers then, which steal.
+/// timeouts and by each actor's end; where waking a thread is dear, that is a
+/// third of a short request's time (bench/README.md). Before the system is
+/// made; it has CAF's workers then, which steal.
 void use_quiet_clock(caf::actor_system_config& config);
 
 } // namespace troupe
