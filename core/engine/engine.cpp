@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/base/float_mode.hpp"
 #include "core/engine/attention_layer.hpp"
 #include "core/engine/feed_forward.hpp"
 #include "core/engine/packed_weights.hpp"
@@ -352,8 +353,11 @@ kv_layout kv_layout_of(const hparams& p, kv_dtype t) {
 
 // -- engine -------------------------------------------------------------------
 
-engine::engine(std::shared_ptr<const model> weights, engine_options options)
-    : impl_(std::make_unique<impl>(std::move(weights), options)) {}
+// Whatever a host has set: see float_mode.
+engine::engine(std::shared_ptr<const model> weights, engine_options options) {
+  auto floats = float_mode{};
+  impl_ = std::make_unique<impl>(std::move(weights), options);
+}
 
 engine::engine(engine&&) noexcept = default;
 
@@ -372,6 +376,7 @@ kv_layout engine::layout(kv_dtype t) const {
 
 result<std::span<const float>>
 engine::forward(std::span<const batch_row> rows) {
+  auto floats = float_mode{};
   auto& e = *impl_;
   if (auto ok = check(rows, e.p, e.max_tokens); !ok)
     return ok.failure();
@@ -389,6 +394,7 @@ engine::forward(std::span<const batch_row> rows) {
 }
 
 result<void> engine::begin(std::span<const batch_row> rows) {
+  auto floats = float_mode{};
   auto& e = *impl_;
   e.next_layer.reset();
   if (auto ok = check(rows, e.p, e.max_tokens); !ok)
@@ -400,6 +406,7 @@ result<void> engine::begin(std::span<const batch_row> rows) {
 }
 
 uint32_t engine::advance(uint32_t layers) {
+  auto floats = float_mode{};
   auto& e = *impl_;
   if (e.led && e.next_layer && e.next_layer < e.p.layers)
     e.leader->advance(layers);
@@ -407,6 +414,7 @@ uint32_t engine::advance(uint32_t layers) {
 }
 
 std::span<const float> engine::finish() {
+  auto floats = float_mode{};
   auto& e = *impl_;
   if (e.led)
     e.leader->finish();

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <string>
 
+#include "core/base/float_mode.hpp"
+
 namespace troupe {
 
 void mean_pool::add(std::span<const float> states, size_t width) {
+  auto floats = float_mode{};
   assert(width > 0 && states.size() % width == 0);
   sum_.resize(width);
   for (size_t at = 0; at < states.size(); at += width, ++count_)
@@ -15,6 +18,7 @@ void mean_pool::add(std::span<const float> states, size_t width) {
 }
 
 std::vector<float> mean_pool::mean() const {
+  auto floats = float_mode{};
   auto all = std::vector<float>{};
   if (count_ == 0)
     return all;
@@ -26,6 +30,7 @@ std::vector<float> mean_pool::mean() const {
 
 result<std::vector<float>> unit_vector(std::span<const float> state,
                                        uint32_t dimensions) {
+  auto floats = float_mode{};
   auto n = dimensions == 0 ? state.size() : size_t{dimensions};
   if (n > state.size())
     return fail(errc::invalid_argument,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "core/base/float_mode.hpp"
 #include "core/model/digest.hpp"
 #include "core/model/gguf.hpp"
 #include "core/model/hf_model.hpp"
@@ -48,6 +49,7 @@ read_model(std::shared_ptr<const gguf_file> file) {
 }
 
 result<std::shared_ptr<const model>> load_model(const std::string& path) {
+  auto floats = float_mode{};
   auto ignored = std::error_code{};
   if (std::filesystem::is_directory(path, ignored))
     return load_hf_model(path);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "core/base/float_mode.hpp"
 #include "core/base/random.hpp"
 #include "core/sampling/logit_scan.hpp"
 
@@ -297,6 +298,7 @@ result<sampled> fused_sampler::sample(std::span<const float> logits,
                                       std::span<const token_id> generated,
                                       uint64_t position,
                                       const sampling_params& params) {
+  auto floats = float_mode{};
   if (logits.empty())
     return fail(errc::invalid_argument, "there are no logits");
   auto adjusted = adjust(logits, prompt, generated, params);

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include "core/base/float_mode.hpp"
+
 namespace troupe {
 
 namespace {
@@ -67,6 +69,7 @@ void thread_pool::drain(unsigned worker) {
 }
 
 void thread_pool::work(unsigned worker) {
+  auto floats = float_mode{}; // a thread begins with those of its maker
   for (;;) {
     auto seen = calls_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed))
