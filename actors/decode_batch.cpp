@@ -1,7 +1,6 @@
 #include "actors/decode_batch.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace troupe {
 
@@ -53,16 +52,12 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
                                          const make_room& room,
                                          std::span<const batch_row> chunks) {
   auto done = outcome{};
-  turn_.clear();
-  auto skipped = std::vector<decoding>{};
-  while (!all_.empty() && turn_.size() < rows) {
-    auto& s = all_.front();
-    (room(s.table) ? turn_ : skipped).push_back(std::move(s));
-    all_.pop_front();
+  // Those without room stay at the front, to be the first to have it.
+  for (auto i = all_.begin(); i != all_.end() && turn_.size() < rows;) {
+    auto s = i++;
+    if (room(s->table))
+      turn_.splice(turn_.end(), all_, s);
   }
-  // Those without room are the first to have it.
-  all_.insert(all_.begin(), std::make_move_iterator(skipped.begin()),
-              std::make_move_iterator(skipped.end()));
   auto count = turn_.size();
   done.rows = static_cast<uint32_t>(count);
   if (count + chunks.size() == 0)
@@ -87,7 +82,7 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
     done.of_chunks = logits.failure();
   }
   for (size_t i = 0; i < count; ++i) {
-    auto& s = turn_[i];
+    auto& s = turn_.front();
     auto token = logits ? sampler_.sample(logits->subspan(i * vocab, vocab),
                                           s.spec, s.generated)
                         : result<sampled>{logits.failure()};
@@ -95,12 +90,13 @@ decode_batch::outcome decode_batch::step(routed_outputs& out, uint32_t rows,
     auto over = o.reason != finish_reason::none;
     out.emplace_back(s.stream, std::move(o));
     // Those that had their turn go to the back, those that ended go away.
-    if (over)
+    if (over) {
       done.ended.push_back(std::move(s));
-    else
-      all_.push_back(std::move(s));
+      turn_.pop_front();
+    } else {
+      all_.splice(all_.end(), turn_, turn_.begin());
+    }
   }
-  turn_.clear();
   return done;
 }
 

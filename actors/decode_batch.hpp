@@ -1,8 +1,8 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 #include <vector>
 
@@ -86,8 +86,8 @@ private:
 
   node_engine engine_;
   formed_sampler sampler_;
-  std::deque<decoding> all_;   ///< the front ones go into the next step
-  std::vector<decoding> turn_; ///< those that are in the step under way
+  std::list<decoding> all_;  ///< the front ones go into the next step
+  std::list<decoding> turn_; ///< those that are in the step under way
   std::vector<batch_row> rows_;
   uint64_t steps_ = 0;
   uint32_t largest_ = 0;

@@ -91,9 +91,9 @@ public:
   void step(const step_tick& t) {
     if (!timers_.due(t))
       return;
-    self_->state.advance_moves(now());
     // Whoever waits for what moves need not wait for the step.
-    send_all();
+    if (self_->state.advance_moves(now()))
+      send_all();
     auto began = now();
     self_->state.step(began);
     // What it had goes on elsewhere.
@@ -191,7 +191,9 @@ decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
   self->state.init(std::move(opts));
   auto& state = self->state;
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
+  // What comes most stands first: CAF looks at one after the other.
   return {
+      [p](const step_tick& t) { p->step(t); },
       [p](const handoff_offer& m) { p->offer(m); },
       [p, &state](const kv_chunk& m) {
         state.on(m, p->sender<kv_source_actor>(), p->now()), p->flush();
@@ -220,7 +222,6 @@ decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
       [p, &state](const preempt_sequence& m) {
         state.on(m, p->now()), p->flush();
       },
-      [p](const step_tick& t) { p->step(t); },
       [p](const deadline_tick& t) { p->tick(t); },
       [p, &state](const schedule_plan& m) {
         state.on(m, p->now()), p->flush();

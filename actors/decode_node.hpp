@@ -34,6 +34,7 @@ namespace troupe {
 class decode_state {
 public:
   static constexpr const char* name = "decode_node";
+  static constexpr bool runs_on_lent_threads = true;
 
   struct effects {
     /// `holder` is this node, whoever sends it.
@@ -109,8 +110,8 @@ public:
   // -- compute ----------------------------------------------------------------
 
   /// Before a step: copies blocks of sequences that move ahead, and stops
-  /// those of which all are there.
-  void advance_moves(time_point now);
+  /// those of which all are there. False: none moves.
+  bool advance_moves(time_point now);
 
   /// One token for each sequence of the batch that has room for it, and a
   /// chunk of prompts.

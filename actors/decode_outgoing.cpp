@@ -155,7 +155,9 @@ decode_state::find_outgoing(seq_id seq, epoch_t epoch,
 
 // Copies full blocks of sequences that move ahead, so much a step; stops a
 // sequence once all of them are there.
-void decode_state::advance_moves(time_point now) {
+bool decode_state::advance_moves(time_point now) {
+  if (outgoing_.empty())
+    return false;
   auto block_bytes = std::max<size_t>(1, pool_->layout().block_bytes());
   auto budget = static_cast<uint32_t>(
       std::max<size_t>(1, copy_ahead_bytes / block_bytes));
@@ -175,6 +177,7 @@ void decode_state::advance_moves(time_point now) {
     o.stopped = batch_->take(seq);
     finish_move(o, now);
   }
+  return true;
 }
 
 // The rest, and the commit.

@@ -63,10 +63,10 @@ caf::result<admitted> accept_embed(gateway_pointer self,
   return promise;
 }
 
-void route(gateway_pointer self, const step_output& step) {
+void route(gateway_pointer self, step_output& step) {
   for (auto& o : step.sequences) {
     if (auto* s = self->state.find(o.request)) {
-      self->send(*s, o);
+      self->send(*s, std::move(o));
     } else if (o.reason == finish_reason::none) {
       // Its session ended or died: the node works for nobody.
       if (auto node = caf::actor_cast<sequence_holder>(self->current_sender()))
@@ -134,7 +134,7 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
       [self](const caf::down_msg& m) { down(self, m.source); });
   self->send(self->state.options().registry, watch_nodes{node_watcher{self}});
   return {
-      [=](const step_output& m) { route(self, m); },
+      [=](step_output& m) { route(self, m); },
       [=](const sequence_moved& m) { moved(self, m); },
       [=](const submit& m) { return accept(self, m); },
       [=](const submit_embed& m) { return accept_embed(self, m); },

@@ -64,6 +64,12 @@ using routed_outputs = std::vector<std::pair<stream_actor, sequence_output>>;
 /// Sends all outputs of a step, one message a destination.
 template <class Self>
 void flush_outputs(Self* self, routed_outputs outputs) {
+  if (outputs.size() == 1) {
+    auto& [stream, o] = outputs.front();
+    auto step = step_output{};
+    step.sequences.push_back(std::move(o));
+    return self->send(stream, std::move(step));
+  }
   auto by_stream = std::map<stream_actor, step_output>{};
   for (auto& [stream, o] : outputs)
     by_stream[stream].sequences.push_back(std::move(o));
