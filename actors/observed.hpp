@@ -2,6 +2,8 @@
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_registry.hpp>
+#include <caf/detail/private_thread.hpp>
+#include <caf/detail/sync_request_bouncer.hpp>
 #include <caf/invoke_message_result.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
@@ -12,6 +14,7 @@
 #include <utility>
 
 #include "actors/activity.hpp"
+#include "actors/lending.hpp"
 #include "actors/tracing/state_teller.hpp"
 #include "actors/tracing/tracer.hpp"
 #include "core/trace/state_writer.hpp"
@@ -63,8 +66,15 @@ public:
   void enqueue(caf::mailbox_element_ptr p, caf::execution_unit* eu) override {
     if (tracing::mode_now() != 0 || tracing::in_envelope(*p))
       p = tracing::arriving(*this, State::name, told_, std::move(p));
-    if (p)
-      Base::enqueue(std::move(p), eu);
+    if (!p)
+      return;
+    if constexpr (runs_on_lent_threads<State>)
+      if (auto* thread = lending::current; thread && this->private_thread_)
+        return enqueue_at(*thread, std::move(p));
+    if constexpr (calls_host<State>)
+      if (lending::current)
+        eu = nullptr;
+    Base::enqueue(std::move(p), eu);
   }
 
   caf::invoke_message_result consume(caf::mailbox_element& x) override {
@@ -185,6 +195,26 @@ public:
   }
 
 private:
+  // As CAF does it, but that its own thread is not woken.
+  void enqueue_at(lent_thread& thread, caf::mailbox_element_ptr p) {
+    auto mid = p->mid;
+    auto sender = p->sender;
+    switch (this->mailbox().push_back(std::move(p))) {
+    case caf::intrusive::inbox_result::unblocked_reader:
+      caf::intrusive_ptr_add_ref(this->ctrl());
+      lending::take(thread, this, [](caf::resumable* me) {
+        static_cast<observed*>(me)->private_thread_->resume();
+      });
+      break;
+    case caf::intrusive::inbox_result::queue_closed:
+      if (mid.is_request())
+        caf::detail::sync_request_bouncer{caf::exit_reason{}}(sender, mid);
+      break;
+    case caf::intrusive::inbox_result::success:
+      break;
+    }
+  }
+
   template <class Dest>
   bool elsewhere(const Dest& to) const {
     if constexpr (std::is_pointer_v<Dest>)

@@ -23,6 +23,7 @@ namespace troupe {
 class prefill_state {
 public:
   static constexpr const char* name = "prefill_node";
+  static constexpr bool runs_on_lent_threads = true;
 
   struct effects {
     std::vector<std::pair<kv_destination_actor, kv_message>> to_decode;

@@ -2,16 +2,19 @@
 
 #include <caf/fwd.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <variant>
 
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "core/base/result.hpp"
 #include "core/base/time.hpp"
 
 namespace troupe {
@@ -24,8 +27,18 @@ public:
 
   explicit event_queue(time_point started) : started_(started) {}
 
+  /// From the actor: what came of asking the gateway, once.
+  void answer(result<request_id> admitted);
+
   /// From the actor. Nothing is taken after a finish_event.
   void push(event e, time_point now);
+
+  /// Waits for the gateway's answer.
+  result<request_id> answer();
+  bool answered() const;
+
+  /// Whether `pop` need not wait.
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
 
   /// Waits for an event; empty once the finish_event was taken.
   std::optional<event> pop();
@@ -36,10 +49,13 @@ public:
 
 private:
   mutable std::mutex mutex_;
-  std::condition_variable ready_;
+  std::condition_variable changed_;
+  std::condition_variable answers_;
+  std::optional<result<request_id>> answer_;
   std::deque<event> events_;
   bool ended_ = false; ///< a finish_event was pushed
   bool taken_ = false; ///< and popped
+  std::atomic<bool> ready_{false};
   time_point started_;
   time_point first_token_{};
   time_point last_token_{};
@@ -49,18 +65,28 @@ private:
 struct queue_client_state {
   static constexpr const char* name = "client";
   queue_client_state() = default;
+  /// However the actor ends, nobody waits for it any more.
+  ~queue_client_state();
+
+  request_id request = 0;
+  std::shared_ptr<event_queue> queue;
+  std::shared_ptr<void> alive; ///< for as long as the actor is
 };
 
-/// A client that puts its one request's events into `queue` and quits with
-/// the last. Should the gateway die first, it ends the request itself.
+/// A client that asks the gateway itself, puts what comes of it into `queue`,
+/// and quits with the last. Should the gateway die first, it ends the request
+/// itself. `alive` goes with it.
 client_actor::behavior_type
 queue_client(actor_pointer<client_actor, queue_client_state> self,
-             gateway_actor gateway, request_id request,
-             std::shared_ptr<event_queue> queue);
+             gateway_actor gateway, generate_request request,
+             std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
 
 struct callback_client_state {
   static constexpr const char* name = "client";
+  static constexpr bool calls_host = true;
   callback_client_state() = default;
+
+  std::shared_ptr<void> alive; ///< for as long as the actor is
 };
 
 /// A client that asks the gateway itself and hands each event to `on_event`,
@@ -69,12 +95,14 @@ struct callback_client_state {
 client_actor::behavior_type
 callback_client(actor_pointer<client_actor, callback_client_state> self,
                 gateway_actor gateway, generate_request request,
-                std::function<void(event_queue::event)> on_event);
+                std::function<void(event_queue::event)> on_event,
+                std::shared_ptr<void> alive);
 
 /// The same, for a request to embed.
 embed_client_actor::behavior_type embed_client(
     actor_pointer<embed_client_actor, callback_client_state> self,
     gateway_actor gateway, embed_request request,
-    std::function<void(std::variant<embedding_event, finish_event>)> on_event);
+    std::function<void(std::variant<embedding_event, finish_event>)> on_event,
+    std::shared_ptr<void> alive);
 
 } // namespace troupe

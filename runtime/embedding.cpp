@@ -57,7 +57,7 @@ result<completion> generate(runtime& rt, generate_request request) {
 result<completion>
 generate(runtime& rt, generate_request request,
          const std::function<bool(const token_event&)>& on_token) {
-  auto g = rt.submit(std::move(request));
+  auto g = rt.submit(std::move(request), in_between::little);
   if (!g)
     return g.failure();
   auto all = completion{};

@@ -51,7 +51,7 @@ finish_event ended_by(error why);
 /// request. The runtime must stay where it is meanwhile.
 inline generator<generation::event> events(runtime& rt,
                                            generate_request request) {
-  auto g = rt.submit(std::move(request));
+  auto g = rt.submit(std::move(request), in_between::little);
   if (!g) {
     co_yield generation::event{ended_by(g.failure())};
     co_return;

@@ -29,7 +29,18 @@ request_id generation::id() const {
 }
 
 std::optional<generation::event> generation::next() {
-  return impl_->queue->pop();
+  auto& lent = impl_->lent;
+  auto& queue = *impl_->queue;
+  if (lent && !queue.ready())
+    lent->run([&] { return queue.ready(); });
+  if (lent && lent->over())
+    lent.reset();
+  auto e = queue.pop();
+  if (lent && e && std::holds_alternative<finish_event>(*e)) {
+    lent->end();
+    lent.reset();
+  }
+  return e;
 }
 
 void generation::cancel() {

@@ -6,7 +6,9 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 
+#include "actors/thread_lender.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/runtime.hpp"
 
@@ -51,6 +53,7 @@ struct generation::impl {
   request_id id = 0;
   std::shared_ptr<event_queue> queue;
   std::shared_ptr<front_door> door;
+  std::optional<lent_thread> lent; ///< the caller's
 };
 
 struct subscription::impl {

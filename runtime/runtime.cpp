@@ -82,7 +82,7 @@ result<runtime> runtime::open(runtime_options options) {
   return runtime{std::move(*p)};
 }
 
-result<generation> runtime::submit(generate_request request) {
+result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();
   auto g = std::make_shared<generation::impl>();
@@ -91,18 +91,29 @@ result<generation> runtime::submit(generate_request request) {
   g->id = request.request = remote ? 0 : ++impl_->last_request;
   g->door = impl_->front;
   g->queue = std::make_shared<event_queue>(stamp());
-  auto client =
-      impl_->system->spawn(queue_client, impl_->gateway, g->id, g->queue);
-  auto refused = error{};
-  auto self = caf::scoped_actor{*impl_->system};
-  self->request(impl_->gateway, patience,
-                troupe::submit{std::move(request), client})
-      .receive([&](const admitted& a) { g->id = a.request; },
-               [&](const caf::error& e) { refused = from_caf(e); });
-  if (refused) {
-    caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
-    return refused;
+  auto& lender = impl_->lender;
+  auto alive = lender ? lender->begin() : nullptr;
+  auto client = client_actor{};
+  auto ask = [&] {
+    // As `spawn` does it, but that it names who is to run the actor.
+    auto fun = queue_client;
+    auto where = caf::actor_config{lender.get()};
+    client = impl_->system->spawn_functor(std::true_type{}, where, fun,
+                                          impl_->gateway, std::move(request),
+                                          g->queue, std::move(alive));
+  };
+  if (lender && lender->lone()) {
+    g->lent.emplace(lender);
+    g->lent->run(ask, [&] { return g->queue->answered(); });
+    if (what == in_between::anything)
+      g->lent.reset();
+  } else {
+    ask();
   }
+  auto admitted = g->queue->answer();
+  if (!admitted)
+    return admitted.failure();
+  g->id = *admitted;
   if (impl_->remembers())
     impl_->remember(client->address());
   return generation{std::move(g)};
@@ -118,7 +129,8 @@ subscription runtime::impl::subscribe(Client client, Request request,
   auto remote = options.client.has_value();
   request.request = remote ? 0 : ++last_request;
   auto actor =
-      system->spawn(client, gateway, std::move(request), std::move(on_event));
+      system->spawn(client, gateway, std::move(request), std::move(on_event),
+                    lender ? lender->begin() : nullptr);
   if (remembers())
     remember(actor->address());
   auto p = std::make_unique<subscription::impl>();

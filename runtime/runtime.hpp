@@ -111,6 +111,12 @@ struct runtime_options {
   duration drain_within{};
 };
 
+/// What whoever pulls a request's events does from one to the next.
+enum class in_between {
+  anything,
+  little, ///< and waits for the next
+};
+
 /// One request under way: pull its events until they end. Movable; dropping it
 /// cancels the request. Use it from one thread at a time; `cancel` from any.
 class generation {
@@ -200,7 +206,11 @@ public:
   /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
   /// context_exceeded, overloaded. What limits of tenants refuse ends in a
   /// finish_event that says when to try again.
-  result<generation> submit(generate_request request);
+  /// While the caller of one who does `little` in between waits for an event of
+  /// a request that is the only one, its thread does the work, without which
+  /// others would have to be woken for each; see docs/embedding.md.
+  result<generation> submit(generate_request request,
+                            in_between what = in_between::anything);
 
   /// The same without waiting, here or later: `on_event` is called with each
   /// event, by one thread of the runtime's at a time, and must not block. What

@@ -33,6 +33,8 @@ runtime::impl::~impl() {
     return;
   drain();
   front->close();
+  if (lender)
+    lender->close();
   if (options.client) {
     // The gateway lives on: what is under way ends here, and there because
     // its clients are gone.
@@ -173,6 +175,9 @@ result<void> runtime::impl::start(caf::actor_system* outside) {
       cluster_transport::configure(config);
     own_system = std::make_unique<caf::actor_system>(config);
     system = own_system.get();
+    // Requests of others are not seen here.
+    if (!options.cluster && !options.client)
+      lender = std::make_shared<thread_lender>(*system);
   }
   if (options.trace && !options.trace->wait)
     if (auto ok = record(*options.trace); !ok)

@@ -10,6 +10,7 @@
 
 #include "actors/error.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "actors/thread_lender.hpp"
 #include "core/serving/rate_limiter.hpp"
 #include "runtime/audit_service.hpp"
 #include "runtime/clients.hpp"
@@ -82,7 +83,8 @@ struct runtime::impl {
   std::shared_ptr<const tokenizer> text;
   std::shared_ptr<rate_limiter> limits; ///< null: there are none
   std::atomic<request_id> last_request{0};
-  system_config config; ///< of the own system
+  std::shared_ptr<thread_lender> lender; ///< null: there is none
+  system_config config;                  ///< of the own system
   std::unique_ptr<caf::actor_system> own_system;
   caf::actor_system* system = nullptr; ///< that one, or the host's
   std::mutex trace_mutex;

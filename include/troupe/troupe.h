@@ -135,7 +135,8 @@ typedef int32_t (*troupe_on_tokens)(void* user, const int32_t* ids,
                                     size_t count, const char* text,
                                     size_t size);
 
-/* Waits until the answer has ended. What was cancelled is TROUPE_OK, with that
+/* Waits until the answer has ended; of a request that is the only one, the
+ * thread does the work meanwhile. What was cancelled is TROUPE_OK, with that
  * finish. `params` null: the defaults; `on_tokens`, `cancellation` and `answer`
  * may be null. */
 int32_t troupe_generate(troupe_runtime* runtime, const int32_t* prompt,

@@ -238,7 +238,7 @@ int run(run_options& o) {
       return ids.failure();
     auto r = o.request;
     r.prompt = std::move(*ids);
-    auto g = rt->submit(std::move(r));
+    auto g = rt->submit(std::move(r), in_between::little);
     if (!g)
       return g.failure();
     all.emplace_back(text, std::move(*g));

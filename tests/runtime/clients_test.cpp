@@ -4,6 +4,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/error.hpp"
 #include "actors/protocol/add_message_types.hpp"
 #include "tests/support/core/comes.hpp"
 
@@ -28,6 +29,21 @@ caf::behavior short_gateway(caf::event_based_actor* self, int) {
   };
 }
 
+// Never says anything but that it has the request.
+caf::behavior silent_gateway(caf::event_based_actor*, int) {
+  return {
+      [](const submit& m) { return admitted{m.request.request}; },
+  };
+}
+
+caf::behavior full_gateway(caf::event_based_actor*, int) {
+  return {
+      [](const submit&) -> caf::result<admitted> {
+        return to_caf({errc::overloaded, "there is no room"});
+      },
+  };
+}
+
 struct fixture {
   config cfg;
   caf::actor_system sys{cfg};
@@ -35,7 +51,26 @@ struct fixture {
   gateway_actor gate =
       caf::actor_cast<gateway_actor>(sys.spawn(short_gateway, 0));
 
-  ~fixture() { caf::anon_send_exit(gate, caf::exit_reason::user_shutdown); }
+  gateway_actor silent =
+      caf::actor_cast<gateway_actor>(sys.spawn(silent_gateway, 0));
+  gateway_actor full =
+      caf::actor_cast<gateway_actor>(sys.spawn(full_gateway, 0));
+  std::shared_ptr<event_queue> queue =
+      std::make_shared<event_queue>(time_point{});
+  std::weak_ptr<void> alive;
+
+  ~fixture() {
+    for (auto& g : {gate, silent, full})
+      caf::anon_send_exit(g, caf::exit_reason::user_shutdown);
+  }
+
+  client_actor ask(const gateway_actor& whom) {
+    auto r = generate_request{};
+    r.request = 7;
+    auto token = std::shared_ptr<void>{std::make_shared<int>(0)};
+    alive = token;
+    return sys.spawn(queue_client, whom, std::move(r), queue, std::move(token));
+  }
 
   // Once it has ended, nothing refers to its memory but `of`.
   bool is_forgotten(client_actor client) {
@@ -55,34 +90,56 @@ BOOST_AUTO_TEST_SUITE(clients)
 BOOST_FIXTURE_TEST_CASE(who_calls_back_leaves_nothing_behind, fixture) {
   auto events = std::atomic<int>{0};
   auto on_event = [&](event_queue::event) { ++events; };
-  BOOST_TEST(is_forgotten(
-      sys.spawn(callback_client, gate, generate_request{}, on_event)));
+  BOOST_TEST(is_forgotten(sys.spawn(callback_client, gate, generate_request{},
+                                    on_event, std::shared_ptr<void>{})));
   BOOST_TEST(events == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(who_is_sent_away_leaves_nothing_either, fixture) {
-  auto queue = std::make_shared<event_queue>(time_point{});
-  auto client = sys.spawn(queue_client, gate, request_id{1}, queue);
+  auto client = ask(silent);
+  BOOST_TEST(queue->answer().ok());
+  BOOST_TEST(!queue->ended());
   caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
   BOOST_TEST(is_forgotten(std::move(client)));
+  BOOST_TEST(alive.expired());
+  BOOST_TEST(queue->ended());
 }
 
 BOOST_FIXTURE_TEST_CASE(who_has_a_queue_leaves_nothing_behind, fixture) {
-  auto queue = std::make_shared<event_queue>(time_point{});
-  auto client = sys.spawn(queue_client, gate, request_id{1}, queue);
-  self->send(client, finish_event{});
+  BOOST_TEST(is_forgotten(ask(gate)));
+  BOOST_TEST(alive.expired());
+  BOOST_TEST(queue->ended());
+  auto admitted = queue->answer();
+  BOOST_REQUIRE(admitted.ok());
+  BOOST_TEST(*admitted == 7u);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_is_refused_hears_why, fixture) {
+  auto client = ask(full);
+  auto admitted = queue->answer();
+  BOOST_REQUIRE(!admitted.ok());
+  BOOST_TEST((admitted.failure().code == errc::overloaded));
   BOOST_TEST(is_forgotten(std::move(client)));
   BOOST_TEST(queue->ended());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gateway_that_dies_is_an_end, fixture) {
-  auto queue = std::make_shared<event_queue>(time_point{});
-  auto client = sys.spawn(queue_client, gate, request_id{1}, queue);
-  self->send_exit(gate, caf::exit_reason::kill);
+  auto client = ask(silent);
+  BOOST_TEST(queue->answer().ok());
+  self->send_exit(silent, caf::exit_reason::kill);
   self->wait_for(client);
   auto e = queue->pop();
   BOOST_REQUIRE(e.has_value());
   BOOST_TEST((std::get<finish_event>(*e).code == errc::abandoned));
+}
+
+BOOST_FIXTURE_TEST_CASE(so_is_one_that_was_gone_before, fixture) {
+  self->send_exit(silent, caf::exit_reason::kill);
+  self->wait_for(silent);
+  auto client = ask(silent);
+  BOOST_TEST(!queue->answer().ok());
+  self->wait_for(client);
+  BOOST_TEST(queue->ended());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <time.h>
+#include <utility>
 
 #include "core/base/random.hpp"
 #include "tests/runtime/tiny_request.hpp"
@@ -98,6 +100,124 @@ BOOST_AUTO_TEST_CASE(each_token_is_told_in_the_calling_thread) {
   BOOST_TEST(told.size() == 30u);
   BOOST_TEST(elsewhere == 0);
 }
+
+// -- whose thread computes ----------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(who_waits_alone_does_the_work) {
+  auto rt = open();
+  auto now = [](clockid_t clock) {
+    auto t = timespec{};
+    ::clock_gettime(clock, &t);
+    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+  };
+  auto share_of = [&](auto ask) {
+    auto all = now(CLOCK_PROCESS_CPUTIME_ID);
+    auto own = now(CLOCK_THREAD_CPUTIME_ID);
+    ask();
+    own = now(CLOCK_THREAD_CPUTIME_ID) - own;
+    return own / (now(CLOCK_PROCESS_CPUTIME_ID) - all);
+  };
+  auto r = request_of(1, 20, 230);
+  // On a busy machine its thread may be kept from it for so long that the node
+  // goes on elsewhere, but not each time.
+  BOOST_TEST(testing::comes(
+      [&] { return share_of([&] { tokens_of(rt, r); }) > 0.6; }));
+  BOOST_TEST(testing::comes([&] {
+    return share_of([&] {
+             auto g = rt.submit(r);
+             BOOST_REQUIRE(g.ok());
+             collect(*g);
+           })
+           < 0.4;
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(a_caller_that_tarries_holds_nobody_up) {
+  auto rt = open();
+  auto steps = [&] {
+    auto s = rt.status();
+    BOOST_REQUIRE(s.ok());
+    return s->nodes.at(0).steps;
+  };
+  auto before = steps();
+  auto first = true;
+  auto c = generate(rt, request_of(1, 20, 60), [&](const token_event&) {
+    if (std::exchange(first, false))
+      BOOST_TEST(testing::comes([&] { return steps() >= before + 60; }));
+    return true;
+  });
+  BOOST_REQUIRE(c.ok());
+  BOOST_TEST(c->tokens == tokens_of(rt, request_of(1, 20, 60)));
+}
+
+BOOST_AUTO_TEST_CASE(a_request_within_a_request_gets_its_answer) {
+  auto rt = open();
+  auto expected = tokens_of(rt, request_of(2, 10, 40));
+  auto alone = tokens_of(rt, request_of(1, 20, 30));
+  auto inner = 0;
+  auto c = generate(rt, request_of(1, 20, 30), [&](const token_event& e) {
+    if (e.index % 10 == 0)
+      inner += tokens_of(rt, request_of(2, 10, 40)) == expected;
+    return true;
+  });
+  BOOST_REQUIRE(c.ok());
+  BOOST_TEST(inner == 3);
+  BOOST_TEST(c->tokens == alone);
+}
+
+BOOST_AUTO_TEST_CASE(others_come_and_go_and_tokens_stay_the_same) {
+  auto rt = open();
+  auto expected = std::array<std::vector<token_id>, 4>{};
+  auto question = [](uint64_t i) {
+    return request_of(i, 10 + 7 * static_cast<uint32_t>(i), 40);
+  };
+  for (uint64_t i = 0; i < expected.size(); ++i)
+    expected[i] = tokens_of(rt, question(i));
+  auto wrong = std::atomic<int>{0};
+  {
+    auto threads = std::vector<std::jthread>{};
+    for (uint64_t i = 0; i < expected.size(); ++i)
+      threads.emplace_back([&, i] {
+        for (auto n = 0; n < 30; ++n) {
+          auto stop = random_bits(i, n) % 80;
+          auto c = generate(rt, question(i), [&](const token_event& e) {
+            return e.index < stop;
+          });
+          auto& all = expected[i];
+          if (!c || c->tokens.size() > all.size()
+              || !std::equal(c->tokens.begin(), c->tokens.end(), all.begin())
+              || (stop >= all.size() && c->tokens.size() != all.size()))
+            ++wrong;
+        }
+      });
+  }
+  BOOST_TEST(wrong == 0);
+  BOOST_TEST(comes_to_rest(rt));
+}
+
+BOOST_AUTO_TEST_CASE(a_runtime_may_end_while_its_caller_does_the_work) {
+  for (auto i = 0; i < 20; ++i) {
+    auto rt = std::make_optional(open());
+    auto begun = std::atomic<bool>{false};
+    auto end = finish_event{};
+    auto g = rt->submit(request_of(1, 20, 230), in_between::little);
+    BOOST_REQUIRE(g.ok());
+    auto caller = std::jthread{[&] {
+      while (auto e = g->next()) {
+        begun = true;
+        if (auto* f = std::get_if<finish_event>(&*e))
+          end = *f;
+      }
+    }};
+    BOOST_REQUIRE(testing::comes([&] { return begun.load(); }));
+    rt.reset();
+    caller.join();
+    BOOST_TEST((end.reason == finish_reason::error
+                || end.reason == finish_reason::length));
+  }
+}
+
+// -- calls --------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(who_has_enough_hears_no_more) {
   auto rt = open();
