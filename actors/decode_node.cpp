@@ -130,6 +130,8 @@ public:
 
 private:
   void send_all() {
+    if (auto outputs = self_->state.take_outputs())
+      return flush_outputs(self_, std::move(*outputs));
     auto effects = self_->state.take_effects();
     for (auto& [stream, m] : effects.moves) {
       m.holder = caf::actor_cast<sequence_holder>(decode_actor{self_});

@@ -52,6 +52,13 @@ public:
     std::vector<std::pair<request_id, result<migrated>>> migrations;
     std::optional<drained> empty;
     std::optional<schedule_view> view;
+
+    /// Whether there is nothing but outputs, as after most steps.
+    bool only_outputs() const {
+      return moves.empty() && to_source.empty() && to_destination.empty()
+             && fetches.empty() && drops.empty() && migrations.empty() && !empty
+             && !view;
+    }
   };
 
   decode_state() = default;
@@ -138,6 +145,8 @@ public:
   node_status status(const status_query& q) const;
   node_load load() const;
   effects take_effects();
+  /// Only the outputs, if there is nothing else; takes less than all.
+  std::optional<routed_outputs> take_outputs();
 
   /// Sequences that wait for blocks at most.
   static constexpr size_t max_waiting = 4096;
@@ -278,6 +287,7 @@ private:
   void first_token(prompt& p, std::span<const float> logits);
   void ended(decoding s);
   void tidy();
+  void before_sending();
   void unstick(bool progress, time_point now);
   schedule_entry entry_of(const sequence_spec& spec, size_t generated,
                           int64_t arrival_ns) const;

@@ -15,14 +15,26 @@ void decode_state::init(node_options opts) {
   sampler_.emplace(opts_.weights);
 }
 
+std::optional<routed_outputs> decode_state::take_outputs() {
+  before_sending();
+  if (!out_.only_outputs())
+    return std::nullopt;
+  return std::exchange(out_.outputs, {});
+}
+
 decode_state::effects decode_state::take_effects() {
+  before_sending();
+  return std::exchange(out_, {});
+}
+
+// Whether it has become empty, above all.
+void decode_state::before_sending() {
   stuck_ = stuck_ && batch_->size() > 0;
   if (draining_ && drained_.node != 0
       && batch_->size() + prompts_.size() + offers_.size() + parked_.size()
                  + incoming_.size() + outgoing_.size()
              == 0)
     out_.empty = std::exchange(drained_, {});
-  return std::exchange(out_, {});
 }
 
 // -- admission ----------------------------------------------------------------

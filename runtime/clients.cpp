@@ -41,7 +41,9 @@ void event_queue::answer(result<request_id> admitted) {
 
 result<request_id> event_queue::answer() {
   auto guard = std::unique_lock{mutex_};
-  answers_.wait(guard, [this] { return answer_.has_value(); });
+  if (!answers_.wait_for(guard, patience,
+                         [this] { return answer_.has_value(); }))
+    answer_ = fail(errc::timeout, "the gateway does not answer");
   return *answer_;
 }
 
@@ -117,39 +119,109 @@ void ask(Pointer self, const gateway_actor& gateway, request_id id, Question q,
 
 } // namespace
 
-queue_client_state::~queue_client_state() {
-  if (!queue)
-    return;
-  queue->answer(gateway_gone());
-  queue->push(failed(request, gateway_gone()), stamp());
+// -- a client with a queue ----------------------------------------------------
+
+client_actor queue_client::spawn(caf::actor_system& system,
+                                 caf::execution_unit* where,
+                                 const gateway_actor& gateway,
+                                 generate_request request,
+                                 std::shared_ptr<event_queue> queue,
+                                 std::shared_ptr<void> alive) {
+  auto config = caf::actor_config{where};
+  auto id = request.request;
+  auto a = system.spawn_class<queue_client, caf::no_spawn_options>(
+      config, id, std::move(queue), std::move(alive));
+  static_cast<queue_client*>(caf::actor_cast<caf::abstract_actor*>(a))
+      ->ask(gateway, std::move(request));
+  return caf::actor_cast<client_actor>(a);
 }
 
-client_actor::behavior_type
-queue_client(actor_pointer<client_actor, queue_client_state> self,
-             gateway_actor gateway, generate_request request,
-             std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive) {
-  auto& state = self->state;
-  state.request = request.request;
-  state.queue = queue;
-  state.alive = std::move(alive);
-  monitor_for_life(self, gateway);
-  self->set_down_handler([=](const caf::down_msg&) { self->quit(); });
-  self->request(gateway, patience,
-                submit{std::move(request), client_actor{self}})
-      .then([=](const admitted& a) { queue->answer(a.request); },
-            [=](const caf::error& e) {
-              queue->answer(from_caf(e));
-              self->quit();
-            });
-  return {
-      [=](token_event& m) { queue->push(std::move(m), stamp()); },
-      [=](finish_event& m) {
-        queue->answer(m.request); // if it has overtaken the gateway's
-        queue->push(std::move(m), stamp());
-        self->quit();
-      },
-  };
+queue_client::queue_client(caf::actor_config& config, request_id request,
+                           std::shared_ptr<event_queue> queue,
+                           std::shared_ptr<void> alive)
+    : observed(config), request_(request), queue_(std::move(queue)),
+      alive_(std::move(alive)) {}
+
+// However it ends, nobody waits for it any more.
+queue_client::~queue_client() {
+  queue_->answer(gateway_gone());
+  queue_->push(failed(request_, gateway_gone()), stamp());
 }
+
+void queue_client::ask(const gateway_actor& gateway, generate_request request) {
+  monitor_for_life(this, gateway);
+  auto to = caf::actor_cast<caf::strong_actor_ptr>(gateway);
+  auto me = caf::strong_actor_ptr{ctrl()};
+  auto mid = new_request_id(caf::message_priority::normal);
+  auto content = caf::make_message(
+      submit{std::move(request), caf::actor_cast<client_actor>(me)});
+  if ((tracing::mode_now() & tracing::recording) && to->node() != node())
+    content = tracing::leaving(*this, to, mid, {}, std::move(content));
+  to->enqueue(caf::make_mailbox_element(std::move(me), mid, caf::no_stages,
+                                        std::move(content)),
+              context());
+}
+
+void queue_client::enqueue(caf::mailbox_element_ptr p,
+                           caf::execution_unit* eu) {
+  auto how = tracing::mode_now();
+  if (how != 0 || tracing::in_envelope(*p))
+    p = tracing::arriving(*this, queue_client_state::name, told_, std::move(p));
+  if (!p)
+    return;
+  activity_of<queue_client_state>().handled();
+  if (how == 0)
+    return handle(*p, eu);
+  auto h =
+      tracing::handling{*this, queue_client_state::name, told_, p.get(), 0};
+  handle(*p, eu);
+}
+
+namespace {
+
+// What is in a message; moved out of it if nobody else has it.
+template <class T>
+T taken(caf::type_erased_tuple& from) {
+  if (from.shared())
+    return from.get_as<T>(0);
+  return std::move(from.get_mutable_as<T>(0));
+}
+
+} // namespace
+
+void queue_client::handle(caf::mailbox_element& x, caf::execution_unit* eu) {
+  auto& content = x.content();
+  if (content.match_elements<token_event>()) {
+    queue_->push(taken<token_event>(content), stamp());
+  } else if (content.match_elements<finish_event>()) {
+    auto e = taken<finish_event>(content);
+    queue_->answer(e.request); // if it has overtaken the gateway's
+    queue_->push(std::move(e), stamp());
+    end(eu);
+  } else if (content.match_elements<admitted>()) {
+    queue_->answer(content.get_as<admitted>(0).request);
+  } else if (content.match_elements<caf::error>()) {
+    fail(from_caf(content.get_as<caf::error>(0)), eu);
+  } else if (content.match_elements<caf::down_msg>()
+             || content.match_elements<caf::exit_msg>()) {
+    fail(gateway_gone(), eu);
+  }
+}
+
+void queue_client::fail(error why, caf::execution_unit* eu) {
+  queue_->answer(why);
+  queue_->push(failed(request_, std::move(why)), stamp());
+  end(eu);
+}
+
+void queue_client::end(caf::execution_unit* eu) {
+  if (ended_.exchange(true))
+    return;
+  alive_.reset();
+  cleanup(caf::exit_reason::normal, eu);
+}
+
+// -- clients that call back ---------------------------------------------------
 
 client_actor::behavior_type
 callback_client(actor_pointer<client_actor, callback_client_state> self,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/actor_companion.hpp>
 #include <caf/fwd.hpp>
 
 #include <atomic>
@@ -33,7 +34,7 @@ public:
   /// From the actor. Nothing is taken after a finish_event.
   void push(event e, time_point now);
 
-  /// Waits for the gateway's answer.
+  /// Waits for the gateway's answer. Errors: that; timeout.
   result<request_id> answer();
   bool answered() const;
 
@@ -64,22 +65,48 @@ private:
 
 struct queue_client_state {
   static constexpr const char* name = "client";
-  queue_client_state() = default;
-  /// However the actor ends, nobody waits for it any more.
-  ~queue_client_state();
-
-  request_id request = 0;
-  std::shared_ptr<event_queue> queue;
-  std::shared_ptr<void> alive; ///< for as long as the actor is
 };
 
-/// A client that asks the gateway itself, puts what comes of it into `queue`,
-/// and quits with the last. Should the gateway die first, it ends the request
+/// CAF's actor without turns. It cannot await answers, which `observed` names.
+class companion : public caf::actor_companion {
+public:
+  using caf::actor_companion::actor_companion;
+
+  template <caf::message_priority, class... Ts>
+  void request(Ts&&...) = delete;
+};
+
+/// A client that asks the gateway itself, and puts what comes of it into a
+/// queue. It has no turn of its own for that: whoever sends to it does it. It
+/// ends with the last event. Should the gateway die first, it ends the request
 /// itself. `alive` goes with it.
-client_actor::behavior_type
-queue_client(actor_pointer<client_actor, queue_client_state> self,
-             gateway_actor gateway, generate_request request,
-             std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
+class queue_client : public observed<queue_client_state, companion> {
+public:
+  /// In `system`, run by `where` as far as it goes; null: by its workers.
+  static client_actor
+  spawn(caf::actor_system& system, caf::execution_unit* where,
+        const gateway_actor& gateway, generate_request request,
+        std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
+
+  queue_client(caf::actor_config& config, request_id request,
+               std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
+  ~queue_client() override;
+
+  void enqueue(caf::mailbox_element_ptr p, caf::execution_unit* eu) override;
+  using observed::enqueue;
+
+private:
+  void ask(const gateway_actor& gateway, generate_request request);
+  void handle(caf::mailbox_element& x, caf::execution_unit* eu);
+  void end(caf::execution_unit* eu);
+  void fail(error why, caf::execution_unit* eu);
+
+  request_id request_;
+  std::shared_ptr<event_queue> queue_;
+  std::shared_ptr<void> alive_;
+  std::atomic<bool> ended_{false};
+  uint32_t told_ = 0; ///< the recording that knows this actor
+};
 
 struct callback_client_state {
   static constexpr const char* name = "client";

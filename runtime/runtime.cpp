@@ -95,12 +95,9 @@ result<generation> runtime::submit(generate_request request, in_between what) {
   auto alive = lender ? lender->begin() : nullptr;
   auto client = client_actor{};
   auto ask = [&] {
-    // As `spawn` does it, but that it names who is to run the actor.
-    auto fun = queue_client;
-    auto where = caf::actor_config{lender.get()};
-    client = impl_->system->spawn_functor(std::true_type{}, where, fun,
-                                          impl_->gateway, std::move(request),
-                                          g->queue, std::move(alive));
+    client =
+        queue_client::spawn(*impl_->system, lender.get(), impl_->gateway,
+                            std::move(request), g->queue, std::move(alive));
   };
   if (lender && lender->lone()) {
     g->lent.emplace(lender);
@@ -111,8 +108,10 @@ result<generation> runtime::submit(generate_request request, in_between what) {
     ask();
   }
   auto admitted = g->queue->answer();
-  if (!admitted)
+  if (!admitted) {
+    caf::anon_send_exit(client, caf::exit_reason::user_shutdown);
     return admitted.failure();
+  }
   g->id = *admitted;
   if (impl_->remembers())
     impl_->remember(client->address());

@@ -69,7 +69,8 @@ struct fixture {
     r.request = 7;
     auto token = std::shared_ptr<void>{std::make_shared<int>(0)};
     alive = token;
-    return sys.spawn(queue_client, whom, std::move(r), queue, std::move(token));
+    return queue_client::spawn(sys, nullptr, whom, std::move(r), queue,
+                               std::move(token));
   }
 
   // Once it has ended, nothing refers to its memory but `of`.
