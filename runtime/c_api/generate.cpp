@@ -102,8 +102,8 @@ int32_t troupe_generate(troupe_runtime* rt, const int32_t* prompt, size_t size,
                     "parameters that troupe_params_init has not seen");
   return guarded([&] {
     auto under_way = call{*rt};
-    auto g = rt->runtime.submit(request_of(*p, prompt, size),
-                                in_between::little);
+    auto g =
+        rt->runtime.submit(request_of(*p, prompt, size), in_between::little);
     if (!g)
       return complain(g.failure());
     auto by_close = listed{&rt->under_way, *g};
