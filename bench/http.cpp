@@ -200,7 +200,7 @@ void overhead(benchmark::State& state) {
       r.sampling = greedy();
       r.max_tokens = answer;
       r.ignore_end = true;
-      all.push_back(need(rt.submit(std::move(r), in_between::little)));
+      all.push_back(need(rt.submit(std::move(r))));
     }
     for (auto& g : all)
       if (collect(g).tokens.size() != answer)
