@@ -392,7 +392,9 @@ BOOST_AUTO_TEST_CASE(open_and_close_leaves_nothing_behind) {
   for (auto i = 0; i < 25; ++i)
     once();
   BOOST_TEST(entries("/proc/self/fd") == files);
-  BOOST_TEST(entries("/proc/self/task") == threads);
+  // Those of nodes end by themselves, soon after nobody waits for them.
+  BOOST_TEST(
+      testing::comes([&] { return entries("/proc/self/task") <= threads; }));
 }
 
 // -- the end ------------------------------------------------------------------
