@@ -183,6 +183,9 @@ bool lent_thread::enter() {
 void lent_thread::leave() {
   lending::current = nullptr;
   floats_.reset();
+  // Where what was to begin has thrown.
+  for (; !pooled_.empty(); pooled_.pop_front())
+    lender_->exec_later(pooled_.front());
   {
     auto guard = std::lock_guard{mutex_};
     runs_ = false;

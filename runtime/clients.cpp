@@ -162,21 +162,6 @@ void queue_client::ask(const gateway_actor& gateway, generate_request request) {
               context());
 }
 
-void queue_client::enqueue(caf::mailbox_element_ptr p,
-                           caf::execution_unit* eu) {
-  auto how = tracing::mode_now();
-  if (how != 0 || tracing::in_envelope(*p))
-    p = tracing::arriving(*this, queue_client_state::name, told_, std::move(p));
-  if (!p)
-    return;
-  activity_of<queue_client_state>().handled();
-  if (how == 0)
-    return handle(*p, eu);
-  auto h =
-      tracing::handling{*this, queue_client_state::name, told_, p.get(), 0};
-  handle(*p, eu);
-}
-
 namespace {
 
 // What is in a message; moved out of it if nobody else has it.
@@ -189,36 +174,35 @@ T taken(caf::type_erased_tuple& from) {
 
 } // namespace
 
-void queue_client::handle(caf::mailbox_element& x, caf::execution_unit* eu) {
-  auto& content = x.content();
+void queue_client::handle(caf::type_erased_tuple& content) {
   if (content.match_elements<token_event>()) {
     queue_->push(taken<token_event>(content), stamp());
   } else if (content.match_elements<finish_event>()) {
     auto e = taken<finish_event>(content);
     queue_->answer(e.request); // if it has overtaken the gateway's
     queue_->push(std::move(e), stamp());
-    end(eu);
+    end();
   } else if (content.match_elements<admitted>()) {
     queue_->answer(content.get_as<admitted>(0).request);
   } else if (content.match_elements<caf::error>()) {
-    fail(from_caf(content.get_as<caf::error>(0)), eu);
+    fail(from_caf(content.get_as<caf::error>(0)));
   } else if (content.match_elements<caf::down_msg>()
              || content.match_elements<caf::exit_msg>()) {
-    fail(gateway_gone(), eu);
+    fail(gateway_gone());
   }
 }
 
-void queue_client::fail(error why, caf::execution_unit* eu) {
+void queue_client::fail(error why) {
   queue_->answer(why);
   queue_->push(failed(request_, std::move(why)), stamp());
-  end(eu);
+  end();
 }
 
-void queue_client::end(caf::execution_unit* eu) {
+void queue_client::end() {
   if (ended_.exchange(true))
     return;
   alive_.reset();
-  cleanup(caf::exit_reason::normal, eu);
+  cleanup(caf::exit_reason::normal, nullptr);
 }
 
 // -- clients that call back ---------------------------------------------------

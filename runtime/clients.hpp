@@ -67,19 +67,33 @@ struct queue_client_state {
   static constexpr const char* name = "client";
 };
 
-/// CAF's actor without turns. It cannot await answers, which `observed` names.
+/// CAF's actor without turns: whoever sends to it has it handle the message.
+/// Safe to send to from any thread, so what handles has to be as well.
 class companion : public caf::actor_companion {
 public:
   using caf::actor_companion::actor_companion;
+  using caf::actor_companion::enqueue;
 
+  void enqueue(caf::mailbox_element_ptr p, caf::execution_unit*) override {
+    consume(*p);
+  }
+
+  caf::invoke_message_result consume(caf::mailbox_element& x) override {
+    handle(x.content());
+    return caf::invoke_message_result::consumed;
+  }
+
+  /// It cannot await answers, which `observed` names.
   template <caf::message_priority, class... Ts>
   void request(Ts&&...) = delete;
+
+protected:
+  virtual void handle(caf::type_erased_tuple& content) = 0;
 };
 
 /// A client that asks the gateway itself, and puts what comes of it into a
-/// queue. It has no turn of its own for that: whoever sends to it does it. It
-/// ends with the last event. Should the gateway die first, it ends the request
-/// itself. `alive` goes with it.
+/// queue. It ends with the last event. Should the gateway die first, it ends
+/// the request itself. `alive` goes with it.
 class queue_client : public observed<queue_client_state, companion> {
 public:
   /// In `system`, run by `where` as far as it goes; null: by its workers.
@@ -92,20 +106,16 @@ public:
                std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
   ~queue_client() override;
 
-  void enqueue(caf::mailbox_element_ptr p, caf::execution_unit* eu) override;
-  using observed::enqueue;
-
 private:
+  void handle(caf::type_erased_tuple& content) override;
   void ask(const gateway_actor& gateway, generate_request request);
-  void handle(caf::mailbox_element& x, caf::execution_unit* eu);
-  void end(caf::execution_unit* eu);
-  void fail(error why, caf::execution_unit* eu);
+  void end();
+  void fail(error why);
 
   request_id request_;
   std::shared_ptr<event_queue> queue_;
   std::shared_ptr<void> alive_;
   std::atomic<bool> ended_{false};
-  uint32_t told_ = 0; ///< the recording that knows this actor
 };
 
 struct callback_client_state {

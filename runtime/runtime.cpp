@@ -82,6 +82,10 @@ result<runtime> runtime::open(runtime_options options) {
   return runtime{std::move(*p)};
 }
 
+result<generation> runtime::submit(generate_request request) {
+  return submit(std::move(request), in_between::anything);
+}
+
 result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();

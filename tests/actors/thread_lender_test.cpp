@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -246,6 +247,22 @@ BOOST_AUTO_TEST_CASE(a_closed_lender_waits_for_who_runs_and_lends_no_more) {
   caf::anon_send(a, finish_event{}); // a million is a lot
   t.run([&] { steps(a, 5); }, never);
   BOOST_TEST(seen->here() == n);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_beginning_left_that_failed_is_done_elsewhere) {
+  auto pooled = spawn<pooled_state>();
+  BOOST_REQUIRE(testing::comes([&] {
+    return caf::actor_cast<caf::scheduled_actor*>(pooled)->mailbox().blocked();
+  }));
+  auto t = lent_thread{lender};
+  auto fails = [&] {
+    pooled->enqueue(nullptr, caf::make_message_id(),
+                    caf::make_message(token_event{}), lender.get());
+    throw std::bad_alloc{};
+  };
+  BOOST_CHECK_THROW(t.run(fails, never), std::bad_alloc);
+  BOOST_TEST(testing::comes([&] { return seen->count() == 1; }));
+  BOOST_TEST(seen->here() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_node_may_end_there) {

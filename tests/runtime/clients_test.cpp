@@ -115,6 +115,21 @@ BOOST_FIXTURE_TEST_CASE(who_has_a_queue_leaves_nothing_behind, fixture) {
   BOOST_TEST(*admitted == 7u);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_comes_late_or_twice_is_not_heard, fixture) {
+  auto client = ask(silent);
+  auto token = token_event{};
+  token.tokens = {5};
+  for (auto i = 0; i < 2; ++i) {
+    self->send(client, token);
+    self->send(client, finish_event{});
+  }
+  self->send(client, token);
+  BOOST_TEST((std::holds_alternative<token_event>(queue->pop().value())));
+  BOOST_TEST((std::holds_alternative<finish_event>(queue->pop().value())));
+  BOOST_TEST(!queue->pop().has_value());
+  BOOST_TEST(is_forgotten(std::move(client)));
+}
+
 BOOST_FIXTURE_TEST_CASE(who_is_refused_hears_why, fixture) {
   auto client = ask(full);
   auto admitted = queue->answer();
