@@ -6,10 +6,11 @@
 
 namespace troupe {
 
-/// Memory from a cache line on; of 2 MB and more from a large page on, and in
-/// large pages where the system has them: what a step goes through as a whole
-/// would otherwise wait for the page table again and again. Not initialised,
-/// so that what is never used never becomes resident. std::bad_alloc.
+/// Memory from a cache line on, in large pages where the system has them: what
+/// a step goes through as a whole would otherwise wait for the page table again
+/// and again. 2 MB and more begin with a page, less shares one, which is kept
+/// for as long as any of it is used. Not initialised. std::bad_alloc.
+/// Thread-safe.
 std::byte* allocate_large(size_t bytes);
 
 struct free_large {
