@@ -62,12 +62,15 @@ system_config::system_config() {
   troupe::add_message_types(*this);
   use_quiet_clock(*this);
   auto cores = std::max(2u, std::thread::hardware_concurrency());
-  set("scheduler.max-threads", size_t{std::min(cores - 1, 4u)});
+  auto workers = std::min(cores - 1, 4u);
+  set("scheduler.max-threads", size_t{workers});
   set("scheduler.max-throughput", size_t{300});
   set("work-stealing.aggressive-poll-attempts", size_t{100});
   set("work-stealing.moderate-poll-attempts", size_t{0});
+  // A worker is woken for what comes to it; it gets up by itself to look what
+  // it can take from others.
   set("work-stealing.relaxed-sleep-duration",
-      caf::timespan{std::chrono::milliseconds{1}});
+      caf::timespan{std::chrono::milliseconds{workers > 1 ? 1 : 1000}});
   // What the command line may say is Troupe's to parse, not CAF's.
   set("logger.console", caf::atom("none"));
 }
