@@ -128,6 +128,7 @@ node_birth birth_of(const node_options& o) {
   b.activations = o.activations;
   set_timing(b, o.timing);
   b.ranks = o.ranks != nullptr;
+  b.gather_ns = o.gather_within.count();
   return b;
 }
 
@@ -147,6 +148,7 @@ node_options options_of(const node_birth& b) {
   o.store = b.store;
   o.activations = b.activations;
   o.timing = timing_of(b);
+  o.gather_within = duration{b.gather_ns};
   return o;
 }
 

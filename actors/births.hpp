@@ -129,12 +129,15 @@ struct node_birth {
   int64_t lease_ns = 0;
   int64_t compute_lease_ns = 0;
   bool ranks = false; ///< it computes together with others
-  auto fields() {
+  int64_t gather_ns = 0;
+  /// Of recordings made before a node could keep tokens.
+  auto older_fields() {
     return std::tie(id, model, dtype, blocks, cached_blocks, threads,
                     prefill_chunk, push_bytes, max_batch, role, slo, ttft_ns,
                     tpot_ns, preempt, store, activations, resend_ns, lease_ns,
                     compute_lease_ns, ranks);
   }
+  auto fields() { return std::tuple_cat(older_fields(), std::tie(gather_ns)); }
 };
 
 node_birth birth_of(const node_options& o);

@@ -87,23 +87,19 @@ public:
   }
 
   // One step a message: whatever arrives meanwhile, a cancellation above all,
-  // is handled before the next.
+  // is handled before the next. Where nothing has arrived, and what a step gave
+  // is kept for the next one, that follows at once.
   void step(const step_tick& t) {
     if (!timers_.due(t))
       return;
-    // Whoever waits for what moves need not wait for the step.
-    if (self_->state.advance_moves(now()))
-      send_all();
-    auto began = now();
-    self_->state.step(began);
+    auto& state = self_->state;
+    auto ended = time_point{};
+    for (auto n = 1u; compute(ended) && n < most_steps && nobody_waits(); ++n)
+      ;
     // What it had goes on elsewhere.
-    if (auto* lost = self_->state.failure())
+    if (auto* lost = state.failure())
       return self_->quit(to_caf(*lost));
-    auto ended = now();
-    auto report = self_->state.stepped(ended - began, ended);
-    if (controller_)
-      self_->send(controller_, std::move(report));
-    flush();
+    rearm(again(ended));
   }
 
   void tick(const deadline_tick& t) {
@@ -119,16 +115,58 @@ public:
   }
 
   void flush() {
-    auto& state = self_->state;
-    state.look(now());
+    self_->state.look(now());
     send_all();
-    timers_.arm_step(self_, state.has_step());
-    timers_.arm_deadline(self_, state.has_handoffs());
-    reporter_.report(self_, now(), !state.has_step(),
-                     [&] { return state.load(); });
+    rearm(now());
   }
 
 private:
+  // Steps of one message, at most.
+  static constexpr auto most_steps = 16u;
+
+  // Recordings of nodes that keep no tokens have more looks at the clock.
+  time_point again(time_point t) const {
+    return self_->state.keeps_tokens() ? t : now();
+  }
+
+  bool nobody_waits() const {
+    return tracing::asked<bool>([this] { return self_->mailbox().empty(); });
+  }
+
+  // One step. Whether all that is to be sent is kept; when it ended.
+  bool compute(time_point& ended) {
+    auto& state = self_->state;
+    auto began = now();
+    // Whoever waits for what moves need not wait for the step.
+    if (state.advance_moves(began)) {
+      send_all();
+      began = now();
+    } else {
+      began = again(began);
+    }
+    state.step(began);
+    if (state.failure())
+      return false;
+    ended = now();
+    auto took = ended - began;
+    auto report = state.stepped(took, ended);
+    if (controller_)
+      self_->send(controller_, std::move(report));
+    state.look(again(ended));
+    if (state.keeps_outputs(ended, took))
+      return true;
+    send_all();
+    return false;
+  }
+
+  void rearm(time_point now) {
+    auto& state = self_->state;
+    timers_.arm_step(self_, state.has_step());
+    timers_.arm_deadline(self_, state.has_handoffs());
+    reporter_.report(self_, now, !state.has_step(),
+                     [&] { return state.load(); });
+  }
+
   void send_all() {
     if (auto outputs = self_->state.take_outputs())
       return flush_outputs(self_, std::move(*outputs));

@@ -18,6 +18,7 @@
 #include "core/kv/prefix_index.hpp"
 #include "core/serving/batch_controller.hpp"
 #include "core/serving/node_load.hpp"
+#include "core/serving/output_pace.hpp"
 #include "core/serving/schedule_view.hpp"
 #include "core/serving/step_plan.hpp"
 #include "core/serving/waiting_line.hpp"
@@ -129,6 +130,13 @@ public:
 
   /// What a batch controller wants.
   void on(const batch_limits& limits);
+
+  /// Whether tokens may wait here at all.
+  bool keeps_tokens() const { return pace_.keeps_any(); }
+
+  /// Whether the step that ended then, after so long, leaves nothing to send
+  /// now: its tokens are kept for the next one to send with its own.
+  bool keeps_outputs(time_point ended, duration took);
 
   /// Asks the scheduler, if there is something to decide and it owes no plan.
   void look(time_point now);
@@ -281,6 +289,7 @@ private:
 
   // compute
   bool comes_anyway(const prompt& p) const;
+  bool tells_enough() const;
   void plan(step_plan budget, time_point now);
   void finish_chunk(const chunk& c, std::span<const float>& logits,
                     std::span<const float>& states);
@@ -322,6 +331,8 @@ private:
   size_t next_peer_ = 0;
 
   effects out_;
+  output_pace pace_;
+  size_t kept_ = 0; ///< outputs in `out_` that are kept from earlier steps
   schedule_view measured_; ///< what the next view reports
   uint64_t views_ = 0;
   uint64_t hit_tokens_ = 0;

@@ -12,6 +12,7 @@ void decode_state::init(node_options opts) {
   pool_.emplace(opts_.arena, opts_.blocks);
   index_.emplace(opts_.cached_blocks);
   batch_.emplace(opts_, limits_.most_tokens());
+  pace_ = output_pace{opts_.gather_within};
   sampler_.emplace(opts_.weights);
 }
 
@@ -19,11 +20,15 @@ std::optional<routed_outputs> decode_state::take_outputs() {
   before_sending();
   if (!out_.only_outputs())
     return std::nullopt;
+  pace_.sent();
+  kept_ = 0;
   return std::exchange(out_.outputs, {});
 }
 
 decode_state::effects decode_state::take_effects() {
   before_sending();
+  pace_.sent();
+  kept_ = 0;
   return std::exchange(out_, {});
 }
 

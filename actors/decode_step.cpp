@@ -83,6 +83,23 @@ void decode_state::step(time_point now) {
   admit(now);
 }
 
+// What is kept is sent by whatever is handled next, or by a later step. So one
+// has to follow, and soon: prompts may take long.
+bool decode_state::keeps_outputs(time_point ended, duration took) {
+  if (!pace_.keeps_any() || out_.outputs.empty())
+    return false;
+  auto urgent = !chunks_.empty() || !prefilling_.empty() || !has_step()
+                || !out_.only_outputs();
+  for (auto i = kept_; i < out_.outputs.size(); ++i) {
+    auto& o = out_.outputs[i].second;
+    urgent = urgent || o.reason != finish_reason::none
+             || o.preempted != put_away::no;
+  }
+  join_outputs(out_.outputs, kept_);
+  kept_ = out_.outputs.size();
+  return !urgent && pace_.may_keep(ended, took);
+}
+
 // Sequences that hold all blocks and need one more each wait for those that are
 // on their way out, or for the scheduler; else the youngest makes way.
 void decode_state::unstick(bool progress, time_point now) {

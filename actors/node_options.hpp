@@ -7,6 +7,7 @@
 
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/ids.hpp"
+#include "core/base/time.hpp"
 #include "core/engine/engine.hpp"
 #include "core/kv/block_pool.hpp"
 #include "core/kv/handoff.hpp"
@@ -37,6 +38,10 @@ struct node_options {
   size_t push_bytes = size_t{256} << 10;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  /// How long a token may be kept so that it leaves together with those of the
+  /// steps that follow; 0: each leaves with its step. First and last tokens
+  /// never wait.
+  duration gather_within{};
   node_role role = node_role::mixed;
   /// Keeps steps within these latencies, as far as can be: a batch controller
   /// chooses how many sequences decode at a time, and how much of prompts is

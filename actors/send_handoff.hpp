@@ -2,7 +2,9 @@
 
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <variant>
@@ -60,6 +62,41 @@ inline void append_token(sequence_output& o, const sequence_spec& spec,
 }
 
 using routed_outputs = std::vector<std::pair<stream_actor, sequence_output>>;
+
+/// Appends `more` to `o` if it is what follows in the same life of a sequence.
+inline bool join_output(sequence_output& o, sequence_output& more) {
+  auto next = o.index + static_cast<uint32_t>(o.tokens.size());
+  if (o.seq != more.seq || o.epoch != more.epoch || more.index != next
+      || o.reason != finish_reason::none || more.code != errc::none
+      || o.preempted != put_away::no || more.preempted != put_away::no
+      || more.queue_ns != 0 || more.cached_tokens != 0 || !more.state.empty())
+    return false;
+  o.tokens.insert(o.tokens.end(), more.tokens.begin(), more.tokens.end());
+  std::move(more.details.begin(), more.details.end(),
+            std::back_inserter(o.details));
+  o.reason = more.reason;
+  return true;
+}
+
+/// Joins those from `kept` on with those of their sequences before, the last
+/// each.
+inline void join_outputs(routed_outputs& outputs, size_t kept) {
+  auto all = kept;
+  for (auto i = kept; i < outputs.size(); ++i) {
+    auto& [stream, o] = outputs[i];
+    auto seq = o.seq;
+    auto before = std::find_if(outputs.rend() - static_cast<ptrdiff_t>(all),
+                               outputs.rend(),
+                               [seq](auto& x) { return x.second.seq == seq; });
+    if (before != outputs.rend() && before->first == stream
+        && join_output(before->second, o))
+      continue;
+    if (all != i)
+      outputs[all] = std::move(outputs[i]);
+    ++all;
+  }
+  outputs.erase(outputs.begin() + static_cast<ptrdiff_t>(all), outputs.end());
+}
 
 /// Sends all outputs of a step, one message a destination.
 template <class Self>

@@ -64,8 +64,8 @@ public:
   void take(const sequence_output& o) { react(state().take(o, now())); }
 
   void react(session_state::reaction r) {
-    if (r.tokens)
-      self_->send(client_, std::move(*r.tokens));
+    for (auto& t : r.tokens)
+      self_->send(client_, std::move(t));
     if (r.finish)
       end(std::move(*r.finish));
     else if (r.place_again)

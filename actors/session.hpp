@@ -60,7 +60,7 @@ public:
   session_state() = default;
 
   struct reaction {
-    std::optional<token_event> tokens;
+    std::vector<token_event> tokens;
     std::optional<finish_event> finish;
     /// The node failed the sequence in a way that another might not.
     bool place_again = false;
@@ -172,7 +172,7 @@ private:
   bool lose(node_id node, const char* why, time_point now);
   node_id held_by() const;
   reaction failed(const sequence_output& o, time_point now);
-  std::optional<token_event> advance(time_point now);
+  std::optional<token_event> advance(time_point now, uint32_t most);
   reaction take_state(const sequence_output& o, time_point now);
 
   generate_request request_;

@@ -49,14 +49,14 @@ struct timing {
   double each = 0;  ///< µs of one that follows
 };
 
-// The likeliest token each time. Memory for KV is there already, as a node has
-// it.
+// The likeliest token each time. KV blocks are taken as they are needed,
+// zeroed, as nodes take them.
 timing engine_alone(engine& e, block_pool& pool, uint64_t seed) {
   auto table = page_table{};
-  if (!table.grow(pool, prompt_tokens + answer_tokens))
-    std::abort();
   auto ids = prompt_of(seed);
   auto step = [&] {
+    if (!table.grow(pool, table.length() + static_cast<uint32_t>(ids.size())))
+      std::abort();
     auto row = batch_row{&table, {ids.data(), ids.size()}};
     auto logits = e.forward({&row, 1});
     if (!logits)
@@ -79,18 +79,21 @@ std::optional<timing> embedded(runtime& rt, uint64_t seed) {
   r.max_tokens = answer_tokens;
   r.ignore_end = true;
   r.sampling.temperature = 0;
-  auto first = std::optional<steady::time_point>{};
-  auto last = steady::time_point{};
+  auto first = steady::time_point{};
+  auto last = first;
+  auto seen = size_t{0};
   auto begin = steady::now();
-  auto c = generate(rt, std::move(r), [&](const token_event&) {
-    last = steady::now();
-    if (!first)
-      first = last;
+  auto c = generate(rt, std::move(r), [&](const token_event& t) {
+    seen += t.tokens.size();
+    if (seen == 1)
+      first = steady::now();
+    else if (seen == answer_tokens)
+      last = steady::now();
     return true;
   });
-  if (!c || c->tokens.size() != answer_tokens || !first)
+  if (!c || c->tokens.size() != answer_tokens || seen != answer_tokens)
     return {};
-  return timing{us(*first - begin), us(last - *first) / (answer_tokens - 1)};
+  return timing{us(first - begin), us(last - first) / (answer_tokens - 1)};
 }
 
 runtime_options options_of(const testing::temp_dir& dir) {

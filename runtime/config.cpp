@@ -148,6 +148,9 @@ result<runtime_options> parse_config(const std::string& text,
   s.number("tensor_ranks", 1, node_plan::max_ranks, o.tensor_ranks);
   s.number("prefill_chunk", 1, 1u << 20, o.prefill_chunk);
   s.number("max_batch", 1, 4096, o.max_batch);
+  auto gather_us = o.gather_within.count() / 1000;
+  s.number("gather_us", 0, 100'000, gather_us);
+  o.gather_within = std::chrono::microseconds{gather_us};
   s.flag("prefix_cache", o.prefix_cache);
   s.flag("preempt", o.preempt);
   auto kv = o.kv;

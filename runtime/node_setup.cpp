@@ -74,9 +74,12 @@ node_options node_setup::node(const node_plan& plan, node_id id,
       plan.threads > 0 ? plan.threads : std::max(1u, options_.threads / ranks);
   n.prefill_chunk = options_.prefill_chunk;
   n.max_batch = options_.max_batch;
+  n.gather_within = options_.gather_within;
   n.activations = options_.activations;
   n.preempt = options_.preempt;
   n.slo = options_.slo;
+  if (n.slo)
+    n.gather_within = std::min(n.gather_within, n.slo->tpot);
   n.store = store_;
   return n;
 }

@@ -61,6 +61,10 @@ struct runtime_options {
   bool prefix_cache = true;
   /// Sequences of one decode step.
   uint32_t max_batch = 64;
+  /// How long a node may keep a token so that it leaves together with those of
+  /// the steps that follow, where steps are that short; 0: each leaves at once.
+  /// A request's first token and its last never wait.
+  duration gather_within = std::chrono::milliseconds{2};
   /// Lets requests start before all the memory that their longest answers could
   /// need is free. Where it runs short, the preempt scheduler takes it from
   /// those with the most to go, and gives it back to them later; tokens are the

@@ -92,13 +92,24 @@ public:
   /// Reads what an actor was spawned with.
   template <class T>
   result<T> read_birth(const_bytes bytes) {
+    auto source = [&] {
+      return caf::binary_deserializer{
+          &unit_, reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    };
     auto x = T{};
-    auto source = caf::binary_deserializer{
-        &unit_, reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-    if (source(x))
-      return fail(errc::bad_file, "what an actor was spawned with is not what "
-                                  "this build knows");
-    return x;
+    if (auto in = source(); !in(x))
+      return x;
+    if constexpr (requires { x.older_fields(); }) {
+      x = T{};
+      auto in = source();
+      auto failed = std::apply(
+          [&](auto&... fields) { return inspect_fields(in, fields...); },
+          x.older_fields());
+      if (!failed && in.remaining() == 0)
+        return x;
+    }
+    return fail(errc::bad_file, "what an actor was spawned with is not what "
+                                "this build knows");
   }
 
 private:

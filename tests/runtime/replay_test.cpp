@@ -99,8 +99,8 @@ wrong_session(actor_pointer<session_actor, session_state> self,
   return {
       [=](const sequence_output& o) {
         auto changed = o;
-        if (o.index == 3)
-          changed.tokens.front() ^= 1;
+        if (o.index <= 3 && o.index + o.tokens.size() > 3)
+          changed.tokens[3 - o.index] ^= 1;
         pass(changed);
       },
       [=](const sequence_moved& m) { pass(m); },

@@ -42,6 +42,7 @@ node_options tiny_node(node_id id, std::shared_ptr<block_arena> arena,
   n.threads = o.threads;
   n.prefill_chunk = o.prefill_chunk;
   n.max_batch = o.max_batch;
+  n.gather_within = o.gather_within;
   n.push_bytes = o.push_bytes;
   return n;
 }

@@ -33,6 +33,8 @@ struct cluster_options {
   uint32_t max_placements = 4;
   /// The gateway knows what tokens say.
   bool text = false;
+  /// Of nodes that decode.
+  duration gather_within{};
   /// Null: the tiny model.
   std::shared_ptr<const model> weights = nullptr;
 };
