@@ -95,7 +95,8 @@ bool decode_state::keeps_outputs(time_point ended, duration took) {
     urgent = urgent || o.reason != finish_reason::none
              || o.preempted != put_away::no;
   }
-  join_outputs(out_.outputs, kept_);
+  if (kept_ > 0)
+    join_outputs(out_.outputs, kept_);
   kept_ = out_.outputs.size();
   return !urgent && pace_.may_keep(ended, took);
 }

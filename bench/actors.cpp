@@ -11,6 +11,8 @@
 #include "actors/auditor.hpp"
 #include "actors/batch_controller.hpp"
 #include "actors/decode_node.hpp"
+#include "actors/gateway.hpp"
+#include "actors/local_ranks.hpp"
 #include "actors/model_manager.hpp"
 #include "actors/preempt_scheduler.hpp"
 #include "actors/prefill_node.hpp"
@@ -229,6 +231,57 @@ void next_batch(benchmark::State& state, where w) {
   }
 }
 
+// A session takes from three buckets, and gives back: there is no node. Or it
+// is refused.
+void limit(benchmark::State& state, where w, bool allowed) {
+  auto q = question{w};
+  auto many =
+      rate_limit{1'000'000'000'000, std::chrono::seconds{1}, 1'000'000'000'000};
+  auto wide = tenant_limits{many, many, many, 1'000'000};
+  auto table = limits_table{};
+  for (auto i = 0; i < 8; ++i) {
+    auto& o = table.organisations["tenant-" + std::to_string(i)];
+    o.limits = o.keys["key"].limits = o.keys["key"].models["model"] = wide;
+  }
+  if (!allowed)
+    table.organisations["tenant-0"].limits.requests =
+        rate_limit{1, std::chrono::hours{24}, 1};
+  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  q.end_with_this(home);
+  auto o = gateway_options{};
+  o.registry = home;
+  o.vocab = 4096;
+  o.context = 2048;
+  auto now = time_point{q.there().clock().now()};
+  auto limits = std::make_shared<rate_limiter>(std::move(table), now);
+  o.session.limits = limits;
+  // Takes the one that there is, if there is one only.
+  auto who = limits->resolve({"tenant-0", "key", "model"}, now);
+  auto taken = limits->reserve(who, now, 1, 1);
+  auto to = q.seen(q.there().spawn(gateway, std::move(o)));
+  auto m = submit{};
+  m.request.prompt.assign(64, 7);
+  m.request.max_tokens = 16;
+  m.request.organisation = "tenant-0";
+  m.request.key = "key";
+  m.request.model = "model";
+  m.client = caf::actor_cast<client_actor>(q.self().ptr());
+  auto why = allowed ? errc::no_node : errc::overloaded;
+  auto told = allowed ? "a request that the limits of three levels admit, its "
+                        "session, and its end, since there is no node"
+                      : "a request that an organisation's limit refuses, its "
+                        "session, and its end";
+  auto end = [&] {
+    q.ask<admitted>(to, m);
+    auto code = errc::none;
+    q.self()->receive([&](const finish_event& e) { code = e.code; });
+    return code;
+  };
+  for (auto _ : timed_loop{state, told})
+    if (end() != why)
+      state.SkipWithError("it ended otherwise");
+}
+
 // -- nodes that compute -------------------------------------------------------
 
 constexpr auto prompt_tokens = 64u;
@@ -256,12 +309,22 @@ uint32_t ended_in(const step_output& m) {
       m.sequences, [](auto& s) { return s.reason != finish_reason::none; }));
 }
 
+// Ranks are threads of the node's process.
+constexpr auto ranks = 4u;
+
 // Prompts are computed, too, each for 512 tokens.
-void decode(benchmark::State& state, where w, uint32_t sequences) {
+void decode(benchmark::State& state, where w, uint32_t sequences,
+            std::optional<rank_kind> shared = {}) {
   auto q = question{w};
   auto m = model_of(demo);
-  auto node = q.seen(q.there().spawn<caf::detached>(
-      decode_node, demo_node(node_role::mixed, 1, m)));
+  auto o = demo_node(node_role::mixed, 1, m);
+  if (shared) {
+    auto setup = set_up_ranks(m, *shared, ranks, o.arena->layout().dtype);
+    if (!setup)
+      return state.SkipWithError(setup.failure().message.c_str());
+    o.ranks = start_local_ranks(q.there(), *setup, o);
+  }
+  auto node = q.seen(q.there().spawn<caf::detached>(decode_node, o));
   auto stream = caf::actor_cast<stream_actor>(q.self().ptr());
   auto begin = [&](uint32_t n) {
     for (; n > 0; --n)
@@ -273,10 +336,14 @@ void decode(benchmark::State& state, where w, uint32_t sequences) {
       for (auto& t : s.sequences)
         begun += t.index == 0;
     });
-  for (auto _ :
-       timed_loop{state, "a step of the demo model's shape computed by a node, "
-                         "and its tokens brought to whoever asked; sequences "
-                         "of 64 to 576 tokens"})
+  for (auto _ : timed_loop{
+           state, shared
+                      ? "a step of the demo model's shape computed by a node "
+                        "and three ranks beside it, and its token brought to "
+                        "whoever asked; a sequence of 64 to 576 tokens"
+                      : "a step of the demo model's shape computed by a "
+                        "node, and its tokens brought to whoever asked; "
+                        "sequences of 64 to 576 tokens"})
     q.self()->receive([&](const step_output& s) { begin(ended_in(s)); });
 }
 
@@ -390,10 +457,19 @@ void both(const std::string& name, F f) {
   both("seed/ProductionProfiler/record+stats", latencies);
   both("seed/SemanticResponseCache/lookup hit", look_up);
   both("seed/PreemptScheduler/plan", plan);
+  for (auto allowed : {false, true})
+    both(std::string{"seed/TokenBucketRateLimiter/consume_"}
+             + (allowed ? "allowed_and_settle" : "denied"),
+         [allowed](benchmark::State& s, where w) { limit(s, w, allowed); });
   both("seed/AdaptiveBatchController/next_batch", next_batch);
   for (auto n : {1u, 8u})
     both("seed/DisaggDecodeNode/step/sequences:" + std::to_string(n),
          [n](benchmark::State& s, where w) { decode(s, w, n); });
+  for (auto [name, kind] : {std::pair{"TensorParallelShard", rank_kind::tensor},
+                            {"SequenceParallelScatter", rank_kind::sequence}})
+    both(
+        "seed/" + std::string{name} + "/step/ranks:4",
+        [kind = kind](benchmark::State& s, where w) { decode(s, w, 1, kind); });
   both("seed/DisaggPrefillNode/prefill", prefill);
   both("seed/KVMigrator/migrate", migrate);
   benchmark::RegisterBenchmark("seed/AuditLogger/log durable/actor", log)
