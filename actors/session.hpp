@@ -17,6 +17,7 @@
 #include "actors/version_choice.hpp"
 #include "core/base/time.hpp"
 #include "core/serving/answer_stream.hpp"
+#include "core/serving/request_place.hpp"
 #include "core/text/tokenizer.hpp"
 
 namespace troupe {
@@ -116,7 +117,7 @@ public:
   std::optional<sequence_spec> next_placement(time_point now);
 
   /// So far.
-  uint32_t placements() const { return placements_; }
+  uint32_t placements() const { return place_.placements(); }
 
   /// What to ask the registry for.
   place_request wish() const;
@@ -129,10 +130,10 @@ public:
   sequence_holder take_holder() { return std::exchange(holder_, nullptr); }
 
   /// How long to wait before the next placement.
-  std::chrono::milliseconds backoff() const;
+  std::chrono::milliseconds backoff() const { return place_.backoff(); }
 
   /// There is no node for it now. False: it has waited long enough.
-  bool wait_for_node(time_point now);
+  bool wait_for_node(time_point now) { return place_.wait(now); }
 
   /// A node says that the sequence runs there now. False: it is none of this
   /// placement, and must go.
@@ -144,7 +145,7 @@ public:
   bool lost(const caf::actor_addr& peer, time_point now);
 
   /// What went wrong with the last placement.
-  const error& last_error() const { return last_error_; }
+  const error& last_error() const { return place_.last_error(); }
 
   // -- tokens -----------------------------------------------------------------
 
@@ -169,8 +170,7 @@ public:
   void tell(state_writer& w) const;
 
 private:
-  bool lose(node_id node, const char* why, time_point now);
-  node_id held_by() const;
+  std::optional<place_part> part_of(const caf::actor_addr& peer) const;
   reaction failed(const sequence_output& o, time_point now);
   std::optional<token_event> advance(time_point now, uint32_t most);
   reaction take_state(const sequence_output& o, time_point now);
@@ -186,16 +186,9 @@ private:
   answer_stream answer_;
   form_check form_;
   std::string said_; ///< all of the text, where the form is to be checked
+  request_place place_;
   std::optional<placement> where_;
   sequence_holder holder_;
-  node_id holder_id_ = 0;
-  epoch_t held_since_ = 0;
-  /// Nodes that died or failed under this request.
-  std::vector<node_id> avoid_;
-  bool decoding_ = false; ///< the decode node has answered in this epoch
-  error last_error_;
-  uint32_t placements_ = 0;
-  std::optional<time_point> without_node_; ///< since then
   uint32_t cached_ = 0; ///< tokens of the prompt that were not computed
   bool finished_ = false;
   finish_reason end_reason_ = finish_reason::none;

@@ -13,6 +13,8 @@ void session_state::init(generate_request request, sequence_spec spec,
   request_ = std::move(request);
   spec_ = std::move(spec);
   opts_ = std::move(opts);
+  place_ =
+      request_place{{opts_.max_placements, opts_.backoff, opts_.node_patience}};
   trail_.begin(opts_.audit, request_, text);
   version_.begin(now);
   if (opts_.profiler)
@@ -116,30 +118,29 @@ std::optional<request_profile> session_state::take_profile(time_point now) {
 // -- placement ----------------------------------------------------------------
 
 std::optional<sequence_spec> session_state::next_placement(time_point now) {
-  if (placements_ >= opts_.max_placements)
+  auto epoch = troupe::next_placement(spec_.epoch);
+  if (!place_.ask(epoch))
     return std::nullopt;
   path_.asks_for_place(now);
-  ++placements_;
-  spec_.epoch = troupe::next_placement(spec_.epoch);
+  spec_.epoch = epoch;
   spec_.emitted = answer_.ready();
-  decoding_ = false;
-  held_since_ = spec_.epoch;
   return spec_;
 }
 
 void session_state::placed(placement where, time_point now) {
   where_ = std::move(where);
-  without_node_.reset();
+  auto split = where_->decode != nullptr;
+  place_.placed(where_->prefill_id, where_->decode_id, split);
   budget_.placed();
-  path_.placed(where_->decode != nullptr, now);
-  trail_.placed(*where_, placements_, now);
+  path_.placed(split, now);
+  trail_.placed(*where_, placements(), now);
 }
 
 place_request session_state::wish() const {
   auto done = static_cast<uint32_t>(spec_.emitted.size());
   auto left = spec_.max_tokens > done ? spec_.max_tokens - done : 1;
   return {request_.request,
-          avoid_,
+          place_.avoided(),
           {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
           version_.version(),
           opts_.prefix_cache && !spec_.embed
@@ -148,63 +149,39 @@ place_request session_state::wish() const {
           spec_.embed};
 }
 
-std::chrono::milliseconds session_state::backoff() const {
-  return opts_.backoff * (int64_t{1} << std::min(placements_, 10u)) / 2;
-}
-
-bool session_state::wait_for_node(time_point now) {
-  if (!without_node_)
-    without_node_ = now;
-  // It was none.
-  --placements_;
-  return now - *without_node_ < opts_.node_patience;
-}
-
 bool session_state::moved(const sequence_moved& m, time_point now) {
   if (!where_ || m.seq != spec_.seq || !same_placement(m.epoch, spec_.epoch))
     return false;
-  // News of several moves may overtake each other.
-  if (m.epoch > held_since_) {
-    trail_.migrated(held_by(), m.node, now);
-    held_since_ = m.epoch;
+  auto from = place_.held_by();
+  if (place_.moved(m.node, m.epoch)) {
+    trail_.migrated(from, m.node, now);
     holder_ = m.holder;
-    holder_id_ = m.node;
   }
   return true;
 }
 
-// REQUIRES: it is placed.
-node_id session_state::held_by() const {
-  if (holder_)
-    return holder_id_;
-  return where_->decode ? where_->decode_id : where_->prefill_id;
-}
-
-bool session_state::lose(node_id node, const char* why, time_point now) {
-  avoid_.push_back(node);
-  last_error_ = {errc::abandoned, why};
-  trail_.failed_over(node, answer_.ready().size(), last_error_, now);
-  return true;
+std::optional<place_part>
+session_state::part_of(const caf::actor_addr& peer) const {
+  if (!where_)
+    return std::nullopt;
+  if (holder_ && holder_ == peer)
+    return place_part::holder;
+  if (where_->decode && where_->decode == peer)
+    return place_part::decode;
+  if (where_->prefill == peer)
+    return place_part::prefill;
+  return std::nullopt;
 }
 
 bool session_state::lost(const caf::actor_addr& peer, time_point now) {
-  if (!where_)
+  auto part = part_of(peer);
+  if (!part)
     return false;
-  if (holder_)
-    return holder_ == peer && lose(holder_id_, "the node is gone", now);
-  if (where_->decode && where_->decode == peer)
-    return lose(where_->decode_id, "the decode node is gone", now);
-  if (where_->prefill != peer)
-    return false;
-  // Once the decode node generates it needs nobody else, unless the first
-  // token died with the prefill node. Nothing is placed there again, though.
-  if (where_->decode && decoding_ && !answer_.has_gap()) {
-    avoid_.push_back(where_->prefill_id);
-    return false;
-  }
-  return lose(where_->prefill_id,
-              where_->decode ? "the prefill node is gone" : "the node is gone",
-              now);
+  auto why = place_.lost(*part, answer_.has_gap());
+  if (why)
+    trail_.failed_over(place_.avoided().back(), answer_.ready().size(), *why,
+                       now);
+  return why.has_value();
 }
 
 // -- tokens -------------------------------------------------------------------
@@ -216,7 +193,7 @@ session_state::reaction session_state::take(const sequence_output& o,
     return r;
   if (o.preempted != put_away::no) {
     if (where_)
-      trail_.preempted(held_by(), o.preempted, now);
+      trail_.preempted(place_.held_by(), o.preempted, now);
     return r;
   }
   // How an older life ended is of no interest, but its tokens count.
@@ -230,7 +207,7 @@ session_state::reaction session_state::take(const sequence_output& o,
   if (o.index == 0)
     cached_ = o.cached_tokens;
   if (current && o.index > spec_.emitted.size())
-    decoding_ = true;
+    place_.heard();
   path_.got(o, now);
   // Clients get a token a time, however many a node sends; an answer that was
   // there before comes whole.
@@ -247,16 +224,12 @@ session_state::reaction session_state::take(const sequence_output& o,
 session_state::reaction session_state::failed(const sequence_output& o,
                                               time_point now) {
   auto r = reaction{};
-  last_error_ = o.code == errc::none
-                    ? error{errc::abandoned, "a node gave the request up"}
-                    : error{o.code, o.message};
-  r.place_again = may_pass(last_error_.code);
-  if (r.place_again) {
-    trail_.failed_over(held_by(), answer_.ready().size(), last_error_, now);
-    avoid_.insert(avoid_.end(), {where_->prefill_id,
-                                 holder_ ? holder_id_ : where_->decode_id});
-  } else
-    r.finish = finish(finish_reason::error, now, last_error_);
+  auto by = place_.held_by();
+  r.place_again = place_.failed({o.code, o.message});
+  if (r.place_again)
+    trail_.failed_over(by, answer_.ready().size(), last_error(), now);
+  else
+    r.finish = finish(finish_reason::error, now, last_error());
   return r;
 }
 

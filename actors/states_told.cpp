@@ -37,20 +37,20 @@ void session_state::tell(state_writer& w) const {
   w.put("seq", spec_.seq);
   w.put("epoch", spec_.epoch);
   w.put("prompt_tokens", spec_.prompt.size());
-  w.put("placements", placements_);
+  w.put("placements", placements());
   w.put("placed", where_.has_value());
   if (where_) {
     w.put("prefill_node", where_->prefill_id);
     w.put("decode_node", where_->decode_id);
   }
   if (holder_)
-    w.put("moved_to", holder_id_);
-  w.put("decoding", decoding_);
+    w.put("moved_to", place_.held_by());
+  w.put("decoding", place_.decoding());
   w.numbers("tokens", answer_.ready());
   w.put("delivered", answer_.delivered());
   w.put("finished", finished_);
-  if (last_error_)
-    w.put("last_error", last_error_.message);
+  if (last_error())
+    w.put("last_error", last_error().message);
 }
 
 void embedder_state::tell(state_writer& w) const {

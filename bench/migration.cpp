@@ -161,6 +161,7 @@ int main(int argc, char** argv) {
   o.model = TROUPE_SOURCE_DIR "/models/troupe-demo.gguf";
   o.nodes.mixed.resize(2);
   o.threads = 1;
+  o.gather_within = {}; // or tokens would tell of other steps than their own
   for (auto i = 1; i + 1 < argc; i += 2) {
     auto flag = std::string{argv[i]};
     if (flag == "--model")
