@@ -1,9 +1,6 @@
 #include "actors/tracing/tracer.hpp"
 
 #include <caf/all.hpp>
-#include <xxhash.h>
-
-#include <cstring>
 
 #include "actors/tracing/message_facts.hpp"
 #include "actors/tracing/quiet.hpp"
@@ -69,12 +66,7 @@ thread_state& me() {
 void write(const void* record, uint32_t size, const_bytes extra) {
   auto total = size + padded(extra.size());
   auto& r = *me().records;
-  auto* at = r.claim(total);
-  std::memcpy(at, record, size);
-  if (!extra.empty()) {
-    std::memset(at + total - 8, 0, 8);
-    std::memcpy(at + size, extra.data(), extra.size());
-  }
+  put_record(r.claim(total), record, size, extra);
   r.publish(total);
 }
 
@@ -146,15 +138,7 @@ void write_sent(trace_sent r, const caf::type_erased_tuple& content,
   if (how & payloads)
     payload = saved(content, system, how);
   auto digest = uint64_t{0};
-  if (payload.size() > trace_record_most / 2) {
-    digest = XXH3_64bits(payload.data(), payload.size());
-    payload = std::as_bytes(std::span{&digest, 1});
-    r.head.flags |= trace_digest;
-  }
-  if (!payload.empty())
-    r.head.flags |= trace_has_payload;
-  r.payload_bytes = static_cast<uint32_t>(payload.size());
-  r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(payload.size());
+  payload = settle_payload(r, payload, digest);
   write(&r, sizeof r, payload);
 }
 
@@ -292,13 +276,7 @@ void gone(caf::abstract_actor& actor, const char* name, uint32_t& told) {
 namespace {
 
 void note(trace_note kind, const void* bytes, size_t n) {
-  auto& to = me().notes;
-  auto h = trace_note_header{kind, static_cast<uint32_t>(n)};
-  auto at = to.size();
-  to.resize(at + sizeof h + n);
-  std::memcpy(to.data() + at, &h, sizeof h);
-  if (n > 0)
-    std::memcpy(to.data() + at + sizeof h, bytes, n);
+  append_note(me().notes, kind, bytes, n);
 }
 
 bool noting() {
@@ -333,28 +311,6 @@ void note_spawned(caf::actor_id id) {
 void note_value(const std::vector<char>& bytes) {
   if (noting())
     note(trace_note::value, bytes.data(), bytes.size());
-}
-
-// -- replays ------------------------------------------------------------------
-
-namespace {
-
-seam* the_seam = nullptr;
-
-} // namespace
-
-seam* current_seam() {
-  return the_seam;
-}
-
-seam_guard::seam_guard(seam& s) {
-  the_seam = &s;
-  modes.store(replaying);
-}
-
-seam_guard::~seam_guard() {
-  modes.store(0);
-  the_seam = nullptr;
 }
 
 } // namespace troupe::tracing

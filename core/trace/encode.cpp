@@ -86,4 +86,37 @@ void append_padded(raw_bytes& to, const_bytes bytes) {
   pad(to);
 }
 
+void put_record(std::byte* at, const void* record, uint32_t size,
+                const_bytes extra) {
+  std::memcpy(at, record, size);
+  if (extra.empty())
+    return;
+  std::memset(at + size + padded(extra.size()) - 8, 0, 8);
+  std::memcpy(at + size, extra.data(), extra.size());
+}
+
+const_bytes settle_payload(trace_sent& r, const_bytes content,
+                           uint64_t& digest) {
+  if (content.size() > trace_record_most / 2) {
+    digest = XXH3_64bits(content.data(), content.size());
+    content = std::as_bytes(std::span{&digest, 1});
+    r.head.flags |= trace_digest;
+  }
+  if (!content.empty())
+    r.head.flags |= trace_has_payload;
+  r.payload_bytes = static_cast<uint32_t>(content.size());
+  r.head.bytes = static_cast<uint32_t>(sizeof r) + padded(content.size());
+  return content;
+}
+
+void append_note(std::vector<char>& notes, trace_note kind, const void* bytes,
+                 size_t n) {
+  auto h = trace_note_header{kind, static_cast<uint32_t>(n)};
+  auto at = notes.size();
+  notes.resize(at + sizeof h + n);
+  std::memcpy(notes.data() + at, &h, sizeof h);
+  if (n > 0)
+    std::memcpy(notes.data() + at + sizeof h, bytes, n);
+}
+
 } // namespace troupe

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "core/trace/format.hpp"
 
@@ -28,6 +30,21 @@ void append_actor(raw_bytes& to, trace_actor_record r, std::string_view name,
 
 /// Appends what follows a record, and fills up to a multiple of 8.
 void append_padded(raw_bytes& to, const_bytes bytes);
+
+/// Puts a record and what follows it where there is room for `size` and
+/// `padded(extra.size())` bytes.
+void put_record(std::byte* at, const void* record, uint32_t size,
+                const_bytes extra);
+
+/// Has the record of a message tell what follows it, which is returned: its
+/// content, or of one too large for a record the digest (XXH3, 64 bits), which
+/// is put there.
+const_bytes settle_payload(trace_sent& r, const_bytes content,
+                           uint64_t& digest);
+
+/// Appends to the notes of a handling.
+void append_note(std::vector<char>& notes, trace_note kind, const void* bytes,
+                 size_t n);
 
 constexpr uint32_t padded(size_t n) {
   return static_cast<uint32_t>((n + 7) & ~size_t{7});
