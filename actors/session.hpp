@@ -172,7 +172,7 @@ public:
 private:
   std::optional<place_part> part_of(const caf::actor_addr& peer) const;
   reaction failed(const sequence_output& o, time_point now);
-  std::optional<token_event> advance(time_point now, uint32_t most);
+  std::optional<token_event> advance(time_point now, size_t most);
   reaction take_state(const sequence_output& o, time_point now);
 
   generate_request request_;

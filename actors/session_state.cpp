@@ -211,9 +211,12 @@ session_state::reaction session_state::take(const sequence_output& o,
   path_.got(o, now);
   // Clients get a token a time, however many a node sends; an answer that was
   // there before comes whole.
-  auto most = where_ && o.tokens.size() > 1 ? 1u : spec_.max_tokens;
-  while (auto e = advance(now, most))
+  auto most = where_ && o.tokens.size() > 1 ? 1 : SIZE_MAX;
+  while (auto e = advance(now, most)) {
     r.tokens.push_back(std::move(*e));
+    if (budget_.exhausted())
+      break;
+  }
   if (auto end = answer_.end(); end != finish_reason::none)
     r.finish = finish(end, now);
   else if (budget_.exhausted())
@@ -246,10 +249,8 @@ session_state::reaction session_state::take_state(const sequence_output& o,
 }
 
 // None goes out that the tenant's budget does not have.
-std::optional<token_event> session_state::advance(time_point now,
-                                                  uint32_t most) {
-  auto piece = answer_.take(
-      [&] { return most > 0 && budget_.take_token(now) && most-- > 0; });
+std::optional<token_event> session_state::advance(time_point now, size_t most) {
+  auto piece = answer_.take([&] { return budget_.take_token(now); }, most);
   if (!piece)
     return std::nullopt;
   cache_.delivered(piece->tokens, piece->details);

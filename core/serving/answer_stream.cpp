@@ -32,10 +32,11 @@ bool answer_stream::accept(uint32_t index, const std::vector<token_id>& tokens,
 }
 
 std::optional<answer_stream::piece>
-answer_stream::take(const std::function<bool()>& allowed) {
+answer_stream::take(const std::function<bool()>& allowed, size_t most) {
   auto p = piece{};
   p.index = delivered_;
-  while (delivered_ < ready().size() && !stopped() && allowed())
+  while (p.tokens.size() < most && delivered_ < ready().size() && !stopped()
+         && allowed())
     give(p);
   if (p.tokens.empty())
     return std::nullopt;

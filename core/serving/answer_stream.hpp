@@ -47,9 +47,10 @@ public:
   bool accept(uint32_t index, const std::vector<token_id>& tokens,
               const std::vector<sampled>& details, finish_reason reason);
 
-  /// What is ready and has not been given out, up to the first token that
-  /// `allowed` refuses, which is asked before each.
-  std::optional<piece> take(const std::function<bool()>& allowed);
+  /// What is ready and has not been given out, `most` tokens of it, up to the
+  /// first one that `allowed` refuses, which is asked before each.
+  std::optional<piece> take(const std::function<bool()>& allowed,
+                            size_t most = SIZE_MAX);
 
   /// Whether all of it has been given out, and why it ends there; else none.
   finish_reason end() const;

@@ -131,6 +131,26 @@ BOOST_AUTO_TEST_CASE(grouping_does_not_show) {
     BOOST_TEST((run(seed) == expected), "seed " << seed);
 }
 
+BOOST_AUTO_TEST_CASE(pieces_are_as_small_as_wanted) {
+  auto whole = text()->encode("a story that ENDS here");
+  auto s = answer_stream{text(), limits(99, {"ENDS"})};
+  s.accept(0, whole, {}, none);
+  auto asked = size_t{0};
+  auto pieces = size_t{0};
+  auto said = std::string{};
+  while (auto p = s.take([&] { return ++asked > 0; }, 1)) {
+    BOOST_TEST(p->index == pieces);
+    BOOST_TEST(p->tokens.size() == 1u);
+    said += p->text;
+    ++pieces;
+  }
+  BOOST_TEST(said == "a story that ");
+  BOOST_TEST((s.end() == finish_reason::stop));
+  // Nobody is asked about a token that is not there.
+  BOOST_TEST(asked == pieces);
+  BOOST_TEST(!s.take(always, 0).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(text_that_was_held_back_comes_at_the_end) {
   auto part = text()->encode("an EN");
   auto s = answer_stream{text(), limits(99, {"ENDS"})};
