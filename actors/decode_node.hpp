@@ -289,7 +289,6 @@ private:
 
   // compute
   bool comes_anyway(const prompt& p) const;
-  bool tells_enough() const;
   void plan(step_plan budget, time_point now);
   void finish_chunk(const chunk& c, std::span<const float>& logits,
                     std::span<const float>& states);

@@ -8,19 +8,9 @@ namespace troupe {
 
 // -- what the scheduler sees --------------------------------------------------
 
-// Of steps so short that learning from one takes a part of it, some will do.
-// They are chosen by what is known before, or the late ones would count more.
-bool decode_state::tells_enough() const {
-  constexpr auto quick = std::chrono::microseconds{50};
-  constexpr auto first = 64u;
-  constexpr auto one_of = 8u;
-  return !keeps_tokens() || predictor_.observations() < first
-         || batch_->steps() % one_of == 0
-         || predictor_.predict(shape_) >= quick;
-}
-
 step_report decode_state::stepped(duration took, time_point now) {
-  if (tells_enough())
+  // Recordings of nodes that keep no tokens are of before it was choosy.
+  if (!keeps_tokens() || predictor_.wants(shape_, batch_->steps()))
     predictor_.record(shape_, took);
   if (scheduled_ && measured_.steps.size() < schedule_view::max_steps)
     measured_.steps.push_back({shape_, took.count()});

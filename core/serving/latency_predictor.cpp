@@ -124,6 +124,11 @@ void latency_predictor::record(const step_shape& shape, duration took) {
   learn(z, y / scale);
 }
 
+bool latency_predictor::wants(const step_shape& shape, uint64_t number) const {
+  return observations_ < first || number % one_of == 0
+         || predict(shape) >= quick;
+}
+
 void latency_predictor::watch_for_change(double ratio, double miss) {
   std::rotate(ratios_.begin(), ratios_.begin() + 1, ratios_.end());
   ratios_.back() = ratio;

@@ -64,6 +64,15 @@ public:
   /// positive are ignored.
   void record(const step_shape& shape, duration took);
 
+  /// Whether it makes a difference that step `number` of the machine, of this
+  /// shape, is recorded. Recording takes a part of a step that is very short;
+  /// of such, one in `one_of` will do once `first` are known. It is told by
+  /// what is known before: late ones must not count more.
+  bool wants(const step_shape& shape, uint64_t number) const;
+  static constexpr auto quick = std::chrono::microseconds{50};
+  static constexpr uint64_t first = 64;
+  static constexpr uint64_t one_of = 8;
+
   /// Never negative, and no less for a shape that has more of anything.
   duration predict(const step_shape& shape) const;
 

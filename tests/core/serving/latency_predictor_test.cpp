@@ -237,6 +237,34 @@ BOOST_AUTO_TEST_CASE(deviation_is_the_mean_miss) {
   BOOST_TEST(p.deviation().count() < mean * 2);
 }
 
+BOOST_AUTO_TEST_CASE(of_very_short_steps_some_will_do) {
+  auto quick = machine{};
+  quick.cost = {5e3, 300, 0.04, 500, 0.2}; // a thousandth
+  auto p = latency_predictor{};
+  auto recorded = uint64_t{0};
+  constexpr auto steps = uint64_t{2000};
+  for (uint64_t i = 0; i < steps; ++i) {
+    auto s = quick.draw();
+    s.prefill_tokens = static_cast<uint32_t>(s.prefill_context = 0);
+    auto took = quick.run(s);
+    if (p.wants(s, i)) {
+      p.record(s, took);
+      ++recorded;
+    }
+  }
+  // All until it knows, then one of eight; and that is enough.
+  auto rest = steps - latency_predictor::first;
+  BOOST_TEST(recorded >= latency_predictor::first + rest / 8 - 1);
+  BOOST_TEST(recorded <= latency_predictor::first + rest / 8 + 1);
+  for (auto& s : {step_shape{0, 0, 1, 300}, step_shape{0, 0, 32, 32 * 500}})
+    BOOST_TEST(std::abs(quick.miss(p, s)) < 0.1);
+  // Those that take their time always count.
+  auto slow = machine{};
+  auto q = trained(slow, 100);
+  for (uint64_t i = 0; i < 50; ++i)
+    BOOST_TEST(q.wants(slow.draw(), i));
+}
+
 BOOST_AUTO_TEST_CASE(nonsense_is_ignored) {
   auto m = machine{};
   auto p = trained(m, 50);
