@@ -6,7 +6,7 @@
 #include "actors/births.hpp"
 #include "actors/error.hpp"
 #include "actors/load_reporter.hpp"
-#include "actors/owed_reply.hpp"
+#include "actors/move_replies.hpp"
 #include "actors/preempt_scheduler.hpp"
 #include "actors/send_handoff.hpp"
 #include "actors/watched.hpp"
@@ -60,7 +60,7 @@ public:
 
   caf::result<migrated> migrate(const migrate_sequence& m) {
     auto promise = self_->make_response_promise<migrated>();
-    migrations_.emplace(m.request, owed_reply<migrated>{promise});
+    replies_.add(m.request, owed_reply<migrated>{promise});
     peers_.add(self_, m.to);
     self_->state.migrate(m.request, m.to, now());
     flush();
@@ -69,7 +69,7 @@ public:
 
   caf::result<drained> drain(const drain_node& m) {
     auto promise = self_->make_response_promise<drained>();
-    drains_.emplace_back(promise);
+    replies_.add(owed_reply<drained>{promise});
     for (auto& peer : m.peers)
       peers_.add(self_, peer);
     self_->state.drain(m.peers, now());
@@ -190,25 +190,11 @@ private:
       if (store_)
         self_->send(store_, m);
     for (auto& [request, how] : effects.migrations)
-      answer(request, how);
-    if (effects.empty) {
-      for (auto& d : drains_)
-        d.deliver(*effects.empty);
-      drains_.clear();
-    }
+      replies_.answer(request, how);
+    if (effects.empty)
+      replies_.answer(*effects.empty);
     if (effects.view && scheduler_)
       self_->send(scheduler_, std::move(*effects.view));
-  }
-
-  void answer(request_id request, const result<migrated>& how) {
-    auto [first, last] = migrations_.equal_range(request);
-    for (auto i = first; i != last; ++i) {
-      if (how)
-        i->second.deliver(*how);
-      else
-        i->second.fail(how.failure());
-    }
-    migrations_.erase(first, last);
   }
 
   actor_pointer<decode_actor, decode_state> self_;
@@ -218,8 +204,7 @@ private:
   watched peers_;
   node_timers timers_;
   load_reporter reporter_;
-  std::multimap<request_id, owed_reply<migrated>> migrations_;
-  std::vector<owed_reply<drained>> drains_;
+  move_replies replies_;
 };
 
 } // namespace
