@@ -31,8 +31,10 @@ const auto shapes = {cluster_options{.decodes = 2},
 BOOST_AUTO_TEST_SUITE(moves)
 
 BOOST_AUTO_TEST_CASE(a_move_at_any_moment_does_not_show) {
-  for (auto& o : shapes)
-    for (uint32_t n : {3, 4}) {
+  for (auto o : shapes)
+    for (uint32_t n : {3, 4, 5}) {
+      // Also with tokens that a node has kept.
+      o.gather_within = n == 5 ? 1s : 0s;
       auto r = varied_request(n, 40);
       auto second = node_id{o.mixed > 0 ? 202u : 102u};
       auto arrived = size_t{0};

@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(!none->cluster.has_value());
   auto o = parse_config(R"({
     "model": "m.gguf", "threads": 3, "prefill_chunk": 64, "max_batch": 5,
-    "prefix_cache": false, "preempt": false, "kv": "i8",
+    "gather_us": 300, "prefix_cache": false, "preempt": false, "kv": "i8",
     "activations": "i16", "nodes": {"mixed": [{"sequence_ranks": 3}, {}]},
     "tensor_ranks": 2,
     "cluster": {"listen": "0.0.0.0:99", "interval_ms": 100,
@@ -36,6 +36,10 @@ BOOST_AUTO_TEST_CASE(every_key_counts_and_none_is_needed) {
   BOOST_TEST(o->threads == 3u);
   BOOST_TEST(o->prefill_chunk == 64u);
   BOOST_TEST(o->tensor_ranks == 2u);
+  BOOST_TEST((o->gather_within == std::chrono::microseconds{300}));
+  BOOST_TEST((parse_config(R"({"gather_us": 0})", "c.json")->gather_within
+              == duration{}));
+  BOOST_TEST(!parse_config(R"({"gather_us": 100001})", "c.json").ok());
   auto v = parse_config(R"({"http": {"admin_port": 8081,
     "tls": {"certificate": "c", "key": "k", "client_ca": "a"}},
     "versions": {"name": "a", "state": "s", "automatic": false,
