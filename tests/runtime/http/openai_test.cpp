@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(the_server_tells_about_itself) {
 
 BOOST_AUTO_TEST_CASE(a_request_is_part_of_its_clients_trace) {
   auto f = http_fixture{};
-  auto body = std::string{R"({"prompt": [5, 6], "max_tokens": 2})"};
+  auto body = std::string{R"({"prompt": [5, 6], "max_tokens": 2, "seed": 1})"};
   auto c = http_client{f.port()};
   c.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\ntraceparent: "
          "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
