@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "core/model/shared_model.hpp"
 #include "runtime/embedding.hpp"
 #include "runtime/generation_impl.hpp"
 #include "runtime/runtime_impl.hpp"
@@ -61,7 +62,7 @@ runtime::impl::load(runtime_options options) {
     p->first = std::move(*first);
     p->options.model = p->first.model;
   }
-  auto loaded = load_model(p->options.model);
+  auto loaded = load_shared_model(p->options.model);
   if (!loaded)
     return loaded.failure();
   p->weights = std::move(*loaded);

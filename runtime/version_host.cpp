@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/model/shared_model.hpp"
 #include "runtime/model_path.hpp"
 #include "runtime/version_warmer.hpp"
 #include "runtime/whole_file.hpp"
@@ -35,7 +36,7 @@ result<void> check_text(const model& first, const model& m) {
 // The digest of the weights.
 result<std::string> load(const version_host_options& o,
                          const version_order& order) {
-  auto m = load_model(order.path);
+  auto m = load_shared_model(order.path);
   if (!m)
     return m.failure();
   if (auto ok = check_text(*o.first, **m); !ok)

@@ -10,6 +10,7 @@
 #include "actors/node_agent.hpp"
 #include "actors/prefill_node.hpp"
 #include "actors/rank_hub.hpp"
+#include "core/model/shared_model.hpp"
 #include "core/parallel/tensor_shard.hpp"
 #include "runtime/cluster/connector.hpp"
 #include "runtime/cluster/let_go.hpp"
@@ -241,7 +242,7 @@ result<node_member> node_member::start(caf::actor_system& system,
   if (options.name.empty())
     options.name = default_name();
   auto p = std::make_unique<impl>(system, transport, std::move(options));
-  auto loaded = load_model(p->options.runtime.model);
+  auto loaded = load_shared_model(p->options.runtime.model);
   if (!loaded)
     return loaded.failure();
   p->weights = std::move(*loaded);

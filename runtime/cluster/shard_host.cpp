@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "actors/rank_link.hpp"
+#include "core/model/shared_model.hpp"
 #include "core/parallel/tensor_shard.hpp"
 #include "runtime/cluster/transport.hpp"
 #include "runtime/node_setup.hpp"
@@ -184,7 +185,7 @@ result<shard_host> shard_host::start(shard_host_options options) {
   if (options.threads == 0)
     options.threads = std::max(1u, std::thread::hardware_concurrency());
   auto p = std::make_unique<impl>(std::move(options));
-  auto loaded = load_model(p->options.model);
+  auto loaded = load_shared_model(p->options.model);
   if (!loaded)
     return loaded.failure();
   p->weights = std::move(*loaded);

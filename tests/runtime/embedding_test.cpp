@@ -4,6 +4,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -379,6 +380,25 @@ BOOST_AUTO_TEST_CASE(one_may_end_while_the_other_goes_on) {
     tokens_of(second, request_of(4, 10, 5));
   }
   BOOST_TEST(collect(*g).tokens == expected);
+}
+
+BOOST_AUTO_TEST_CASE(weights_of_two_are_in_memory_once) {
+  auto mapped = [&] {
+    auto in = std::ifstream{"/proc/self/maps"};
+    auto n = 0;
+    for (auto line = std::string{}; std::getline(in, line);)
+      n += line.ends_with(model());
+    return n;
+  };
+  auto first = open();
+  BOOST_TEST(mapped() == 1);
+  {
+    auto second = open();
+    BOOST_TEST(mapped() == 1);
+    BOOST_TEST((tokens_of(second, request_of(3, 10, 20))
+                == tokens_of(first, request_of(3, 10, 20))));
+  }
+  BOOST_TEST(!tokens_of(first, request_of(4, 10, 20)).empty());
 }
 
 BOOST_AUTO_TEST_CASE(open_and_close_leaves_nothing_behind) {
