@@ -1,6 +1,6 @@
 #pragma once
 
-// What nearly every file of `actors` parses; parsed once instead.
+// What nearly every file of `actors` and `runtime` parses.
 #include <caf/all.hpp>
 
 #include <map>
