@@ -24,6 +24,7 @@
 #include "bench/timed_loop.hpp"
 #include "tests/support/core/audit_world.hpp"
 #include "tests/support/core/temp_dir.hpp"
+#include "tests/support/core/tiny_model.hpp"
 
 namespace {
 
@@ -282,6 +283,68 @@ void limit(benchmark::State& state, where w, bool allowed) {
       state.SkipWithError("it ended otherwise");
 }
 
+// A session compiles the schema, and validates the answer when it is whole.
+// What it asks for tokens is the benchmark, so that nothing is computed.
+void validate(benchmark::State& state, where w, bool valid) {
+  auto q = question{w};
+  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  q.end_with_this(home);
+  auto text = *tokenizer::make(testing::tiny_model()->vocab);
+  auto o = gateway_options{};
+  o.registry = home;
+  o.vocab = testing::tiny_vocab_size;
+  o.context = 256;
+  o.end_tokens = text->end_tokens();
+  o.text = text;
+  auto to = q.seen(q.there().spawn(gateway, std::move(o)));
+  auto m = submit{};
+  m.request.prompt.assign(16, 7);
+  m.request.form = {answer_form::kind::json_schema, R"({
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "required": ["name", "size"],
+    "properties": {
+      "name": {"type": "string", "minLength": 1, "maxLength": 64},
+      "size": {"type": "integer", "minimum": 1, "maximum": 4096},
+      "share": {"type": "number", "minimum": 0, "maximum": 2},
+      "mode": {"enum": ["fast", "exact"]}
+    },
+    "additionalProperties": false
+  })"};
+  m.client = caf::actor_cast<client_actor>(q.self().ptr());
+  auto node = caf::scoped_actor{q.there()};
+  caf::anon_send(home, add_mixed{1, caf::actor_cast<decode_actor>(node.ptr())});
+  auto said = sequence_output{};
+  said.tokens = text->encode(
+      valid ? R"({"name":"a fox","size":128,"share":0.7,"mode":"fast"})"
+            : R"({"name":"","size":"many"})");
+  said.reason = finish_reason::stop;
+  auto answered = [&] {
+    q.ask<admitted>(to, m);
+    node->receive([&](const prefill_job& j) {
+      said.request = j.spec.request;
+      said.seq = j.spec.seq;
+      said.epoch = j.spec.epoch;
+      node->send(j.stream, step_output{{said}});
+    });
+    auto end = std::optional<finish_reason>{};
+    while (!end)
+      q.self()->receive([](const token_event&) {},
+                        [&](const finish_event& e) { end = e.reason; });
+    // That it is to forget the sequence.
+    node->receive([](const cancel_sequence&) {});
+    return *end;
+  };
+  auto expected = valid ? finish_reason::stop : finish_reason::error;
+  auto told = valid ? "a request for an object of four members: its schema "
+                      "compiled, an answer of that form told by a node that "
+                      "computes nothing, validated, and brought to the client"
+                    : "the same, of an answer that is not of that form";
+  for (auto _ : timed_loop{state, told})
+    if (answered() != expected)
+      return state.SkipWithError("it ended otherwise");
+}
+
 // -- nodes that compute -------------------------------------------------------
 
 constexpr auto prompt_tokens = 64u;
@@ -461,6 +524,10 @@ void both(const std::string& name, F f) {
     both(std::string{"seed/TokenBucketRateLimiter/consume_"}
              + (allowed ? "allowed_and_settle" : "denied"),
          [allowed](benchmark::State& s, where w) { limit(s, w, allowed); });
+  for (auto valid : {true, false})
+    both(std::string{"seed/SchemaValidator/answer_"}
+             + (valid ? "valid" : "invalid"),
+         [valid](benchmark::State& s, where w) { validate(s, w, valid); });
   both("seed/AdaptiveBatchController/next_batch", next_batch);
   for (auto n : {1u, 8u})
     both("seed/DisaggDecodeNode/step/sequences:" + std::to_string(n),
