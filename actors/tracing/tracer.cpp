@@ -4,71 +4,20 @@
 
 #include "actors/tracing/message_facts.hpp"
 #include "actors/tracing/quiet.hpp"
+#include "actors/tracing/saved_content.hpp"
+#include "actors/tracing/thread_log.hpp"
 #include "actors/tracing/ticks.hpp"
 #include "core/trace/encode.hpp"
-#include "core/trace/work_flags.hpp"
 
 namespace troupe::tracing {
 
 namespace {
 
-work_flags& threads_at_work() {
-  static auto* f = new work_flags; // threads end whenever they do
-  return *f;
-}
-
-// One thread that runs actors.
-struct thread_state {
-  work_flags::flag works = threads_at_work().add();
-  std::shared_ptr<ring> records;
-  uint64_t base = 0; ///< of its numbers
-  uint64_t last = 0;
-  uint64_t current = 0;    ///< the handling under way
-  std::vector<char> notes; ///< of it, after those of handlings around it
-  std::vector<char> scratch;
-  caf::node_id here; ///< the last two nodes, and their numbers
-  caf::node_id there;
-  uint32_t here_index = 0;
-  uint32_t there_index = 0;
-
-  thread_state() {
-    auto [r, number] = buffers::all().add_thread();
-    records = std::move(r);
-    base = number << 40;
-  }
-  uint64_t next() { return base | ++last; }
-
-  uint32_t index_here(const caf::node_id& n) {
-    return index(n, here, here_index);
-  }
-  uint32_t index_there(const caf::node_id& n) {
-    return n == here ? here_index : index(n, there, there_index);
-  }
-
-private:
-  static uint32_t index(const caf::node_id& n, caf::node_id& known,
-                        uint32_t& number) {
-    if (n != known) {
-      known = n;
-      number = buffers::all().index_of(n);
-    }
-    return number;
-  }
-};
-
-thread_state& me() {
-  thread_local auto t = thread_state{};
-  return t;
+thread_log& me() {
+  return thread_log::mine();
 }
 
 // -- records ------------------------------------------------------------------
-
-void write(const void* record, uint32_t size, const_bytes extra) {
-  auto total = size + padded(extra.size());
-  auto& r = *me().records;
-  put_record(r.claim(total), record, size, extra);
-  r.publish(total);
-}
 
 void write_actor(trace_kind kind, caf::abstract_actor& a, const char* name,
                  uint64_t cause) {
@@ -81,7 +30,7 @@ void write_actor(trace_kind kind, caf::abstract_actor& a, const char* name,
   r.cause = cause;
   r.node = me().index_here(a.node());
   r.name_bytes = static_cast<uint32_t>(text.size());
-  write(&r, sizeof r, std::as_bytes(std::span{text.data(), text.size()}));
+  me().write(&r, sizeof r, std::as_bytes(std::span{text.data(), text.size()}));
 }
 
 // In each recording, before anything else that is said of it.
@@ -95,28 +44,12 @@ void introduce(caf::abstract_actor& a, const char* name, uint32_t& told) {
 
 // -- contents -----------------------------------------------------------------
 
-bool save(const caf::type_erased_tuple& content, caf::serializer& sink,
-          bool full_kv) {
-  auto n = static_cast<uint16_t>(content.size());
-  auto e = sink(n);
-  for (size_t i = 0; !e && i < n; ++i) {
-    auto& facts = facts_of(content.type(i));
-    auto type = facts.number;
-    e = sink(type);
-    if (!e)
-      e = facts.save_without_kv && !full_kv
-              ? facts.save_without_kv(content.get(i), sink)
-              : content.save(i, sink);
-  }
-  return !e;
-}
-
 const_bytes saved(const caf::type_erased_tuple& content,
                   caf::actor_system& system, uint32_t how) {
   auto& to = me().scratch;
   to.clear();
   auto sink = caf::binary_serializer{system, to};
-  if (!save(content, sink, (how & full_kv) != 0))
+  if (!save_content(content, sink, (how & full_kv) != 0))
     to.clear();
   return std::as_bytes(std::span{to.data(), to.size()});
 }
@@ -139,7 +72,7 @@ void write_sent(trace_sent r, const caf::type_erased_tuple& content,
     payload = saved(content, system, how);
   auto digest = uint64_t{0};
   payload = settle_payload(r, payload, digest);
-  write(&r, sizeof r, payload);
+  me().write(&r, sizeof r, payload);
 }
 
 caf::mailbox_element_ptr unpack(caf::mailbox_element_ptr p) {
@@ -149,15 +82,6 @@ caf::mailbox_element_ptr unpack(caf::mailbox_element_ptr p) {
 }
 
 } // namespace
-
-std::vector<char> saved_content(const caf::type_erased_tuple& content,
-                                caf::execution_unit* context, bool full_kv) {
-  auto bytes = std::vector<char>{};
-  auto sink = caf::binary_serializer{context, bytes};
-  if (!save(content, sink, full_kv))
-    bytes.clear();
-  return bytes;
-}
 
 // -- messages -----------------------------------------------------------------
 
@@ -253,7 +177,7 @@ handling::~handling() {
     r.actor = actor_.id();
     r.node = t.index_here(actor_.node());
     r.notes_bytes = static_cast<uint32_t>(notes.size());
-    write(&r, sizeof r, notes);
+    t.write(&r, sizeof r, notes);
   }
   t.notes.resize(notes_);
   if (before_ == 0)
@@ -261,7 +185,7 @@ handling::~handling() {
 }
 
 bool quiet() {
-  return threads_at_work().none();
+  return thread_log::all_idle();
 }
 
 void gone(caf::abstract_actor& actor, const char* name, uint32_t& told) {

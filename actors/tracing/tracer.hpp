@@ -62,11 +62,6 @@ private:
   uint8_t flags_;
 };
 
-/// What a recording keeps of a message: types, then values. Without KV unless
-/// `full_kv`. Empty if it cannot be written.
-std::vector<char> saved_content(const caf::type_erased_tuple& content,
-                                caf::execution_unit* context, bool full_kv);
-
 /// An actor has ended.
 void gone(caf::abstract_actor& actor, const char* name, uint32_t& told);
 

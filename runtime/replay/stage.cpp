@@ -5,6 +5,7 @@
 
 #include "actors/protocol/add_message_types.hpp"
 #include "actors/tracing/message_facts.hpp"
+#include "actors/tracing/saved_content.hpp"
 #include "actors/tracing/state_teller.hpp"
 #include "actors/tracing/tracer.hpp"
 
