@@ -339,7 +339,9 @@ void validate(benchmark::State& state, where w, bool valid) {
   auto told = valid ? "a request for an object of four members: its schema "
                       "compiled, an answer of that form told by a node that "
                       "computes nothing, validated, and brought to the client"
-                    : "the same, of an answer that is not of that form";
+                    : "a request for an object of four members: its schema "
+                      "compiled, an answer that is not of that form told by a "
+                      "node that computes nothing, and refused";
   for (auto _ : timed_loop{state, told})
     if (answered() != expected)
       return state.SkipWithError("it ended otherwise");
