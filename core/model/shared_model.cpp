@@ -78,15 +78,16 @@ load_shared_model(const std::string& path) {
   auto& r = all_loaded();
   auto guard = std::lock_guard{r.mutex};
   auto before = state_of(path);
-  if (before)
-    if (auto found = r.loaded.find(*before); found != r.loaded.end())
-      if (auto m = found->second.lock())
-        return m;
   auto m = load_model(path);
   std::erase_if(r.loaded, [](auto& entry) { return entry.second.expired(); });
   // What was written to meanwhile may be half of one and half of the other.
-  if (m && before && state_of(path) == before)
-    r.loaded[*std::move(before)] = *m;
+  if (!m || !before || state_of(path) != before)
+    return m;
+  auto& known = r.loaded[*std::move(before)];
+  // Writes that follow at once may leave the same time.
+  if (auto former = known.lock(); former && former->digest == (*m)->digest)
+    return former;
+  known = *m;
   return m;
 }
 

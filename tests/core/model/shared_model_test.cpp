@@ -62,14 +62,16 @@ BOOST_AUTO_TEST_CASE(another_file_in_its_place_is_another_model) {
 BOOST_AUTO_TEST_CASE(a_file_that_was_written_to_is_another_model) {
   auto a = load();
   auto was = fs::last_write_time(path);
-  // A word of the last tensor.
+  // The end of the last tensor.
   auto out =
       std::fstream{path, std::ios::in | std::ios::out | std::ios::binary};
-  out.seekp(-4, std::ios::end);
-  out.write("\0\0\0\0", 4);
+  out.seekp(-64, std::ios::end);
+  out << std::string(64, '\0');
   out.close();
   fs::last_write_time(path, was);
-  BOOST_TEST(load() != a);
+  auto b = load();
+  BOOST_TEST(b != a);
+  BOOST_TEST(b->digest != a->digest);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_gone_is_an_error) {
