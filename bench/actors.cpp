@@ -321,18 +321,21 @@ void validate(benchmark::State& state, where w, bool valid) {
   said.reason = finish_reason::stop;
   auto answered = [&] {
     q.ask<admitted>(to, m);
-    node->receive([&](const prefill_job& j) {
-      said.request = j.spec.request;
-      said.seq = j.spec.seq;
-      said.epoch = j.spec.epoch;
-      node->send(j.stream, step_output{{said}});
-    });
+    auto late = caf::after(patience) >> [] { std::abort(); };
+    node->receive(
+        [&](const prefill_job& j) {
+          said.request = j.spec.request;
+          said.seq = j.spec.seq;
+          said.epoch = j.spec.epoch;
+          node->send(j.stream, step_output{{said}});
+        },
+        late);
     auto end = std::optional<finish_reason>{};
     while (!end)
       q.self()->receive([](const token_event&) {},
-                        [&](const finish_event& e) { end = e.reason; });
+                        [&](const finish_event& e) { end = e.reason; }, late);
     // That it is to forget the sequence.
-    node->receive([](const cancel_sequence&) {});
+    node->receive([](const cancel_sequence&) {}, late);
     return *end;
   };
   auto expected = valid ? finish_reason::stop : finish_reason::error;
