@@ -15,12 +15,14 @@
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 
+#include "bench/timed_loop.hpp"
 #include "core/base/random.hpp"
 #include "core/constrain/token_matcher.hpp"
 #include "tests/support/core/made_vocabulary.hpp"
 
 using namespace troupe;
 using namespace troupe::constrain;
+using bench::timed_loop;
 
 namespace {
 
@@ -77,15 +79,16 @@ std::string person() {
          R"("items":{"type":"string"}}},"required":["name"]})";
 }
 
-// -- rows 27 and 28 of the seed: 256 tokens, at the start
-// ------------------------
+// -- rows 27 and 28 of the seed: 256 tokens, at the start ---------------------
 
 // The mask, and logits that it does not hold put to minus infinity.
 void seed_constrain(benchmark::State& state) {
   auto m = token_matcher{automaton(person(), bytes())};
   auto mask = words(m.vocabulary().words());
   auto logits = std::vector<float>(256, 1.0f);
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "the mask of 256 tokens at the start of an "
+                                  "object, and logits put to minus infinity "
+                                  "by it"}) {
     m.mask(mask);
     for (auto i = size_t{0}; i < logits.size(); ++i)
       if ((mask[i / 64] >> (i % 64) & 1) == 0)
@@ -98,14 +101,13 @@ void seed_constrain(benchmark::State& state) {
 // '{', and that taken back, so that the next one is from the start too.
 void seed_advance(benchmark::State& state) {
   auto m = token_matcher{automaton(person(), bytes())};
-  for (auto _ : state) {
+  for (auto _ : timed_loop{state, "the token '{' accepted, and taken back"}) {
     benchmark::DoNotOptimize(m.accept('{'));
     m.rollback(1);
   }
 }
 
-// -- one schema
-// ------------------------------------------------------------------
+// -- one schema ---------------------------------------------------------------
 
 void compile_one(benchmark::State& state) {
   for (auto _ : state)
@@ -147,8 +149,7 @@ void mask_fresh(benchmark::State& state) {
   }
 }
 
-// -- many schemas
-// ----------------------------------------------------------------
+// -- many schemas -------------------------------------------------------------
 
 std::vector<std::string> schemas() {
   namespace fs = std::filesystem;
@@ -234,8 +235,7 @@ void corpus(benchmark::State& state) {
   report(state, mask, "mask");
 }
 
-// -- what was made to cost too much
-// -------------------------------------------------
+// -- what was made to cost too much -------------------------------------------
 
 std::string choices(int n) {
   auto all = nlohmann::json::array();

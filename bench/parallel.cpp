@@ -159,7 +159,8 @@ void column_then_row(benchmark::State& state) {
   auto m = static_cast<uint32_t>(state.range(0));
   auto x = random_values(2, m * size_t{256});
   on_all_ranks(
-      state, 4, "a layer of columns, one of rows and the sum, on 4 threads",
+      state, 4,
+      "a layer [256, 256] of columns, one of rows and the sum, on 4 threads",
       [&](collective& ranks) {
         auto mine = part_of(256, 4, ranks.rank());
         auto up = matrix_view{dtype::f32, mine.count, 256,

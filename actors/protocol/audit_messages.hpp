@@ -9,7 +9,8 @@
 
 namespace troupe {
 
-// What the auditor is told and asked; never beyond one process.
+// What the auditor is told and asked. A runtime has it in its own process;
+// actors of a host may be elsewhere.
 
 /// Decisions whose record somebody waits for, in their order.
 struct audit_batch {
