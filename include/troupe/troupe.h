@@ -154,6 +154,25 @@ void troupe_cancel(troupe_cancellation* cancellation);
 /* REQUIRES: nothing that was begun with it is under way. */
 void troupe_cancellation_free(troupe_cancellation* cancellation);
 
+/* -- what goes on ---------------------------------------------------------- */
+
+/* What nodes hold and did, as JSON: what `GET /admin/nodes` answers
+ * (docs/http.md). A buffer as those above. */
+int32_t troupe_status(troupe_runtime* runtime, char* json, size_t capacity,
+                      size_t* count);
+
+/* Records the messages of this process in `file` from now on (docs/trace.md),
+ * with their contents unless that is 0. File null: as the configuration says.
+ * TROUPE_UNSUPPORTED, if another runtime of the process records. */
+int32_t troupe_start_trace(troupe_runtime* runtime, const char* file,
+                           int32_t contents);
+
+/* Ends the recording. `bytes` that were written, and records that were
+ * `dropped` since they came too fast; either may be null. TROUPE_IO_ERROR, if
+ * not all of it could be written. */
+int32_t troupe_stop_trace(troupe_runtime* runtime, uint64_t* bytes,
+                          uint64_t* dropped);
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,6 +66,29 @@ private:
 int32_t complain(errc code, const std::string& why) noexcept;
 int32_t complain(const error& why) noexcept;
 
+/// Bytes of a text at most.
+constexpr auto max_text = size_t{1} << 28;
+
+/// What a call is given that reads `from` and fills `to`; 0 if there is nothing
+/// wrong with it.
+inline int32_t check(const void* rt, const void* from, size_t size,
+                     const void* to, size_t capacity, const size_t* count) {
+  auto wrong = [](const char* why) {
+    return complain(errc::invalid_argument, why);
+  };
+  if (!rt)
+    return wrong("no runtime");
+  if (!from && size > 0)
+    return wrong("nothing to read");
+  if (size > max_text)
+    return wrong("more than 256 MiB");
+  if (!to && capacity > 0)
+    return wrong("no place for the result");
+  if (!count)
+    return wrong("no place for the size of the result");
+  return TROUPE_OK;
+}
+
 /// Runs what nothing may be thrown out of.
 template <class F>
 int32_t guarded(F body) noexcept {

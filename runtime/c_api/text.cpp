@@ -7,28 +7,6 @@ namespace troupe::c_api {
 
 namespace {
 
-/// Bytes of a text at most.
-constexpr auto max_text = size_t{1} << 28;
-
-// What each of these calls is given; 0 if there is nothing wrong with it.
-int32_t check(const void* rt, const void* from, size_t size, const void* to,
-              size_t capacity, const size_t* count) {
-  auto wrong = [](const char* why) {
-    return complain(errc::invalid_argument, why);
-  };
-  if (!rt)
-    return wrong("no runtime");
-  if (!from && size > 0)
-    return wrong("nothing to read");
-  if (size > max_text)
-    return wrong("more than 256 MiB");
-  if (!to && capacity > 0)
-    return wrong("no place for the result");
-  if (!count)
-    return wrong("no place for the size of the result");
-  return TROUPE_OK;
-}
-
 std::string_view text_of(const char* text, size_t size) {
   return size > 0 ? std::string_view{text, size} : std::string_view{};
 }

@@ -117,6 +117,46 @@ static void stopped(troupe_runtime* rt) {
   CHECK(a.finish == TROUPE_FINISH_CANCELLED && t.size < 400);
 }
 
+static void watched(troupe_runtime* rt) {
+  char status[4096], dir[] = "/tmp/troupe_c_XXXXXX", file[64];
+  size_t size = 0;
+  uint64_t bytes = 0, dropped = 1;
+  CHECK(troupe_status(rt, status, sizeof status - 1, &size) == TROUPE_OK);
+  CHECK(size > 0 && size < sizeof status);
+  status[size < sizeof status ? size : 0] = '\0';
+  CHECK(strstr(status, "\"blocks_total\"") != NULL);
+
+  CHECK(mkdtemp(dir) != NULL);
+  snprintf(file, sizeof file, "%s/messages.trace", dir);
+  CHECK(troupe_start_trace(rt, file, 0) == TROUPE_OK);
+  CHECK(troupe_start_trace(rt, file, 0) == TROUPE_INVALID_ARGUMENT);
+  answers(rt);
+  CHECK(troupe_stop_trace(rt, &bytes, &dropped) == TROUPE_OK);
+  CHECK(bytes > 1000 && dropped == 0);
+  FILE* written = fopen(file, "rb");
+  CHECK(written != NULL);
+  if (written) {
+    CHECK(fseek(written, 0, SEEK_END) == 0);
+    CHECK((uint64_t)ftell(written) == bytes);
+    fclose(written);
+  }
+  remove(file);
+
+  /* Contents make it larger. */
+  uint64_t more = 0;
+  CHECK(troupe_start_trace(rt, file, 1) == TROUPE_OK);
+  answers(rt);
+  CHECK(troupe_stop_trace(rt, &more, NULL) == TROUPE_OK);
+  CHECK(more > bytes + bytes / 10);
+  remove(file);
+  remove(dir);
+  CHECK(troupe_stop_trace(rt, NULL, NULL) == TROUPE_INVALID_ARGUMENT);
+  /* The configuration says nothing of it. */
+  CHECK(troupe_start_trace(rt, NULL, 0) == TROUPE_INVALID_ARGUMENT);
+  CHECK(troupe_start_trace(rt, "/no/such/trace", 0) == TROUPE_IO_ERROR);
+  CHECK(strstr(troupe_last_error(), "/no/such/trace") != NULL);
+}
+
 /* -- two threads ----------------------------------------------------------- */
 
 typedef struct task {
@@ -269,6 +309,10 @@ static void wrong_arguments(troupe_runtime* rt) {
   p.json_schema = "{\"type\": 3}";
   CHECK(troupe_generate(rt, prompt.ids, prompt.size, &p, NULL, NULL, NULL, NULL)
         == TROUPE_INVALID_ARGUMENT);
+  CHECK(troupe_status(NULL, NULL, 0, &size) == TROUPE_INVALID_ARGUMENT);
+  CHECK(troupe_status(rt, NULL, 0, NULL) == TROUPE_INVALID_ARGUMENT);
+  CHECK(troupe_start_trace(NULL, "x", 0) == TROUPE_INVALID_ARGUMENT);
+  CHECK(troupe_stop_trace(NULL, NULL, NULL) == TROUPE_INVALID_ARGUMENT);
   troupe_params_init(NULL, sizeof p);
   troupe_cancel(NULL);
   troupe_cancellation_free(NULL);
@@ -301,6 +345,7 @@ int main(int argc, char** argv) {
   vectors(rt);
   answers(rt);
   stopped(rt);
+  watched(rt);
   wrong_arguments(rt);
   older_parameters(rt);
   two_threads(rt);
