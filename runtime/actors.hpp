@@ -44,11 +44,13 @@ struct runtime_actors {
 result<runtime_actors> spawn_runtime(caf::actor_system& system,
                                      runtime_options options);
 
-/// Gives a system a clock whose thread sleeps until something is due, as
-/// runtimes of their own have it. That of CAF is woken by each request's
-/// timeouts and by each actor's end; where waking a thread is dear, that is a
-/// third of a short request's time (bench/README.md). Before the system is
-/// made; it has CAF's workers then, which steal.
+/// Gives a system a clock and workers whose threads sleep until there is
+/// something to do, as runtimes of their own have them. CAF's clock is woken by
+/// each request's timeouts and by each actor's end; where waking a thread is
+/// dear, that is a third of a short request's time (bench/README.md). CAF's
+/// workers get up again and again to look what others have not got to; these
+/// take it from each other as well, and CAF's settings of how are not looked
+/// at. Before the system is made.
 void use_quiet_clock(caf::actor_system_config& config);
 
 } // namespace troupe

@@ -1,7 +1,6 @@
 #include "runtime/system_config.hpp"
 
 #include <caf/all.hpp>
-#include <caf/policy/work_stealing.hpp>
 #include <caf/scheduler/coordinator.hpp>
 
 #include <algorithm>
@@ -9,16 +8,16 @@
 
 #include "runtime/actors.hpp"
 #include "runtime/quiet_clock.hpp"
+#include "runtime/quiet_workers.hpp"
 
 namespace troupe {
 
 namespace {
 
-/// CAF's workers with our clock. The one that they come with sleeps.
-class scheduler
-    : public caf::scheduler::coordinator<caf::policy::work_stealing> {
+/// Workers with our clock. The one that CAF's come with sleeps.
+class scheduler : public caf::scheduler::coordinator<quiet_workers> {
 public:
-  using super = caf::scheduler::coordinator<caf::policy::work_stealing>;
+  using super = caf::scheduler::coordinator<quiet_workers>;
   using super::super;
 
   static caf::actor_system::module* make(caf::actor_system& system,
@@ -65,12 +64,6 @@ system_config::system_config() {
   auto workers = std::min(cores - 1, 4u);
   set("scheduler.max-threads", size_t{workers});
   set("scheduler.max-throughput", size_t{300});
-  set("work-stealing.aggressive-poll-attempts", size_t{100});
-  set("work-stealing.moderate-poll-attempts", size_t{0});
-  // A worker is woken for what comes to it; it gets up by itself to look what
-  // it can take from others.
-  set("work-stealing.relaxed-sleep-duration",
-      caf::timespan{std::chrono::milliseconds{workers > 1 ? 1 : 1000}});
   // What the command line may say is Troupe's to parse, not CAF's.
   set("logger.console", caf::atom("none"));
 }
