@@ -173,8 +173,6 @@ bool lent_thread::enter() {
   }
   // Tokens are not to depend on how a host rounds.
   floats_.emplace();
-  // Spawning leaves the system's behind, which looks actors up for each message
-  // and has nothing to write.
   caf::logger::set_current_actor_system(nullptr);
   lending::current = this;
   return true;
@@ -182,6 +180,9 @@ bool lent_thread::enter() {
 
 void lent_thread::leave() {
   lending::current = nullptr;
+  // Spawning leaves the system's behind: it looks actors up for each message
+  // and has nothing to write, and the system waits for it when it ends.
+  caf::logger::set_current_actor_system(nullptr);
   floats_.reset();
   // Where what was to begin has thrown.
   for (; !pooled_.empty(); pooled_.pop_front())

@@ -9,6 +9,7 @@
 
 #include "actors/trace_recorder.hpp"
 #include "actors/tracing/quiet.hpp"
+#include "runtime/host_thread.hpp"
 #include "runtime/recorded_trace.hpp"
 
 namespace troupe {
@@ -28,7 +29,8 @@ struct recording {
 };
 
 recording& the_recording() {
-  static auto r = recording{};
+  // Never destroyed: a runtime that is static ends later than this would.
+  static auto& r = *new recording;
   return r;
 }
 
@@ -101,6 +103,7 @@ std::optional<std::string> written_trace() {
   auto file = trace_file();
   if (!file)
     return {};
+  auto here = host_thread{};
   auto self = caf::scoped_actor{*r.system, true};
   self->request(r.recorder, patience, trace_command{trace_command::kind::flush})
       .receive([](const trace_status&) {},

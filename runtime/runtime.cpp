@@ -90,6 +90,7 @@ result<generation> runtime::submit(generate_request request) {
 result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();
+  auto here = host_thread{};
   auto g = std::make_shared<generation::impl>();
   // A cluster's gateway numbers the requests of all its clients.
   auto remote = impl_->options.client.has_value();
@@ -130,6 +131,7 @@ subscription runtime::impl::subscribe(Client client, Request request,
     on_event(ended_by(too_late()));
     return subscription{nullptr};
   }
+  auto here = host_thread{};
   auto remote = options.client.has_value();
   request.request = remote ? 0 : ++last_request;
   auto actor =
@@ -255,6 +257,7 @@ result<void> runtime::start_trace(std::optional<trace_options> o) {
     o = impl_->options.trace;
   if (!o || o->file.empty())
     return fail(errc::invalid_argument, "there is no file for the trace");
+  auto here = host_thread{};
   auto guard = std::lock_guard{impl_->trace_mutex};
   if (impl_->trace) {
     if (impl_->trace->status().recording)
@@ -268,6 +271,7 @@ result<void> runtime::start_trace(std::optional<trace_options> o) {
 }
 
 result<trace_status> runtime::stop_trace() {
+  auto here = host_thread{};
   auto guard = std::lock_guard{impl_->trace_mutex};
   if (!impl_->trace)
     return fail(errc::invalid_argument, "no messages are recorded");
@@ -279,6 +283,7 @@ result<trace_status> runtime::stop_trace() {
 }
 
 trace_status runtime::trace() const {
+  auto here = host_thread{};
   auto guard = std::lock_guard{impl_->trace_mutex};
   return impl_->trace ? impl_->trace->status() : trace_status{};
 }

@@ -31,6 +31,7 @@ duration unix_offset() {
 runtime::impl::~impl() {
   if (!system)
     return;
+  auto here = host_thread{};
   drain();
   front->close();
   if (lender)
@@ -169,6 +170,7 @@ result<void> runtime::impl::record(trace_options o) {
 }
 
 result<void> runtime::impl::start(caf::actor_system* outside) {
+  auto here = host_thread{};
   system = outside;
   if (!system) {
     if (options.cluster || options.client)

@@ -15,6 +15,7 @@
 #include "runtime/audit_service.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/transport.hpp"
+#include "runtime/host_thread.hpp"
 #include "runtime/message_trace.hpp"
 #include "runtime/model_path.hpp"
 #include "runtime/node_setup.hpp"
@@ -70,6 +71,7 @@ struct runtime::impl {
 
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
+    auto here = host_thread{};
     auto answer = result<Answer>{Answer{}};
     auto self = caf::scoped_actor{*system};
     self->request(gateway, most, std::move(question))

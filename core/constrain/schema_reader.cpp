@@ -85,8 +85,9 @@ void schema_reader::refuse(errc code, const schema_terms& where,
 
 std::shared_ptr<const schema_shapes>
 schema_reader::shapes(const schema_terms& terms) {
-  static const auto all =
-      std::make_shared<const schema_shapes>(shape_algebra::all());
+  // Never destroyed, nor `nothing` below: runtimes may be static.
+  static const auto& all = *new std::shared_ptr<const schema_shapes>{
+      std::make_shared<const schema_shapes>(shape_algebra::all())};
   if (terms.empty())
     return all;
   if (terms.size() == 1)
@@ -108,7 +109,8 @@ schema_reader::shapes(const schema_terms& terms) {
 }
 
 std::shared_ptr<const schema_shapes> schema_reader::one(schema_term term) {
-  static const auto nothing = std::make_shared<const schema_shapes>();
+  static const auto& nothing = *new std::shared_ptr<const schema_shapes>{
+      std::make_shared<const schema_shapes>()};
   if (failed_)
     return nothing;
   auto [at, added] = known_.try_emplace(term, nullptr);

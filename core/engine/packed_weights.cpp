@@ -17,7 +17,7 @@ struct registry {
 };
 
 registry& all_packed() {
-  static auto r = registry{};
+  static auto& r = *new registry; // runtimes may be static
   return r;
 }
 

@@ -67,7 +67,7 @@ struct registry {
 };
 
 registry& all_loaded() {
-  static auto r = registry{};
+  static auto& r = *new registry; // runtimes may be static
   return r;
 }
 

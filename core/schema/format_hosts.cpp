@@ -46,18 +46,16 @@ bool all_labels(std::string_view s, F f) {
 }
 
 const UIDNA* rules() {
-  struct closer {
-    void operator()(UIDNA* p) const { uidna_close(p); }
-  };
-  static const auto all = [] {
+  // Never closed: runtimes may be static.
+  static const auto* all = [] {
     auto status = U_ZERO_ERROR;
     constexpr auto options = UIDNA_USE_STD3_RULES | UIDNA_CHECK_BIDI
                              | UIDNA_CHECK_CONTEXTJ | UIDNA_CHECK_CONTEXTO
                              | UIDNA_NONTRANSITIONAL_TO_ASCII
                              | UIDNA_NONTRANSITIONAL_TO_UNICODE;
-    return std::unique_ptr<UIDNA, closer>{uidna_openUTS46(options, &status)};
+    return uidna_openUTS46(options, &status);
   }();
-  return all.get();
+  return all;
 }
 
 using converter = int32_t (*)(const UIDNA*, const char*, int32_t, char*,

@@ -33,7 +33,7 @@ struct byte_alphabet {
 };
 
 const byte_alphabet& alphabet() {
-  static const auto instance = byte_alphabet{};
+  static const auto& instance = *new byte_alphabet; // runtimes may be static
   return instance;
 }
 

@@ -4,6 +4,7 @@
 
 #include "actors/error.hpp"
 #include "runtime/cluster/connector.hpp"
+#include "runtime/host_thread.hpp"
 #include "runtime/system_config.hpp"
 
 namespace troupe {
@@ -18,6 +19,7 @@ constexpr auto drain_patience = std::chrono::minutes{10};
 struct cluster_client::impl {
   template <class Answer, class Question, class Patience>
   result<Answer> ask(Question question, Patience most) {
+    auto here = host_thread{};
     auto answer = result<Answer>{Answer{}};
     auto self = caf::scoped_actor{*system};
     self->request(front.registry, most, std::move(question))
@@ -39,6 +41,7 @@ cluster_client::~cluster_client() = default;
 
 result<cluster_client>
 cluster_client::connect(const cluster_client_options& options) {
+  auto here = host_thread{};
   auto p = std::make_unique<impl>();
   cluster_transport::configure(p->config);
   p->system = std::make_unique<caf::actor_system>(p->config);

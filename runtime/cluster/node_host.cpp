@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "runtime/host_thread.hpp"
 #include "runtime/message_trace.hpp"
 #include "runtime/system_config.hpp"
 
@@ -48,6 +49,7 @@ void node_host::impl::hear(const agent_news& n) {
 }
 
 result<void> node_host::impl::start() {
+  auto here = host_thread{};
   cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
   if (options.runtime.trace) {
@@ -92,6 +94,7 @@ uint16_t node_host::ranks_port() const {
 }
 
 void node_host::leave() {
+  auto here = host_thread{};
   if (impl_->member->leave())
     return;
   auto guard = std::lock_guard{impl_->mutex};

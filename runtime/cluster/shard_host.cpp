@@ -11,6 +11,7 @@
 #include "core/model/shared_model.hpp"
 #include "core/parallel/tensor_shard.hpp"
 #include "runtime/cluster/transport.hpp"
+#include "runtime/host_thread.hpp"
 #include "runtime/node_setup.hpp"
 #include "runtime/system_config.hpp"
 
@@ -96,6 +97,7 @@ struct shard_host::impl {
 };
 
 result<void> shard_host::impl::start() {
+  auto here = host_thread{};
   cluster_transport::configure(config);
   system = std::make_unique<caf::actor_system>(config);
   auto t = transport_options{};

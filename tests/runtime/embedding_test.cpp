@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -380,6 +382,55 @@ BOOST_AUTO_TEST_CASE(one_may_end_while_the_other_goes_on) {
     tokens_of(second, request_of(4, 10, 5));
   }
   BOOST_TEST(collect(*g).tokens == expected);
+}
+
+// That a thread keeps what the end waits for would show as a test that does not
+// end.
+BOOST_AUTO_TEST_CASE(it_ends_while_threads_that_used_it_go_on) {
+  auto rt = std::make_unique<runtime>(open());
+  auto used = std::latch{6};
+  auto ended = std::latch{1};
+  auto well = std::atomic<int>{0};
+  auto threads = std::vector<std::jthread>{};
+  auto on_a_thread = [&](auto use) {
+    threads.emplace_back([&, use] {
+      well += use();
+      used.count_down();
+      ended.wait();
+    });
+  };
+  on_a_thread([&] { return generate(*rt, request_of(1, 20, 8)).ok(); });
+  on_a_thread([&] {
+    auto g = rt->submit(request_of(2, 20, 8));
+    return g && collect(*g).tokens.size() == 8;
+  });
+  on_a_thread([&] {
+    rt->submit(request_of(3, 20, 8), [](generation::event) {});
+    return true;
+  });
+  on_a_thread([&] {
+    auto r = embed_request{};
+    r.inputs = {{5, 6, 7}};
+    return rt->embed(std::move(r)).vectors.size() == 1;
+  });
+  on_a_thread([&] { return rt->status().ok() && rt->versions().ok(); });
+  on_a_thread([&] {
+    auto o = trace_options{};
+    o.file = dir.file("messages.trace");
+    return rt->start_trace(o) && rt->trace().recording && rt->stop_trace();
+  });
+  used.wait();
+  rt.reset();
+  ended.count_down();
+  BOOST_TEST(well == 6);
+}
+
+BOOST_AUTO_TEST_CASE(it_ends_on_another_thread_than_it_began) {
+  auto rt = open();
+  std::jthread{[&] { auto gone = std::move(rt); }};
+  auto begun = std::optional<runtime>{};
+  std::jthread{[&] { begun.emplace(open()); }}.join();
+  BOOST_TEST(generate(*begun, request_of(1, 20, 8)).ok());
 }
 
 BOOST_AUTO_TEST_CASE(weights_of_two_are_in_memory_once) {
