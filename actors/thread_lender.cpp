@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <system_error>
 
 namespace troupe {
 
@@ -97,10 +98,14 @@ bool thread_lender::add(lent_thread& t) {
   auto guard = std::lock_guard{mutex_};
   if (closed_ || !lone())
     return false;
-  lent_.push_back(&t);
   if (!watcher_.joinable())
-    watcher_ = std::thread{[this] { watch(); }};
-  else if (sleeps_)
+    try {
+      watcher_ = std::thread{[this] { watch(); }};
+    } catch (const std::system_error&) {
+      return false; // no more threads: nodes go on with their own
+    }
+  lent_.push_back(&t);
+  if (sleeps_)
     changed_.notify_all();
   return true;
 }

@@ -20,21 +20,23 @@ result<runtime_actors> runtime_actors::spawn(caf::actor_system& system,
     return fail(errc::invalid_argument,
                 "the actor system does not know Troupe's messages: its "
                 "configuration needs add_message_types");
-  auto p = runtime::impl::load(std::move(options));
-  if (!p)
-    return p.failure();
-  auto& x = **p;
-  if (auto ok = x.start(&system); !ok)
-    return ok.failure();
-  auto auditor = x.audit ? x.audit->sink()->log : auditor_actor{};
-  auto all = runtime_actors{runtime{std::move(*p)},
-                            x.gateway,
-                            x.registry,
-                            x.manager,
-                            x.cache,
-                            x.profiler,
-                            std::move(auditor)};
-  return all;
+  return without_throwing([&]() -> result<runtime_actors> {
+    auto p = runtime::impl::load(std::move(options));
+    if (!p)
+      return p.failure();
+    auto& x = **p;
+    if (auto ok = x.start(&system); !ok)
+      return ok.failure();
+    auto auditor = x.audit ? x.audit->sink()->log : auditor_actor{};
+    auto all = runtime_actors{runtime{std::move(*p)},
+                              x.gateway,
+                              x.registry,
+                              x.manager,
+                              x.cache,
+                              x.profiler,
+                              std::move(auditor)};
+    return all;
+  });
 }
 
 result<runtime_actors> spawn_runtime(caf::actor_system& system,

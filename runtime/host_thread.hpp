@@ -2,6 +2,11 @@
 
 #include <caf/logger.hpp>
 
+#include <exception>
+#include <new>
+
+#include "core/base/result.hpp"
+
 namespace troupe {
 
 /// A thread of the host's while it runs a function of ours. CAF leaves an actor
@@ -21,5 +26,18 @@ public:
 private:
   caf::logger* had_;
 };
+
+/// The result of `f`, or an error for what the libraries beneath it throw where
+/// the system refuses them memory or the like: overloaded.
+template <class F>
+auto without_throwing(F f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const std::bad_alloc&) {
+    return fail(errc::overloaded, "there is not enough memory");
+  } catch (const std::exception& e) {
+    return fail(errc::overloaded, e.what());
+  }
+}
 
 } // namespace troupe

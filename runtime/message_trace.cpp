@@ -11,6 +11,7 @@
 #include "actors/tracing/quiet.hpp"
 #include "runtime/host_thread.hpp"
 #include "runtime/recorded_trace.hpp"
+#include "runtime/thread_room.hpp"
 
 namespace troupe {
 
@@ -38,6 +39,8 @@ recording& the_recording() {
 
 result<message_trace> message_trace::start(caf::actor_system& system,
                                            trace_options options) {
+  if (auto ok = room_for_threads(1); !ok)
+    return ok.failure();
   auto others = system.registry().running();
   auto file = options.file;
   auto r = start_trace_recorder(system, std::move(options));

@@ -75,12 +75,14 @@ runtime::impl::load(runtime_options options) {
 }
 
 result<runtime> runtime::open(runtime_options options) {
-  auto p = impl::load(std::move(options));
-  if (!p)
-    return p.failure();
-  if (auto ok = (*p)->start(nullptr); !ok)
-    return ok.failure();
-  return runtime{std::move(*p)};
+  return without_throwing([&]() -> result<runtime> {
+    auto p = impl::load(std::move(options));
+    if (!p)
+      return p.failure();
+    if (auto ok = (*p)->start(nullptr); !ok)
+      return ok.failure();
+    return runtime{std::move(*p)};
+  });
 }
 
 result<generation> runtime::submit(generate_request request) {

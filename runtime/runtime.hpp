@@ -198,7 +198,8 @@ using embed_event = std::variant<embedding_event, finish_event>;
 class runtime {
 public:
   /// Loads the model and starts the nodes. Errors: those of the model file,
-  /// invalid_argument.
+  /// invalid_argument; overloaded, where the system has too little memory or
+  /// lets this process have too few threads.
   static result<runtime> open(runtime_options options);
 
   runtime(runtime&&) noexcept;

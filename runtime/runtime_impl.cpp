@@ -175,7 +175,10 @@ result<void> runtime::impl::start(caf::actor_system* outside) {
   if (!system) {
     if (options.cluster || options.client)
       cluster_transport::configure(config);
-    own_system = std::make_unique<caf::actor_system>(config);
+    auto own = config.make_system();
+    if (!own)
+      return own.failure();
+    own_system = std::move(*own);
     system = own_system.get();
     // Requests of others are not seen here.
     if (!options.cluster && !options.client)

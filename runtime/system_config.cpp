@@ -9,6 +9,7 @@
 #include "runtime/actors.hpp"
 #include "runtime/quiet_clock.hpp"
 #include "runtime/quiet_workers.hpp"
+#include "runtime/thread_room.hpp"
 
 namespace troupe {
 
@@ -66,6 +67,16 @@ system_config::system_config() {
   set("scheduler.max-throughput", size_t{300});
   // What the command line may say is Troupe's to parse, not CAF's.
   set("logger.console", caf::atom("none"));
+}
+
+// CAF ends the process where a thread of its cannot begin.
+result<std::unique_ptr<caf::actor_system>> system_config::make_system() {
+  // The clock, connections, and actors that have threads of their own.
+  constexpr auto others = 8u;
+  auto workers = caf::get_or(*this, "scheduler.max-threads", size_t{1});
+  if (auto ok = room_for_threads(static_cast<unsigned>(workers) + others); !ok)
+    return ok.failure();
+  return std::make_unique<caf::actor_system>(*this);
 }
 
 } // namespace troupe

@@ -5,6 +5,7 @@
 #include "actors/decode_node.hpp"
 #include "actors/prefill_node.hpp"
 #include "runtime/cluster/let_go.hpp"
+#include "runtime/thread_room.hpp"
 
 namespace troupe {
 
@@ -25,9 +26,15 @@ result<void> version_nodes::start(version_id version,
 
 result<void> version_nodes::fill(group& g, version_id version,
                                  const registry_actor& registry) {
+  auto& all = options_.nodes;
+  auto threads = all.store ? 1u : 0u;
+  for (auto* plans : {&all.prefill, &all.decode, &all.mixed})
+    for (auto& p : *plans)
+      threads += ranks_of(options_, p).ranks;
+  if (auto ok = room_for_threads(threads); !ok)
+    return ok;
   if (auto ok = g.setup.start_store(system_); !ok)
     return ok;
-  auto& all = options_.nodes;
   for (auto* plans : {&all.prefill, &all.decode, &all.mixed})
     if (auto ok = g.setup.prepare_ranks(*plans); !ok)
       return ok;

@@ -2,6 +2,8 @@
 
 #include <immintrin.h>
 
+#include <system_error>
+
 #include "core/base/float_mode.hpp"
 
 namespace troupe {
@@ -17,8 +19,12 @@ constexpr auto finish_spins = 2000;
 
 thread_pool::thread_pool(unsigned threads) {
   threads_.reserve(threads > 1 ? threads - 1 : 0);
-  for (auto i = 1u; i < threads; ++i)
-    threads_.emplace_back([this, i] { work(i); });
+  try {
+    for (auto i = 1u; i < threads; ++i)
+      threads_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error&) {
+    // Fewer do the same, later.
+  }
 }
 
 thread_pool::~thread_pool() {

@@ -15,7 +15,8 @@ namespace troupe {
 /// it holds a task.
 class thread_pool {
 public:
-  /// Starts `threads` - 1 threads; the caller of run() is the other one.
+  /// Starts `threads` - 1 threads, or as many as the system lets it; the caller
+  /// of run() is the other one.
   explicit thread_pool(unsigned threads);
   ~thread_pool();
 

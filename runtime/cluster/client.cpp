@@ -44,7 +44,10 @@ cluster_client::connect(const cluster_client_options& options) {
   auto here = host_thread{};
   auto p = std::make_unique<impl>();
   cluster_transport::configure(p->config);
-  p->system = std::make_unique<caf::actor_system>(p->config);
+  auto system = p->config.make_system();
+  if (!system)
+    return system.failure();
+  p->system = std::move(*system);
   auto t = transport_options{};
   t.tls = options.tls;
   auto started = cluster_transport::start(*p->system, std::move(t));

@@ -51,7 +51,10 @@ void node_host::impl::hear(const agent_news& n) {
 result<void> node_host::impl::start() {
   auto here = host_thread{};
   cluster_transport::configure(config);
-  system = std::make_unique<caf::actor_system>(config);
+  auto own = config.make_system();
+  if (!own)
+    return own.failure();
+  system = std::move(*own);
   if (options.runtime.trace) {
     auto t = message_trace::start(*system, *options.runtime.trace);
     if (!t)
@@ -83,10 +86,12 @@ node_host& node_host::operator=(node_host&&) noexcept = default;
 node_host::~node_host() = default;
 
 result<node_host> node_host::start(node_host_options options) {
-  auto p = std::make_unique<impl>(std::move(options));
-  if (auto ok = p->start(); !ok)
-    return ok.failure();
-  return node_host{std::move(p)};
+  return without_throwing([&]() -> result<node_host> {
+    auto p = std::make_unique<impl>(std::move(options));
+    if (auto ok = p->start(); !ok)
+      return ok.failure();
+    return node_host{std::move(p)};
+  });
 }
 
 uint16_t node_host::ranks_port() const {

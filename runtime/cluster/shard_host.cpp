@@ -99,7 +99,10 @@ struct shard_host::impl {
 result<void> shard_host::impl::start() {
   auto here = host_thread{};
   cluster_transport::configure(config);
-  system = std::make_unique<caf::actor_system>(config);
+  auto own = config.make_system();
+  if (!own)
+    return own.failure();
+  system = std::move(*own);
   auto t = transport_options{};
   t.tls = options.tls;
   auto started = cluster_transport::start(*system, std::move(t));
