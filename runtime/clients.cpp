@@ -207,6 +207,32 @@ void queue_client::end() {
 
 // -- clients that call back ---------------------------------------------------
 
+namespace {
+
+constinit thread_local bool in_handler = false;
+
+// A handler of the host's, marked as such while it runs.
+template <class F>
+auto handler(F f) {
+  return [f = std::move(f)](auto&& e) {
+    struct mark {
+      mark() { in_handler = true; }
+      ~mark() { in_handler = false; }
+    } here;
+    f(std::forward<decltype(e)>(e));
+  };
+}
+
+} // namespace
+
+std::optional<error> must_not_wait() {
+  if (!in_handler)
+    return {};
+  return fail(errc::invalid_argument,
+              "a handler of events must not wait for others: submit with a "
+              "handler, or leave it to another thread");
+}
+
 client_actor::behavior_type
 callback_client(actor_pointer<client_actor, callback_client_state> self,
                 gateway_actor gateway, generate_request request,
@@ -214,12 +240,12 @@ callback_client(actor_pointer<client_actor, callback_client_state> self,
                 std::shared_ptr<void> alive) {
   self->state.alive = std::move(alive);
   auto id = request.request;
-  ask(self, gateway, id, submit{std::move(request), client_actor{self}},
-      on_event);
+  auto tell = handler(std::move(on_event));
+  ask(self, gateway, id, submit{std::move(request), client_actor{self}}, tell);
   return {
-      [=](token_event& m) { on_event(std::move(m)); },
+      [=](token_event& m) { tell(std::move(m)); },
       [=](const finish_event& m) {
-        on_event(m);
+        tell(m);
         self->quit();
       },
   };
@@ -232,12 +258,13 @@ embed_client_actor::behavior_type embed_client(
     std::shared_ptr<void> alive) {
   self->state.alive = std::move(alive);
   auto id = request.request;
+  auto tell = handler(std::move(on_event));
   ask(self, gateway, id,
-      submit_embed{std::move(request), embed_client_actor{self}}, on_event);
+      submit_embed{std::move(request), embed_client_actor{self}}, tell);
   return {
-      [=](const embedding_event& m) { on_event(m); },
+      [=](const embedding_event& m) { tell(m); },
       [=](const finish_event& m) {
-        on_event(m);
+        tell(m);
         self->quit();
       },
   };

@@ -118,6 +118,11 @@ private:
   std::atomic<bool> ended_{false};
 };
 
+/// Why the calling thread must not wait for what the runtime does; nothing
+/// where it may. It must not while it runs a handler: what it waits for may
+/// need it.
+std::optional<error> must_not_wait();
+
 struct callback_client_state {
   static constexpr const char* name = "client";
   static constexpr bool calls_host = true;

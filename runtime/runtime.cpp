@@ -92,6 +92,8 @@ result<generation> runtime::submit(generate_request request) {
 result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();
+  if (auto why = must_not_wait())
+    return *why;
   auto here = host_thread{};
   auto g = std::make_shared<generation::impl>();
   // A cluster's gateway numbers the requests of all its clients.
@@ -163,6 +165,8 @@ embeddings runtime::embed(embed_request request) {
     embeddings all;
     std::promise<void> done;
   };
+  if (auto why = must_not_wait())
+    return {{}, ended_by(std::move(*why))};
   auto w = std::make_shared<waiting>();
   w->all.vectors.resize(request.inputs.size());
   auto under_way = embed(std::move(request), [w](embed_event e) {

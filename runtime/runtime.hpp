@@ -208,7 +208,8 @@ public:
   /// the steps that nodes are in; see `runtime_options::drain_within`.
   ~runtime();
 
-  /// Starts a request; `request.request` is ignored. Errors: invalid_argument,
+  /// Starts a request; `request.request` is ignored. Waits until it is
+  /// admitted. Errors: invalid_argument, also where a handler calls it;
   /// context_exceeded, overloaded. What limits of tenants refuse ends in a
   /// finish_event that says when to try again.
   result<generation> submit(generate_request request);

@@ -71,6 +71,8 @@ struct runtime::impl {
 
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
+    if (auto why = must_not_wait())
+      return *why;
     auto here = host_thread{};
     auto answer = result<Answer>{Answer{}};
     auto self = caf::scoped_actor{*system};

@@ -384,6 +384,34 @@ BOOST_AUTO_TEST_CASE(one_may_end_while_the_other_goes_on) {
   BOOST_TEST(collect(*g).tokens == expected);
 }
 
+BOOST_AUTO_TEST_CASE(a_handler_that_would_wait_is_told) {
+  auto rt = open();
+  auto refused = std::atomic<int>{0};
+  auto ended = std::latch{2};
+  auto next = std::optional<subscription>{};
+  auto first = rt.submit(request_of(1, 20, 8), [&](generation::event e) {
+    if (!std::holds_alternative<finish_event>(e))
+      return;
+    auto count = [&](const auto& r) {
+      refused += !r.ok() && r.failure().code == errc::invalid_argument;
+    };
+    count(generate(rt, request_of(2, 20, 8)));
+    count(rt.submit(request_of(2, 20, 8)));
+    count(rt.status());
+    auto r = embed_request{};
+    r.inputs = {{5, 6, 7}};
+    refused += rt.embed(std::move(r)).end.code == errc::invalid_argument;
+    next.emplace(rt.submit(request_of(2, 20, 8), [&](generation::event last) {
+      if (std::holds_alternative<finish_event>(last))
+        ended.count_down();
+    }));
+    ended.count_down();
+  });
+  ended.wait();
+  BOOST_TEST(refused == 4);
+  BOOST_TEST(generate(rt, request_of(1, 20, 8)).ok());
+}
+
 // That a thread keeps what the end waits for would show as a test that does not
 // end.
 BOOST_AUTO_TEST_CASE(it_ends_while_threads_that_used_it_go_on) {
