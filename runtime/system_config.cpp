@@ -15,7 +15,7 @@ namespace troupe {
 
 namespace {
 
-/// Workers with our clock. The one that CAF's come with sleeps.
+/// Workers and a clock of ours; that which CAF's coordinator has is asleep.
 class scheduler : public caf::scheduler::coordinator<quiet_workers> {
 public:
   using super = caf::scheduler::coordinator<quiet_workers>;
@@ -69,7 +69,7 @@ system_config::system_config() {
   set("logger.console", caf::atom("none"));
 }
 
-// CAF ends the process where a thread of its cannot begin.
+// Where CAF cannot begin a thread, the process is aborted.
 result<std::unique_ptr<caf::actor_system>> system_config::make_system() {
   // The clock, connections, and actors that have threads of their own.
   constexpr auto others = 8u;
