@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <system_error>
 
+#include "actors/host_signals.hpp"
+
 namespace troupe {
 
 namespace {
@@ -100,6 +102,7 @@ bool thread_lender::add(lent_thread& t) {
     return false;
   if (!watcher_.joinable())
     try {
+      auto signals = host_signals{};
       watcher_ = std::thread{[this] { watch(); }};
     } catch (const std::system_error&) {
       return false; // no more threads: nodes go on with their own

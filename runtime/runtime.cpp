@@ -264,6 +264,7 @@ result<void> runtime::start_trace(std::optional<trace_options> o) {
   if (!o || o->file.empty())
     return fail(errc::invalid_argument, "there is no file for the trace");
   auto here = host_thread{};
+  auto signals = host_signals{};
   auto guard = std::lock_guard{impl_->trace_mutex};
   if (impl_->trace) {
     if (impl_->trace->status().recording)

@@ -171,6 +171,7 @@ result<void> runtime::impl::record(trace_options o) {
 
 result<void> runtime::impl::start(caf::actor_system* outside) {
   auto here = host_thread{};
+  auto signals = host_signals{};
   system = outside;
   if (!system) {
     if (options.cluster || options.client)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/error.hpp"
+#include "actors/host_signals.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/thread_lender.hpp"
 #include "core/serving/rate_limiter.hpp"

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "actors/host_signals.hpp"
 #include "runtime/host_thread.hpp"
 #include "runtime/message_trace.hpp"
 #include "runtime/system_config.hpp"
@@ -50,6 +51,7 @@ void node_host::impl::hear(const agent_news& n) {
 
 result<void> node_host::impl::start() {
   auto here = host_thread{};
+  auto signals = host_signals{};
   cluster_transport::configure(config);
   auto own = config.make_system();
   if (!own)

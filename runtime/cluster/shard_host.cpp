@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "actors/host_signals.hpp"
 #include "actors/rank_link.hpp"
 #include "core/model/shared_model.hpp"
 #include "core/parallel/tensor_shard.hpp"
@@ -98,6 +99,7 @@ struct shard_host::impl {
 
 result<void> shard_host::impl::start() {
   auto here = host_thread{};
+  auto signals = host_signals{};
   cluster_transport::configure(config);
   auto own = config.make_system();
   if (!own)

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <latch>
@@ -62,6 +63,24 @@ bool comes_to_rest(runtime& rt) {
       used += n.blocks_in_use + n.sequences + n.waiting;
     return used == 0;
   });
+}
+
+// Threads that would get a signal to this process.
+size_t threads_with_signals() {
+  auto n = size_t{0};
+  for (auto& t : std::filesystem::directory_iterator{"/proc/self/task"}) {
+    auto in = std::ifstream{t.path() / "status"};
+    auto line = std::string{};
+    while (std::getline(in, line) && !line.starts_with("SigBlk:"))
+      ;
+    if (!in) // it has just ended
+      continue;
+    auto mask = std::stoull(line.substr(line.find(':') + 1), nullptr, 16);
+    auto blocks = [&](int s) { return (mask >> (s - 1) & 1) != 0; };
+    BOOST_TEST(!blocks(SIGSEGV));
+    n += !blocks(SIGTERM) || !blocks(SIGUSR1);
+  }
+  return n;
 }
 
 size_t entries(const char* folder) {
@@ -410,6 +429,16 @@ BOOST_AUTO_TEST_CASE(a_handler_that_would_wait_is_told) {
   ended.wait();
   BOOST_TEST(refused == 4);
   BOOST_TEST(generate(rt, request_of(1, 20, 8)).ok());
+}
+
+BOOST_AUTO_TEST_CASE(its_threads_leave_signals_to_the_host) {
+  auto before = threads_with_signals();
+  auto rt = open();
+  BOOST_REQUIRE(generate(rt, request_of(1, 20, 8)).ok());
+  auto o = trace_options{};
+  o.file = dir.file("messages.trace");
+  BOOST_REQUIRE(rt.start_trace(o).ok());
+  BOOST_TEST(threads_with_signals() == before);
 }
 
 // That a thread keeps what the end waits for would show as a test that does not
