@@ -13,9 +13,6 @@ namespace troupe {
 
 namespace {
 
-constexpr auto patience = std::chrono::seconds{10};
-constexpr auto move_patience = std::chrono::seconds{120};
-
 error too_late() {
   return fail(errc::abandoned, "the runtime is closing");
 }
@@ -24,8 +21,20 @@ error too_late() {
 
 runtime::runtime(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
 runtime::runtime(runtime&&) noexcept = default;
-runtime& runtime::operator=(runtime&&) noexcept = default;
-runtime::~runtime() = default;
+
+runtime& runtime::operator=(runtime&& other) noexcept {
+  if (this == &other)
+    return *this;
+  auto before = runtime{std::move(*this)};
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+// Of what is the parent's nothing can be ended here.
+runtime::~runtime() {
+  if (impl_ && impl_->forked())
+    static_cast<void>(impl_.release());
+}
 
 result<std::unique_ptr<runtime::impl>>
 runtime::impl::load(runtime_options options) {
@@ -92,6 +101,8 @@ result<generation> runtime::submit(generate_request request) {
 result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();
+  if (auto why = impl_->forked())
+    return *why;
   if (auto why = must_not_wait())
     return *why;
   auto here = host_thread{};
@@ -131,8 +142,9 @@ result<generation> runtime::submit(generate_request request, in_between what) {
 template <class Client, class Request, class Handler>
 subscription runtime::impl::subscribe(Client client, Request request,
                                       Handler on_event) {
-  if (closing) {
-    on_event(ended_by(too_late()));
+  auto refusal = closing ? std::optional{too_late()} : forked();
+  if (refusal) {
+    on_event(ended_by(std::move(*refusal)));
     return subscription{nullptr};
   }
   auto here = host_thread{};
@@ -181,118 +193,6 @@ embeddings runtime::embed(embed_request request) {
   });
   w->done.get_future().wait();
   return std::move(w->all);
-}
-
-result<migrated> runtime::migrate(request_id request, node_id to) {
-  return impl_->ask<migrated>(migrate_request{request, to}, move_patience);
-}
-
-result<drained> runtime::drain(node_id node) {
-  return impl_->ask<drained>(drain_request{node, {}}, move_patience);
-}
-
-result<cluster_status> runtime::status(status_query q) {
-  return impl_->ask<cluster_status>(q, patience);
-}
-
-result<drained> runtime::drain(const std::string& name) {
-  return impl_->ask<drained>(drain_request{0, name}, move_patience);
-}
-
-result<version_id> runtime::load_version(std::string name, std::string path) {
-  path = absolute_path(path);
-  auto bytes = bytes_of_model(path);
-  if (!bytes)
-    return bytes.failure();
-  auto v = impl_->ask<version_started>(
-      troupe::load_version{std::move(name), std::move(path), *bytes}, patience);
-  if (!v)
-    return v.failure();
-  return v->version;
-}
-
-result<versions_status> runtime::command(version_command c) {
-  return impl_->ask<versions_status>(std::move(c), patience);
-}
-
-result<cache_status> runtime::cache() {
-  return impl_->ask<cache_status>(cache_query{}, patience);
-}
-
-result<profile_report> runtime::profile(profile_query q) {
-  return impl_->ask<profile_report>(q, patience);
-}
-
-result<stage_latencies> runtime::latencies() {
-  return impl_->ask<stage_latencies>(latency_query{}, patience);
-}
-
-result<versions_status> runtime::versions() {
-  return impl_->ask<versions_status>(versions_query{}, patience);
-}
-
-limits_status runtime::limits(const tenant& who) const {
-  auto& all = impl_->limits;
-  if (!all)
-    return {};
-  auto now = stamp();
-  auto handle = all->resolve(who, now);
-  return all->status(handle, now);
-}
-
-std::vector<organisation_status> runtime::organisations() const {
-  if (!impl_->limits)
-    return {};
-  return impl_->limits->organisations(stamp());
-}
-
-result<void> runtime::set_limits(limits_table table) {
-  if (!impl_->limits)
-    return fail(errc::unsupported, "there are no limits of tenants");
-  auto organisations = std::string{};
-  for (auto& [name, of] : table.organisations)
-    organisations += (organisations.empty() ? "" : ", ") + name;
-  auto ok = impl_->limits->configure(std::move(table), stamp());
-  if (ok && impl_->audit)
-    impl_->audit->admin("set limits", organisations);
-  return ok;
-}
-
-result<void> runtime::start_trace(std::optional<trace_options> o) {
-  if (!o)
-    o = impl_->options.trace;
-  if (!o || o->file.empty())
-    return fail(errc::invalid_argument, "there is no file for the trace");
-  auto here = host_thread{};
-  auto signals = host_signals{};
-  auto guard = std::lock_guard{impl_->trace_mutex};
-  if (impl_->trace) {
-    if (impl_->trace->status().recording)
-      return fail(errc::invalid_argument, "messages are recorded already");
-    impl_->trace->stop();
-    impl_->trace.reset();
-  }
-  // Replays would miss where the actors began.
-  o->about.emplace_back("began", "late");
-  return impl_->record(std::move(*o));
-}
-
-result<trace_status> runtime::stop_trace() {
-  auto here = host_thread{};
-  auto guard = std::lock_guard{impl_->trace_mutex};
-  if (!impl_->trace)
-    return fail(errc::invalid_argument, "no messages are recorded");
-  auto s = impl_->trace->stop();
-  impl_->trace.reset();
-  if (!s.failure.empty())
-    return fail(errc::io_error, s.file + ": " + s.failure);
-  return s;
-}
-
-trace_status runtime::trace() const {
-  auto here = host_thread{};
-  auto guard = std::lock_guard{impl_->trace_mutex};
-  return impl_->trace ? impl_->trace->status() : trace_status{};
 }
 
 uint16_t runtime::cluster_port() const {

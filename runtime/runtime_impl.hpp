@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -48,6 +50,14 @@ struct runtime::impl {
   void await_actors(const std::vector<caf::actor>& ended);
   result<void> connect();
 
+  /// Why this process has nothing of it; nothing where it has.
+  std::optional<error> forked() const {
+    if (process == ::getpid())
+      return {};
+    return fail(errc::abandoned, "the runtime and its threads stayed in the "
+                                 "process that forked this one: open another");
+  }
+
   /// Whether the end needs to know who hears of requests.
   bool remembers() const {
     return options.client || options.drain_within > duration{};
@@ -72,6 +82,8 @@ struct runtime::impl {
 
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
+    if (auto why = forked())
+      return *why;
     if (auto why = must_not_wait())
       return *why;
     auto here = host_thread{};
@@ -83,6 +95,7 @@ struct runtime::impl {
     return answer;
   }
 
+  const pid_t process = ::getpid();
   runtime_options options;
   std::shared_ptr<const model> weights;
   std::shared_ptr<const tokenizer> text;

@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <sys/wait.h>
 #include <thread>
 #include <time.h>
+#include <unistd.h>
 #include <utility>
 
 #include "core/base/random.hpp"
@@ -439,6 +441,27 @@ BOOST_AUTO_TEST_CASE(its_threads_leave_signals_to_the_host) {
   o.file = dir.file("messages.trace");
   BOOST_REQUIRE(rt.start_trace(o).ok());
   BOOST_TEST(threads_with_signals() == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_process_has_none_of_it) {
+  auto rt = open();
+  auto child = ::fork();
+  BOOST_REQUIRE(child >= 0);
+  if (child == 0) {
+    auto refused = [](const auto& r) {
+      return !r && r.failure().code == errc::abandoned;
+    };
+    auto ok = refused(rt.submit(request_of(1, 20, 8))) && refused(rt.status());
+    rt.submit(request_of(1, 20, 8), [&](const generation::event& e) {
+      ok = ok && std::get<finish_event>(e).code == errc::abandoned;
+    });
+    { auto gone = std::move(rt); } // does not wait for its actors
+    ::_exit(ok ? 0 : 1);
+  }
+  auto status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST(status == 0);
+  BOOST_TEST(generate(rt, request_of(1, 20, 8)).ok());
 }
 
 // That a thread keeps what the end waits for would show as a test that does not
