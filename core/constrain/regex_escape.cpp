@@ -38,8 +38,9 @@ bool is_surrogate(char32_t code, char32_t first) {
 
 // Behind "\u": four digits, twice where they are a pair, or "{...}".
 code_set unicode_escape(regex_input& in) {
+  constexpr auto none = code_set::last_code + 1;
   auto from = in.at;
-  auto code = std::optional<char32_t>{};
+  auto code = none;
   if (in.take('{')) {
     auto n = char32_t{0};
     auto digits = 0;
@@ -48,21 +49,19 @@ code_set unicode_escape(regex_input& in) {
     if (digits > 0 && in.take('}'))
       code = n;
   } else {
-    code = take_hex(in, 4);
-    if (code && is_surrogate(*code, 0xd800) && in.take("\\u")) {
-      auto low = take_hex(in, 4);
-      code = low && is_surrogate(*low, 0xdc00)
-                 ? std::optional{0x10000 + ((*code - 0xd800) << 10)
-                                 + (*low - 0xdc00)}
-                 : std::nullopt;
+    code = take_hex(in, 4).value_or(none);
+    if (is_surrogate(code, 0xd800) && in.take("\\u")) {
+      auto low = take_hex(in, 4).value_or(none);
+      code = is_surrogate(low, 0xdc00)
+                 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00)
+                 : none;
     }
   }
-  if (!code || *code > code_set::last_code
-      || (*code >= 0xd800 && *code < 0xe000)) {
+  if (code > code_set::last_code || (code >= 0xd800 && code < 0xe000)) {
     in.refuse_at(from, errc::invalid_argument, "an escape names no character");
     return {};
   }
-  return one(*code);
+  return one(code);
 }
 
 code_set control_escape(regex_input& in) {
