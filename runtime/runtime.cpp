@@ -101,9 +101,7 @@ result<generation> runtime::submit(generate_request request) {
 result<generation> runtime::submit(generate_request request, in_between what) {
   if (impl_->closing)
     return too_late();
-  if (auto why = impl_->forked())
-    return *why;
-  if (auto why = must_not_wait())
+  if (auto why = impl_->cannot_wait())
     return *why;
   auto here = host_thread{};
   auto g = std::make_shared<generation::impl>();

@@ -58,6 +58,12 @@ struct runtime::impl {
                                  "process that forked this one: open another");
   }
 
+  /// Why the calling thread cannot wait for what its actors do.
+  std::optional<error> cannot_wait() const {
+    auto why = forked();
+    return why ? why : must_not_wait();
+  }
+
   /// Whether the end needs to know who hears of requests.
   bool remembers() const {
     return options.client || options.drain_within > duration{};
@@ -82,9 +88,7 @@ struct runtime::impl {
 
   template <class Answer, class Question>
   result<Answer> ask(Question question, std::chrono::seconds most) {
-    if (auto why = forked())
-      return *why;
-    if (auto why = must_not_wait())
+    if (auto why = cannot_wait())
       return *why;
     auto here = host_thread{};
     auto answer = result<Answer>{Answer{}};
