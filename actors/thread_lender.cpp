@@ -47,9 +47,9 @@ bool has_stack() {
 }
 
 void run(caf::resumable* actor, caf::execution_unit* here,
-         std::deque<caf::resumable*>& later) {
+         fifo<caf::resumable*>& later) {
   if (actor->resume(here, turn) == caf::resumable::resume_later)
-    later.push_back(actor);
+    later.push(actor);
   else
     caf::intrusive_ptr_release(actor);
 }
@@ -90,7 +90,7 @@ void thread_lender::close() {
 
 void thread_lender::exec_later(caf::resumable* actor) {
   if (auto* t = lending::current; t && t->lender_.get() == this)
-    t->pooled_.push_back(actor);
+    t->pooled_.push(actor);
   else
     system().scheduler().enqueue(actor);
 }
@@ -193,8 +193,8 @@ void lent_thread::leave() {
   caf::logger::set_current_actor_system(nullptr);
   floats_.reset();
   // Where what was to begin has thrown.
-  for (; !pooled_.empty(); pooled_.pop_front())
-    lender_->exec_later(pooled_.front());
+  while (!pooled_.empty())
+    lender_->exec_later(pooled_.pop());
   {
     auto guard = std::lock_guard{mutex_};
     runs_ = false;
@@ -206,21 +206,17 @@ void lent_thread::leave() {
 }
 
 void lent_thread::run_pooled() {
-  while (!pooled_.empty()) {
-    auto* actor = pooled_.front();
-    pooled_.pop_front();
-    troupe::run(actor, lender_.get(), pooled_);
-  }
+  while (!pooled_.empty())
+    troupe::run(pooled_.pop(), lender_.get(), pooled_);
 }
 
 // One message, so that the caller has its token before the next step.
 bool lent_thread::run_node() {
   if (nodes_.empty())
     return false;
-  auto n = nodes_.front();
-  nodes_.pop_front();
+  auto n = nodes_.pop();
   if (n.actor->resume(lender_.get(), 1) == caf::resumable::resume_later)
-    nodes_.push_back(n);
+    nodes_.push(n);
   else
     caf::intrusive_ptr_release(n.actor);
   return true;
@@ -246,14 +242,16 @@ void lent_thread::look() {
   give_back(std::exchange(nodes_, {}));
 }
 
-void lent_thread::give_back(std::deque<node> nodes) {
-  for (auto& n : nodes)
+void lent_thread::give_back(fifo<node> nodes) {
+  while (!nodes.empty()) {
+    auto n = nodes.pop();
     n.give_back(n.actor);
+  }
 }
 
 void lending::take(lent_thread& thread, caf::resumable* actor,
                    void (*give_back)(caf::resumable*)) {
-  thread.nodes_.push_back({actor, give_back});
+  thread.nodes_.push({actor, give_back});
 }
 
 } // namespace troupe

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/fifo.hpp"
 #include "actors/lending.hpp"
 #include "core/base/float_mode.hpp"
 #include "core/base/time.hpp"
@@ -125,13 +125,13 @@ private:
   void call_back();
   void look();
   bool runs();
-  static void give_back(std::deque<node> nodes);
+  static void give_back(fifo<node> nodes);
 
   std::shared_ptr<thread_lender> lender_;
-  std::deque<caf::resumable*> pooled_; ///< empty but while it runs
+  fifo<caf::resumable*> pooled_; ///< empty but while it runs
   std::atomic<bool> called_back_{false};
   std::mutex mutex_; ///< of what follows, of `nodes_` only while it doesn't run
-  std::deque<node> nodes_;
+  fifo<node> nodes_;
   bool runs_ = false;
   bool seen_ = false;                ///< not running, by the one who watches
   bool known_ = false;               ///< to the lender

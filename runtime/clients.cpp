@@ -64,7 +64,7 @@ void event_queue::push(event e, time_point now) {
   } else {
     ended_ = true;
   }
-  events_.push_back(std::move(e));
+  events_.push(std::move(e));
   ready_ = true;
   changed_.notify_one();
 }
@@ -74,8 +74,7 @@ std::optional<event_queue::event> event_queue::pop() {
   if (taken_)
     return {};
   changed_.wait(guard, [this] { return !events_.empty(); });
-  auto e = std::move(events_.front());
-  events_.pop_front();
+  auto e = events_.pop();
   taken_ = std::holds_alternative<finish_event>(e);
   ready_ = taken_ || !events_.empty();
   return e;

@@ -6,13 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <variant>
 
+#include "actors/fifo.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "core/base/result.hpp"
@@ -53,7 +53,7 @@ private:
   std::condition_variable changed_;
   std::condition_variable answers_;
   std::optional<result<request_id>> answer_;
-  std::deque<event> events_;
+  fifo<event> events_;
   bool ended_ = false; ///< a finish_event was pushed
   bool taken_ = false; ///< and popped
   std::atomic<bool> ready_{false};
