@@ -76,10 +76,11 @@ gateway_options options_of(const gateway_birth& b) {
   return o;
 }
 
-registry_birth birth_of(milliseconds patience, const membership_options* o) {
+registry_birth birth_of(const registry_options& opts) {
   auto b = registry_birth{};
-  b.patience_ms = patience.count();
-  if (o == nullptr)
+  b.patience_ms = opts.patience.count();
+  auto& o = opts.cluster;
+  if (!o)
     return b;
   b.cluster = true;
   b.model = o->cluster.model;
@@ -94,8 +95,11 @@ registry_birth birth_of(milliseconds patience, const membership_options* o) {
   return b;
 }
 
-membership_options options_of(const registry_birth& b) {
-  auto o = membership_options{};
+registry_options options_of(const registry_birth& b) {
+  auto opts = registry_options{milliseconds{b.patience_ms}};
+  if (!b.cluster)
+    return opts;
+  auto& o = opts.cluster.emplace();
   o.cluster = {b.model, b.layout, b.isa};
   o.version = b.version;
   o.life = b.life;
@@ -103,7 +107,7 @@ membership_options options_of(const registry_birth& b) {
   o.suspect_after = duration{b.suspect_ns};
   o.timeout = duration{b.timeout_ns};
   o.max_nodes = b.max_nodes;
-  return o;
+  return opts;
 }
 
 node_birth birth_of(const node_options& o) {

@@ -9,6 +9,7 @@
 #include "actors/kv_store.hpp"
 #include "actors/node_options.hpp"
 #include "actors/profiler.hpp"
+#include "actors/registry.hpp"
 #include "core/base/time.hpp"
 #include "core/cluster/membership.hpp"
 #include "core/serving/batch_controller.hpp"
@@ -104,9 +105,8 @@ struct registry_birth {
   }
 };
 
-registry_birth birth_of(std::chrono::milliseconds patience,
-                        const membership_options* o);
-membership_options options_of(const registry_birth& b);
+registry_birth birth_of(const registry_options& o);
+registry_options options_of(const registry_birth& b);
 
 struct node_birth {
   node_id id = 0;

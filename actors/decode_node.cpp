@@ -44,10 +44,10 @@ public:
     return caf::actor_cast<Handle>(self_->current_sender());
   }
 
-  void submit(const prefill_job& m) {
+  void submit(prefill_job& m) {
     peers_.add(self_, m.stream);
     reporter_.changed();
-    self_->state.submit(m, now());
+    self_->state.submit(std::move(m), now());
     flush();
   }
 
@@ -229,7 +229,7 @@ decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
       [p, &state](const kv_abort& m) {
         state.on(m, p->sender<caf::actor_addr>(), p->now()), p->flush();
       },
-      [p](const prefill_job& m) { p->submit(m); },
+      [p](prefill_job& m) { p->submit(m); },
       [p, &state](const cancel_sequence& m) {
         state.cancel(m, p->now()), p->flush();
       },

@@ -25,10 +25,10 @@ caf::error refuse(gateway_pointer self, const Request& r, const error& why) {
   return to_caf(why);
 }
 
-caf::result<admitted> accept(gateway_pointer self, const submit& m) {
+caf::result<admitted> accept(gateway_pointer self, submit& m) {
   if (!m.client)
     return to_caf({errc::invalid_argument, "a request without a client"});
-  auto request = m.request;
+  auto request = std::move(m.request);
   auto spec = self->state.admit(request);
   if (!spec)
     return refuse(self, request, spec.failure());
@@ -38,9 +38,9 @@ caf::result<admitted> accept(gateway_pointer self, const submit& m) {
   // the number before the first event.
   auto promise = self->make_response_promise<admitted>();
   promise.deliver(admitted{id});
-  auto s = self->spawn<caf::monitored>(session, gateway_actor{self}, o.registry,
-                                       m.client, std::move(request),
-                                       std::move(*spec), o.text, o.session);
+  auto s = self->spawn<caf::monitored>(
+      session, gateway_actor{self}, o.registry, m.client, std::move(request),
+      std::move(*spec), o.text, self->state.for_sessions());
   self->state.started(id, std::move(s), m.client);
   return promise;
 }
@@ -136,7 +136,7 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
   return {
       [=](step_output& m) { route(self, m); },
       [=](const sequence_moved& m) { moved(self, m); },
-      [=](const submit& m) { return accept(self, m); },
+      [=](submit& m) { return accept(self, m); },
       [=](const submit_embed& m) { return accept_embed(self, m); },
       [=](const cancel_request& m) {
         if (auto* s = self->state.find(m.request))

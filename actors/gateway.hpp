@@ -46,6 +46,7 @@ public:
 
   void init(gateway_options opts) {
     opts_ = std::move(opts);
+    for_sessions_ = std::make_shared<const session_options>(opts_.session);
     next_seq_ = std::max<uint64_t>(1, opts_.first_id);
     next_id_ = first_unnamed + next_seq_;
     next_input_ = first_input | next_seq_;
@@ -94,6 +95,9 @@ public:
   std::optional<orphan> died(const caf::actor_addr& peer);
 
   const gateway_options& options() const { return opts_; }
+  std::shared_ptr<const session_options> for_sessions() const {
+    return for_sessions_;
+  }
 
   /// Inputs are numbered from here, so that nobody who numbers requests of his
   /// own meets their numbers.
@@ -112,6 +116,7 @@ private:
   }
 
   gateway_options opts_;
+  std::shared_ptr<const session_options> for_sessions_; ///< of `opts_`
   seq_id next_seq_ = 1;
   request_id next_id_ = first_unnamed;
   request_id next_input_ = first_input;

@@ -18,7 +18,7 @@ constexpr auto keep_interval = std::chrono::seconds{10};
 } // namespace
 
 void model_manager_state::init(model_manager_options opts) {
-  versions_ = std::move(opts.versions);
+  desk_ = opts.desk ? std::move(opts.desk) : std::make_shared<version_desk>();
   unix_offset_ = opts.unix_offset;
   seed_ = opts.seed;
   audited_ = opts.audit != nullptr;
@@ -26,7 +26,7 @@ void model_manager_state::init(model_manager_options opts) {
 }
 
 void model_manager_state::note_events() {
-  for (auto& e : versions_.take_events()) {
+  for (auto& e : desk_->open()->take_events()) {
     auto at = std::chrono::duration_cast<std::chrono::milliseconds>(
         e.at.time_since_epoch() + unix_offset_);
     notes_.push_back({at.count(), e.what, e.version, e.name, e.why});
@@ -45,9 +45,9 @@ void model_manager_state::note_events() {
 result<routed_version>
 model_manager_state::route(const route_version& m,
                            const caf::actor_addr& session) {
-  auto t = versions_.route(m.key);
+  auto t = desk_->route(m.key);
   if (!t)
-    return fail(errc::no_node, "no version of the model is ready");
+    return t.failure();
   sessions_[session] = *t;
   return routed_version{t->id, t->version};
 }
@@ -59,19 +59,19 @@ void model_manager_state::done(const version_done& m,
   if (m.counts)
     outcome = request_outcome{m.failed, duration{m.ttft_ns},
                               duration{m.tpot_ns}, m.cut_off};
-  versions_.complete({m.ticket, m.version}, outcome, now);
+  desk_->open()->complete({m.ticket, m.version}, outcome, now);
 }
 
 void model_manager_state::down(const caf::actor_addr& session, time_point now) {
   if (auto s = sessions_.extract(session))
-    versions_.complete(s.mapped(), std::nullopt, now);
+    desk_->open()->complete(s.mapped(), std::nullopt, now);
 }
 
 // -- commands -----------------------------------------------------------------
 
 result<version_started> model_manager_state::load(const load_version& m,
                                                   time_point now) {
-  auto v = versions_.load(m.name, m.bytes, now, m.path);
+  auto v = desk_->open()->load(m.name, m.bytes, now, m.path);
   if (!v)
     return v.failure();
   return version_started{*v};
@@ -81,19 +81,20 @@ result<versions_status> model_manager_state::command(const version_command& m,
                                                      time_point now) {
   using enum version_command::kind;
   auto done = [&]() -> result<void> {
+    auto all = desk_->open();
     switch (m.what) {
     case activate:
-      return versions_.activate(m.version, now, m.why);
+      return all->activate(m.version, now, m.why);
     case canary:
-      return versions_.start_canary(m.version, m.share, seed_++, now);
+      return all->start_canary(m.version, m.share, seed_++, now);
     case share:
-      return versions_.set_share(m.share);
+      return all->set_share(m.share);
     case promote:
-      return versions_.promote(now, m.why);
+      return all->promote(now, m.why);
     case roll_back:
-      return versions_.roll_back(now, m.why);
+      return all->roll_back(now, m.why);
     case remove:
-      return versions_.remove(m.version, now);
+      return all->remove(m.version, now);
     }
     return fail(errc::invalid_argument, "no such command");
   }();
@@ -106,36 +107,43 @@ result<versions_status> model_manager_state::command(const version_command& m,
 
 versions_status model_manager_state::status() const {
   auto s = versions_status{};
-  s.active = versions_.active();
-  s.canary = versions_.canary();
-  s.share = versions_.share();
-  s.evidence = versions_.evidence_text();
-  for (auto& v : versions_.versions())
+  auto all = desk_->open();
+  s.active = all->active();
+  s.canary = all->canary();
+  s.share = all->share();
+  s.evidence = all->evidence_text();
+  for (auto& v : all->versions())
     s.versions.push_back(
         {v.id, v.name, v.source, v.bytes, v.role, v.state, v.under_way});
   s.notes.assign(notes_.begin(), notes_.end());
   return s;
 }
 
+void model_manager_state::tick(time_point now) {
+  for (auto& t : desk_->take_abandoned())
+    desk_->open()->complete(t, std::nullopt, now);
+  desk_->open()->tick(now);
+}
+
 void model_manager_state::on(const version_report& m, time_point now) {
   using enum version_action;
   switch (m.what) {
   case load:
-    return versions_.loaded(m.version, now, m.failure);
+    return desk_->open()->loaded(m.version, now, m.failure);
   case warm:
-    return versions_.warmed(m.version, now, m.failure);
+    return desk_->open()->warmed(m.version, now, m.failure);
   case unload:
-    return versions_.unloaded(m.version, now);
+    return desk_->open()->unloaded(m.version, now);
   }
 }
 
 std::vector<version_order> model_manager_state::take_orders() {
   note_events();
   auto orders = std::vector<version_order>{};
-  auto tasks = versions_.take_tasks();
+  auto tasks = desk_->open()->take_tasks();
   if (tasks.empty())
     return orders;
-  auto all = versions_.versions();
+  auto all = desk_->open()->versions();
   for (auto& t : tasks) {
     auto v = std::ranges::find(all, t.version, &version_status::id);
     if (v != all.end())
@@ -146,13 +154,13 @@ std::vector<version_order> model_manager_state::take_orders() {
 
 std::optional<keep_versions> model_manager_state::take_state(time_point now) {
   note_events();
+  auto all = desk_->open();
   // Evidence grows with each request, but is not worth a write for each.
-  auto due =
-      versions_.canary() != 0 && (!kept_ || now - *kept_ >= keep_interval);
+  auto due = all->canary() != 0 && (!kept_ || now - *kept_ >= keep_interval);
   if (!std::exchange(changed_, false) && !due)
     return std::nullopt;
   kept_ = now;
-  return keep_versions{versions_.save(now)};
+  return keep_versions{all->save(now)};
 }
 
 // -- behaviour ----------------------------------------------------------------

@@ -5,11 +5,13 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
+#include "actors/version_desk.hpp"
 #include "core/base/result.hpp"
 #include "core/serving/model_versions.hpp"
 
@@ -17,8 +19,8 @@ namespace troupe {
 
 struct model_manager_options {
   /// What there is at the beginning: restored, or with the version that is
-  /// loaded already.
-  model_versions versions = model_versions{};
+  /// loaded already. Null: nothing, and nobody but the manager has it.
+  std::shared_ptr<version_desk> desk;
   /// Added to the actor's time it is Unix time.
   duration unix_offset = {};
   /// Decides which keys a canary gets; each rollout counts on from it.
@@ -54,7 +56,7 @@ public:
   versions_status status() const;
 
   void on(const version_report& m, time_point now);
-  void tick(time_point now) { versions_.tick(now); }
+  void tick(time_point now);
 
   /// What the host is to do, since the last call.
   std::vector<version_order> take_orders();
@@ -70,7 +72,7 @@ public:
 private:
   void note_events();
 
-  model_versions versions_;
+  std::shared_ptr<version_desk> desk_;
   duration unix_offset_ = {};
   uint64_t seed_ = 0;
   std::deque<version_note> notes_; ///< the last ones

@@ -35,8 +35,9 @@ caf::result<cluster_status> ask_all(pointer self, const status_query& q,
                                     std::chrono::milliseconds patience) {
   auto promise = self->make_response_promise<cluster_status>();
   auto all = std::make_shared<survey>(owed_reply<cluster_status>{promise});
-  all->answer.requests = static_cast<uint32_t>(self->state.requests());
-  for (auto& m : self->state.members()) {
+  auto& book = self->state.book();
+  all->answer.requests = static_cast<uint32_t>(book.requests());
+  for (auto& m : book.members()) {
     auto silent = [all, node = m.node] { all->answer.silent.push_back(node); };
     // Asked apart from the request's own timeout, so that the death of a
     // node is noticed when it happens.
@@ -60,20 +61,24 @@ caf::result<cluster_status> ask_all(pointer self, const status_query& q,
   return promise;
 }
 
-registry_actor::behavior_type make(pointer self,
-                                   std::chrono::milliseconds patience,
-                                   std::optional<membership_options> opts) {
-  self->born_with([&] { return birth_of(patience, opts ? &*opts : nullptr); });
+} // namespace
+
+registry_actor::behavior_type registry(pointer self, registry_options opts) {
+  self->born_with([&] { return birth_of(opts); });
+  auto patience = opts.patience;
+  self->state.init(std::move(opts.book));
+  auto* book = &self->state.book();
   auto nodes = std::make_shared<watched>();
-  auto others = std::make_shared<remote_nodes>(self, std::move(opts));
+  auto others = std::make_shared<remote_nodes>(self, std::move(opts.cluster));
   self->set_down_handler([=](const caf::down_msg& m) {
     nodes->down(m.source);
     others->down(m.source);
-    self->state.down(m.source);
+    self->state.outstanding.down(m.source);
+    book->down(m.source);
   });
   auto join = [=](auto& m) {
     nodes->add(self, m.handle);
-    self->state.add(m);
+    book->add(m);
     if (m.handle)
       self->send(m.handle, watch_load{load_sink{self}});
   };
@@ -82,15 +87,15 @@ registry_actor::behavior_type make(pointer self,
       [=](const add_decode& m) { join(m); },
       [=](const add_mixed& m) { join(m); },
       [=](const place_request& m) -> caf::result<placement> {
-        auto p = self->state.place(m);
+        auto p = book->place(m);
         if (!p)
           return to_caf(p.failure());
         return *p;
       },
-      [=](const release_placement& m) { self->state.release(m); },
-      [=](const placement_moved& m) { self->state.move(m); },
+      [=](const release_placement& m) { book->release(m); },
+      [=](const placement_moved& m) { book->move(m); },
       [=](const migrate_request& m) -> caf::result<migrated> {
-        auto what = self->state.find(m);
+        auto what = book->find(m);
         if (!what)
           return to_caf(what.failure());
         return self->delegate(what->first, std::move(what->second));
@@ -98,7 +103,7 @@ registry_actor::behavior_type make(pointer self,
       [=](const drain_request& m) -> caf::result<drained> {
         if (others->knows(m))
           return others->drain(m);
-        auto what = self->state.retire(m);
+        auto what = book->retire(m);
         if (!what)
           return to_caf(what.failure());
         return self->delegate(what->first, std::move(what->second));
@@ -118,23 +123,9 @@ registry_actor::behavior_type make(pointer self,
       [=](const dismiss_version& m) { others->on(m); },
       [=](const deadline_tick& m) { others->tick(m); },
       [=](const node_load& m) {
-        self->state.on(
-            m, caf::actor_cast<caf::actor_addr>(self->current_sender()));
+        book->on(m, caf::actor_cast<caf::actor_addr>(self->current_sender()));
       },
   };
-}
-
-} // namespace
-
-registry_actor::behavior_type registry(pointer self,
-                                       std::chrono::milliseconds patience) {
-  return make(self, patience, {});
-}
-
-registry_actor::behavior_type
-cluster_registry(pointer self, std::chrono::milliseconds patience,
-                 membership_options opts) {
-  return make(self, patience, std::move(opts));
 }
 
 } // namespace troupe

@@ -62,10 +62,10 @@ bool remote_nodes::on(const node_ready& m) {
   }
   if (std::exchange(i->second.ready, true))
     return false;
-  self_->state.add(m.node, r->role, r->name, r->version, m);
-  self_->state.on(r->load, m.node);
+  self_->state.book().add(m.node, r->role, r->name, r->version, m);
+  self_->state.book().on(r->load, m.node);
   if (r->suspect)
-    self_->state.suspend(m.node, true);
+    self_->state.book().suspend(m.node, true);
   if (r->draining)
     empty(m.node);
   return true;
@@ -80,7 +80,7 @@ void remote_nodes::on(const heartbeat& m) {
     out.answers.emplace_back(epoch_over{m.epoch, "no nodes are taken here"});
   auto* r = members_ ? members_->find(m.node) : nullptr;
   if (r != nullptr && r->epoch == m.epoch && r->number == m.number)
-    self_->state.on(r->load, m.node);
+    self_->state.book().on(r->load, m.node);
   act(std::move(out), agent);
 }
 
@@ -118,7 +118,7 @@ void remote_nodes::down(const caf::actor_addr& peer) {
   std::erase_if(watchers_, [&](auto& w) { return w == peer; });
   if (!members_)
     return;
-  auto id = self_->state.find(peer);
+  auto id = self_->state.book().find(peer);
   for (auto& [node, n] : nodes_)
     if (n.agent == peer)
       id = node;
@@ -153,7 +153,7 @@ void remote_nodes::act(const membership_event& e) {
     return;
   case suspect:
   case recovered:
-    return self_->state.suspend(e.node, e.what == suspect);
+    return self_->state.book().suspend(e.node, e.what == suspect);
   case draining:
     return empty(e.node);
   case left:
@@ -163,7 +163,7 @@ void remote_nodes::act(const membership_event& e) {
   case dismissed:
     break;
   }
-  auto handle = self_->state.remove(e.node);
+  auto handle = self_->state.book().remove(e.node);
   // Before the sessions ask for another one.
   if (handle)
     for (auto& w : watchers_)

@@ -19,7 +19,7 @@ caf::result<drained> remote_nodes::drain(const drain_request& m) {
     return to_caf(no_such);
   for (auto& [id, r] : members_->members())
     if (r.name == name && r.role != node_role::prefill
-        && !self_->state.others_generate(id))
+        && !self_->state.book().others_generate(id))
       return to_caf(
           {errc::no_node, "node " + name
                               + " is the only one that generates: nobody could "
@@ -42,7 +42,7 @@ void remote_nodes::empty(node_id id) {
   auto epoch = r->epoch;
   if (!i->second.ready)
     return emptied(id, epoch, drained{id, 0, 0});
-  auto what = self_->state.retire({id, {}});
+  auto what = self_->state.book().retire({id, {}});
   if (!what)
     return;
   i->second.emptying = true;

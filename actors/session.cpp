@@ -14,7 +14,6 @@ session_performer::session_performer(pointer self, gateway_actor gateway,
     : self_(self), gateway_(std::move(gateway)), registry_(std::move(registry)),
       client_(std::move(client)) {
   self_->monitor(gateway_);
-  self_->monitor(registry_);
   self_->monitor(client_);
 }
 
@@ -26,7 +25,16 @@ void session_performer::place() {
   auto spec = state().next_placement(now());
   if (!spec)
     return end(finish_reason::error, state().last_error());
+  if (auto* book = nodes()) {
+    auto where = book->place(state().wish());
+    if (!where)
+      return not_placed(where.failure());
+    run(std::move(*where), std::move(*spec));
+    return record();
+  }
   placing_ = true;
+  if (!std::exchange(asked_, true))
+    self_->monitor(registry_);
   self_->request(registry_, state().options().patience, state().wish())
       .then(
           [this, spec = std::move(*spec)](placement& where) mutable {
@@ -35,6 +43,22 @@ void session_performer::place() {
             record();
           },
           [this](const caf::error& e) { not_placed(from_caf(e)); });
+}
+
+// What the registry was asked is not to be overtaken.
+node_book* session_performer::nodes() {
+  return asked_ ? nullptr : state().nodes();
+}
+
+template <class What>
+void session_performer::tell_registry(const What& what) {
+  auto* book = nodes();
+  if (!book)
+    self_->send(registry_, what);
+  else if constexpr (std::is_same_v<What, placement_moved>)
+    book->move(what);
+  else
+    book->release(what);
 }
 
 void session_performer::not_placed(error why) {
@@ -70,7 +94,7 @@ void session_performer::moved(const sequence_moved& m) {
     if (before)
       self_->demonitor(caf::actor_cast<caf::actor_addr>(before));
     self_->monitor(m.holder);
-    self_->send(registry_, placement_moved{m.request, m.node});
+    tell_registry(placement_moved{m.request, m.node});
   }
   record();
 }
@@ -119,7 +143,7 @@ void session_performer::leave() {
     leave(state().take_holder());
   }
   if (where || std::exchange(placing_, false))
-    self_->send(registry_, release_placement{state().request()});
+    tell_registry(release_placement{state().request()});
 }
 
 void session_performer::place_later() {
@@ -164,7 +188,8 @@ void session_performer::end(finish_event e) {
   if (auto& cache = state().options().cache)
     self_->demonitor(caf::actor_cast<caf::actor_addr>(cache));
   self_->demonitor(caf::actor_cast<caf::actor_addr>(gateway_));
-  self_->demonitor(caf::actor_cast<caf::actor_addr>(registry_));
+  if (asked_)
+    self_->demonitor(caf::actor_cast<caf::actor_addr>(registry_));
   self_->demonitor(caf::actor_cast<caf::actor_addr>(client_));
   self_->quit();
 }
@@ -175,10 +200,11 @@ session_actor::behavior_type
 session(session_performer::pointer self, gateway_actor gateway,
         registry_actor registry, client_actor client, generate_request request,
         sequence_spec spec, std::shared_ptr<const tokenizer> text,
-        session_options opts) {
+        std::shared_ptr<const session_options> opts) {
   self->born_with([&] {
-    return session_birth{gateway, registry,        client,           request,
-                         spec,    text != nullptr, settings_of(opts)};
+    return session_birth{gateway,           registry, client,
+                         request,           spec,     text != nullptr,
+                         settings_of(*opts)};
   });
   self->state.init(std::move(request), std::move(spec), std::move(text),
                    std::move(opts), time_point{self->clock().now()});

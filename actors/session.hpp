@@ -10,6 +10,7 @@
 #include "actors/audit_trail.hpp"
 #include "actors/cache_turn.hpp"
 #include "actors/form_grammar.hpp"
+#include "actors/node_book.hpp"
 #include "actors/observed.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/request_path.hpp"
@@ -44,6 +45,12 @@ struct session_options {
   bool prefix_cache = false;
   /// Which version of the model a request is on; null: there is one, 1.
   model_manager_actor versions;
+  /// What the registry and the model manager keep. Sessions use it themselves
+  /// where they can, which saves a question and an answer each: these are
+  /// messages, which a request's first token waits for. Null: they are asked.
+  /// While messages are recorded they are asked, too, for replays.
+  std::shared_ptr<node_book> nodes;
+  std::shared_ptr<version_desk> desk;
   /// Where answers are kept; null: nowhere.
   response_cache_actor cache;
   /// Hears what each request went through; null: nobody does.
@@ -69,9 +76,9 @@ public:
 
   /// `spec` is complete but for its epoch; `text` may be null, then events
   /// carry tokens alone.
-  void init(generate_request request, sequence_spec spec,
-            std::shared_ptr<const tokenizer> text, session_options opts,
-            time_point now);
+  void init(generate_request&& request, sequence_spec&& spec,
+            std::shared_ptr<const tokenizer> text,
+            std::shared_ptr<const session_options> opts, time_point now);
 
   // -- limits -----------------------------------------------------------------
 
@@ -88,6 +95,8 @@ public:
   /// What the model manager has to be asked; nothing if the version is known.
   std::optional<route_version> wanted_version() const;
   void on(const routed_version& v, time_point now);
+  /// The same, without the manager. Errors: no_node.
+  result<void> take_version(const route_version& wanted, time_point now);
   /// Once, after the end.
   std::optional<version_done> take_verdict() {
     return version_.end(end_reason_, end_code_);
@@ -121,6 +130,11 @@ public:
 
   /// What to ask the registry for.
   place_request wish() const;
+
+  /// What can be used in place of the registry, and of the model manager; null:
+  /// they have to be asked.
+  node_book* nodes() const;
+  version_desk* desk() const;
 
   void placed(placement where, time_point now);
   const std::optional<placement>& where() const { return where_; }
@@ -160,7 +174,7 @@ public:
   /// Its prompt is all that is computed.
   bool embeds() const { return spec_.embed; }
   request_id request() const { return request_.request; }
-  const session_options& options() const { return opts_; }
+  const session_options& options() const { return *opts_; }
   /// Of this placement, wherever the sequence has moved since.
   cancel_sequence cancellation() const {
     return {spec_.seq, last_move(spec_.epoch)};
@@ -177,7 +191,7 @@ private:
 
   generate_request request_;
   sequence_spec spec_;
-  session_options opts_;
+  std::shared_ptr<const session_options> opts_;
   tenant_budget budget_;
   version_choice version_;
   cache_turn cache_;
@@ -198,11 +212,11 @@ private:
 static_assert(!std::is_aggregate_v<session_state>);
 
 /// Behaviour of a session. It ends itself after its one finish_event to
-/// `client` and a session_done to `gateway`.
+/// `client` and a session_done to `gateway`. Sessions share their options.
 session_actor::behavior_type
 session(actor_pointer<session_actor, session_state> self, gateway_actor gateway,
         registry_actor registry, client_actor client, generate_request request,
         sequence_spec spec, std::shared_ptr<const tokenizer> text,
-        session_options opts);
+        std::shared_ptr<const session_options> opts);
 
 } // namespace troupe

@@ -43,6 +43,12 @@ void session_performer::choose_version() {
   auto wanted = state().wanted_version();
   if (!wanted)
     return ask_cache();
+  if (state().desk()) {
+    if (auto ok = state().take_version(*wanted, now()); !ok)
+      return end(finish_reason::error, ok.failure());
+    record();
+    return ask_cache();
+  }
   asking_ = true;
   self_
       ->request(state().options().versions, state().options().patience,

@@ -38,6 +38,9 @@ private:
 
   void run(placement where, sequence_spec spec);
   void not_placed(error why);
+  node_book* nodes();
+  template <class What>
+  void tell_registry(const What& what);
   void leave();
   template <class Handle>
   void leave(const Handle& node);
@@ -57,6 +60,7 @@ private:
   client_actor client_;
   bool asking_ = false; ///< for a version, or an answer
   bool placing_ = false;
+  bool asked_ = false; ///< the registry, which is monitored since
 };
 
 } // namespace troupe

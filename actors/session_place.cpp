@@ -32,10 +32,14 @@ place_request session_state::wish() const {
           place_.avoided(),
           {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
           version_.version(),
-          opts_.prefix_cache && !spec_.embed
+          opts_->prefix_cache && !spec_.embed
               ? prefix_chain(spec_.cache_salt, spec_.prompt, kv_block_tokens)
               : std::vector<uint64_t>{},
           spec_.embed};
+}
+
+node_book* session_state::nodes() const {
+  return tracing::mode_now() == 0 ? opts_->nodes.get() : nullptr;
 }
 
 bool session_state::moved(const sequence_moved& m, time_point now) {

@@ -3,21 +3,22 @@
 
 namespace troupe {
 
-void session_state::init(generate_request request, sequence_spec spec,
+void session_state::init(generate_request&& request, sequence_spec&& spec,
                          std::shared_ptr<const tokenizer> text,
-                         session_options opts, time_point now) {
+                         std::shared_ptr<const session_options> opts,
+                         time_point now) {
   request_ = std::move(request);
   spec_ = std::move(spec);
   opts_ = std::move(opts);
-  place_ =
-      request_place{{opts_.max_placements, opts_.backoff, opts_.node_patience}};
-  trail_.begin(opts_.audit, request_, text);
+  place_ = request_place{
+      {opts_->max_placements, opts_->backoff, opts_->node_patience}};
+  trail_.begin(opts_->audit, request_, text);
   version_.begin(now);
-  if (opts_.profiler)
+  if (opts_->profiler)
     path_.begin(request_, now);
   if (request_.version != 0)
     version_.fixed(request_.version);
-  else if (!opts_.versions)
+  else if (!opts_->versions)
     version_.fixed(1);
   answer_ = answer_stream{
       std::move(text),
@@ -27,7 +28,7 @@ void session_state::init(generate_request request, sequence_spec spec,
 // -- limits -------------------------------------------------------------------
 
 std::optional<finish_event> session_state::reserve(time_point now) {
-  if (!opts_.limits || request_.unlimited) {
+  if (!opts_->limits || request_.unlimited) {
     path_.admitted(now);
     trail_.admitted(request_, now);
     return std::nullopt;
@@ -39,7 +40,7 @@ std::optional<finish_event> session_state::reserve(time_point now) {
                 : request_.max_tokens == 0 ? 1
                                            : spec_.max_tokens;
   auto refused =
-      budget_.reserve(opts_.limits, std::move(who), now, prompt, answer);
+      budget_.reserve(opts_->limits, std::move(who), now, prompt, answer);
   path_.admitted(now);
   if (!refused) {
     trail_.admitted(request_, now);
@@ -68,6 +69,20 @@ std::optional<route_version> session_state::wanted_version() const {
   return version_choice::question(request_);
 }
 
+version_desk* session_state::desk() const {
+  return tracing::mode_now() == 0 ? opts_->desk.get() : nullptr;
+}
+
+result<void> session_state::take_version(const route_version& wanted,
+                                         time_point now) {
+  auto t = opts_->desk->route(wanted.key);
+  if (!t)
+    return t.failure();
+  version_.taken({t->id, t->version}, opts_->desk);
+  trail_.on_version(t->version, now);
+  return {};
+}
+
 void session_state::on(const routed_version& v, time_point now) {
   version_.chosen(v);
   trail_.on_version(v.version, now);
@@ -77,7 +92,7 @@ void session_state::on(const routed_version& v, time_point now) {
 
 std::optional<cache_lookup> session_state::cached_question(time_point now) {
   // Answers are kept by what was asked, not by what they had to be.
-  if (!opts_.cache || spec_.embed || !spec_.form.is_free())
+  if (!opts_->cache || spec_.embed || !spec_.form.is_free())
     return std::nullopt;
   auto q = cache_question(request_, version_.version(), spec_.max_tokens);
   if (q)

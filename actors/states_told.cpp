@@ -67,7 +67,8 @@ void gateway_state::tell(state_writer& w) const {
   w.numbers("embeddings", keys_of(embedders_));
 }
 
-void registry_state::tell(state_writer& w) const {
+void node_book::tell(state_writer& w) const {
+  auto guard = std::lock_guard{mutex_};
   w.objects("members", members_, [](state_writer& m, auto& x) {
     auto& e = x.second;
     m.put("node", e.node);
@@ -76,7 +77,7 @@ void registry_state::tell(state_writer& w) const {
     m.put("leaving", e.leaving);
     m.put("suspended", e.suspended);
   });
-  w.put("requests", requests());
+  w.put("requests", router_.requests());
 }
 
 void prefill_state::tell(state_writer& w) const {

@@ -106,7 +106,7 @@ std::vector<decode_actor> idle_nodes(caf::actor_system& system, uint32_t n) {
 
 void place_and_release(benchmark::State& state, where w) {
   auto q = question{w};
-  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  auto home = q.there().spawn(registry, registry_options{});
   auto to = q.seen(home);
   auto number = node_id{0};
   for (auto& node : idle_nodes(q.there(), 8)) {
@@ -140,7 +140,7 @@ model_versions canary_of_ten_percent() {
 void route_request(benchmark::State& state, where w) {
   auto q = question{w};
   auto opts = model_manager_options{};
-  opts.versions = canary_of_ten_percent();
+  opts.desk = std::make_shared<version_desk>(canary_of_ten_percent());
   auto to = q.seen(q.there().spawn(model_manager, std::move(opts)));
   auto key = uint64_t{0};
   for (auto _ :
@@ -247,7 +247,7 @@ void limit(benchmark::State& state, where w, bool allowed) {
   if (!allowed)
     table.organisations["tenant-0"].limits.requests =
         rate_limit{1, std::chrono::hours{24}, 1};
-  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  auto home = q.there().spawn(registry, registry_options{});
   q.end_with_this(home);
   auto o = gateway_options{};
   o.registry = home;
@@ -287,7 +287,7 @@ void limit(benchmark::State& state, where w, bool allowed) {
 // What it asks for tokens is the benchmark, so that nothing is computed.
 void validate(benchmark::State& state, where w, bool valid) {
   auto q = question{w};
-  auto home = q.there().spawn(registry, std::chrono::milliseconds{patience});
+  auto home = q.there().spawn(registry, registry_options{});
   q.end_with_this(home);
   auto text = *tokenizer::make(testing::tiny_model()->vocab);
   auto o = gateway_options{};

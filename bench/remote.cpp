@@ -147,7 +147,7 @@ struct path {
   path(caf::actor_system& sys, const model& m, const prefill_actor& prefill,
        const decode_actor& to)
       : system(sys), decode(to) {
-    reg = sys.spawn(registry, std::chrono::milliseconds{5000});
+    reg = sys.spawn(registry, registry_options{});
     caf::anon_send(reg, add_prefill{1, prefill});
     caf::anon_send(reg, add_decode{2, decode});
     auto g = gateway_options{};

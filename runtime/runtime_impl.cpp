@@ -88,6 +88,8 @@ runtime::impl::~impl() {
   exporter = nullptr;
   profiler = nullptr;
   registry = nullptr;
+  book = nullptr;
+  desk = nullptr;
   door = nullptr;
   host = nullptr;
   // The host may hold them for a moment yet.
@@ -149,7 +151,8 @@ result<void> runtime::impl::open_cluster() {
   if (m.interval <= duration{} || m.interval >= m.suspect_after)
     return fail(errc::invalid_argument,
                 "a cluster's timeout must be over twice its interval");
-  registry = system->spawn(cluster_registry, status_patience, std::move(m));
+  registry = system->spawn(
+      troupe::registry, registry_options{status_patience, std::move(m), book});
   auto t = transport_options{};
   t.tls = o.tls;
   auto started = cluster_transport::start(*system, std::move(t));
@@ -198,7 +201,8 @@ result<void> runtime::impl::start(caf::actor_system* outside) {
     audit->serves(options.model, first.active, weights->digest);
   }
   if (!options.cluster)
-    registry = system->spawn(troupe::registry, status_patience);
+    registry = system->spawn(troupe::registry,
+                             registry_options{status_patience, {}, book});
   else if (auto ok = open_cluster(); !ok)
     return ok.failure();
   nodes = std::make_shared<version_nodes>(*system, options,
@@ -225,6 +229,8 @@ result<void> runtime::impl::start(caf::actor_system* outside) {
     limits = std::make_shared<rate_limiter>(*options.tenants, stamp());
   g.session.limits = limits;
   g.session.versions = manager;
+  g.session.nodes = book;
+  g.session.desk = desk;
   g.session.cache = cache;
   g.session.profiler = profiler;
   g.session.prefix_cache = options.prefix_cache;
@@ -258,7 +264,8 @@ void runtime::impl::manage_versions() {
   h.log = options.versions.log;
   host = system->spawn<caf::detached>(version_host, std::move(h));
   auto m = model_manager_options{};
-  m.versions = std::move(first.versions);
+  desk = std::make_shared<version_desk>(std::move(first.versions));
+  m.desk = desk;
   m.unix_offset = unix_offset();
   m.seed = std::random_device{}();
   m.host = host;

@@ -12,8 +12,10 @@
 
 #include "actors/error.hpp"
 #include "actors/host_signals.hpp"
+#include "actors/node_book.hpp"
 #include "actors/protocol/interfaces.hpp"
 #include "actors/thread_lender.hpp"
+#include "actors/version_desk.hpp"
 #include "core/serving/rate_limiter.hpp"
 #include "runtime/audit_service.hpp"
 #include "runtime/clients.hpp"
@@ -121,8 +123,10 @@ struct runtime::impl {
   std::vector<caf::actor_addr> clients; ///< alive or not
   size_t forget_at = 16;
   registry_actor registry;
+  std::shared_ptr<node_book> book = std::make_shared<node_book>();
   gateway_actor gateway;
   model_manager_actor manager;
+  std::shared_ptr<version_desk> desk;
   response_cache_actor cache; ///< null: there is none
   profiler_actor profiler;
   otlp_exporter_actor exporter; ///< null: there is none

@@ -99,7 +99,8 @@ result<void> begin_session(replay_stage& stage, replay_props& props,
     text = std::move(*t);
   }
   stage.begin(who, session, b.gateway, b.registry, b.client, b.request, b.spec,
-              std::move(text), options_of(b.settings));
+              std::move(text),
+              std::make_shared<const session_options>(options_of(b.settings)));
   return {};
 }
 
@@ -128,11 +129,7 @@ result<void> begin_gateway(replay_stage& stage, replay_props& props,
 result<void> begin_registry(replay_stage& stage, replay_props&,
                             const actor_name& who, uint32_t,
                             const registry_birth& b) {
-  auto patience = std::chrono::milliseconds{b.patience_ms};
-  if (b.cluster)
-    stage.begin(who, cluster_registry, patience, options_of(b));
-  else
-    stage.begin(who, registry, patience);
+  stage.begin(who, registry, options_of(b));
   return {};
 }
 

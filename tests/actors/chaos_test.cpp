@@ -196,6 +196,7 @@ BOOST_AUTO_TEST_CASE(two_hundred_requests_on_prefill_and_decode_nodes) {
   auto o =
       chaos({.prefills = 3, .decodes = 3, .decode_blocks = 128, .seed = 6});
   o.prefill_chunk = 128;
+  o.choose = false;
   auto c = cluster{o};
   expect_disturbed(disturb(c, 2));
 }

@@ -74,7 +74,7 @@ struct fixture {
       return placement{m.version, mixed[m.version], m.version, {}};
     };
     auto m = model_manager_options{};
-    m.versions = one_version(options);
+    m.desk = std::make_shared<version_desk>(one_version(options));
     m.host = host;
     m.seed = 7;
     manager = sim.spawn(model_manager, std::move(m));

@@ -332,6 +332,7 @@ BOOST_AUTO_TEST_CASE(a_drained_node_loses_nothing) {
         auto o = shape;
         o.seed = seed;
         o.store_blocks = seed % 2 == 0 ? 32 : 0;
+        o.choose = seed % 3 != 0;
         auto c = cluster{o};
         for (uint32_t n = 0; n < 6; ++n)
           c.submit(varied_request(n, 30));

@@ -71,7 +71,7 @@ struct world {
     auto m = membership_options{};
     m.cluster = {"model", tiny_arena()->layout(), tiny_isa};
     m.life = ++lives;
-    reg = sim.spawn(cluster_registry, 2000ms, m);
+    reg = sim.spawn(registry, registry_options{2000ms, m});
     auto g = gateway_options{};
     g.registry = reg;
     g.vocab = shared_tiny_model()->params.vocab;

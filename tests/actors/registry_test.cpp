@@ -46,7 +46,7 @@ decode_actor::behavior_type slow_decode(
 struct fixture {
   sim_system sim;
   std::shared_ptr<node_log> log = std::make_shared<node_log>();
-  registry_actor reg = sim.spawn(registry, 2s);
+  registry_actor reg = sim.spawn(registry, registry_options{2s});
 
   prefill_actor prefill(node_id id) {
     auto p = sim.spawn(fake_prefill, log);

@@ -484,26 +484,8 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_leaves_cancels, fixture) {
 
 // -- death of ours ------------------------------------------------------------
 
-namespace {
-
-// Dies of whatever it gets; stands where a client is, to find its session.
-client_actor::behavior_type assassin(client_actor::pointer self,
-                                     std::shared_ptr<client_log> log) {
-  return {
-      [=](const token_event&) {
-        caf::anon_send_exit(caf::actor_cast<caf::actor>(self->current_sender()),
-                            caf::exit_reason::kill);
-      },
-      [=](const finish_event& e) {
-        log->answers[e.request].finishes.push_back(e);
-      },
-  };
-}
-
-} // namespace
-
 BOOST_FIXTURE_TEST_CASE(a_session_that_dies_ends_in_one_error, fixture) {
-  client = sim.spawn(assassin, heard);
+  client = sim.spawn(fake_assassin, heard);
   auto id = start(request());
   say(0, {20});
   sim.run();

@@ -31,7 +31,8 @@ struct fixture {
   config cfg;
   caf::actor_system sys{cfg};
   caf::scoped_actor self{sys};
-  registry_actor reg = sys.spawn(registry, std::chrono::milliseconds{60'000});
+  registry_actor reg =
+      sys.spawn(registry, registry_options{std::chrono::minutes{1}});
   std::vector<caf::actor> nodes;
   gateway_actor gate;
   std::map<request_id, std::vector<token_id>> tokens;

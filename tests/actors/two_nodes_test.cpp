@@ -19,7 +19,7 @@ struct fixture {
   std::shared_ptr<client_log> heard = std::make_shared<client_log>();
   client_actor client = world.near.spawn(fake_client, heard);
   registry_actor reg =
-      world.near.spawn(registry, std::chrono::milliseconds{2000});
+      world.near.spawn(registry, registry_options{std::chrono::seconds{2}});
   registry_actor reg_from_far = world.join(reg);
   gateway_actor gate;
 

@@ -88,7 +88,8 @@ session_actor::behavior_type
 wrong_session(actor_pointer<session_actor, session_state> self,
               gateway_actor gateway, registry_actor registry,
               client_actor client, generate_request request, sequence_spec spec,
-              std::shared_ptr<const tokenizer> text, session_options opts) {
+              std::shared_ptr<const tokenizer> text,
+              std::shared_ptr<const session_options> opts) {
   auto right = session(self, gateway, registry, client, std::move(request),
                        std::move(spec), std::move(text), std::move(opts));
   auto b = std::make_shared<caf::behavior>(std::move(right.unbox()));
@@ -119,8 +120,10 @@ replay_factories with_wrong_sessions() {
     auto text = props.text(process);
     if (!b || !text)
       return fail(errc::bad_file, "no session");
-    stage.begin(who, wrong_session, b->gateway, b->registry, b->client,
-                b->request, b->spec, *text, options_of(b->settings));
+    stage.begin(
+        who, wrong_session, b->gateway, b->registry, b->client, b->request,
+        b->spec, *text,
+        std::make_shared<const session_options>(options_of(b->settings)));
     return {};
   };
   return f;

@@ -170,7 +170,9 @@ cluster::cluster(cluster_options options)
   arena_ = make_block_arena(kv_layout_of(weights->params, kv_dtype::f16));
   if (o.mixed > 0)
     o.prefills = o.decodes = 0;
-  reg = sim.spawn(registry, std::chrono::milliseconds{2000});
+  auto book = std::make_shared<node_book>();
+  reg =
+      sim.spawn(registry, registry_options{std::chrono::seconds{2}, {}, book});
   if (o.store_blocks > 0) {
     auto s = kv_store_options{};
     s.id = 301;
@@ -200,6 +202,8 @@ cluster::cluster(cluster_options options)
     g.end_tokens = g.text->end_tokens();
   }
   g.session.max_placements = o.max_placements;
+  if (o.choose)
+    g.session.nodes = book;
   gate = sim.spawn(gateway, g);
   client = sim.spawn(fake_client, heard);
   sim.run();

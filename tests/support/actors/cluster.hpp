@@ -31,6 +31,9 @@ struct cluster_options {
   uint32_t file_blocks = 0;
   bool preempt = false;
   uint32_t max_placements = 4;
+  /// Sessions choose their nodes themselves, as in a runtime; else they ask the
+  /// registry.
+  bool choose = true;
   /// The gateway knows what tokens say.
   bool text = false;
   /// Of nodes that decode.

@@ -41,6 +41,19 @@ const finish_event& embed_log::end(request_id id) const {
   return i->second.finishes.front();
 }
 
+client_actor::behavior_type fake_assassin(client_actor::pointer self,
+                                          std::shared_ptr<client_log> log) {
+  return {
+      [=](const token_event&) {
+        caf::anon_send_exit(caf::actor_cast<caf::actor>(self->current_sender()),
+                            caf::exit_reason::kill);
+      },
+      [=](const finish_event& e) {
+        log->answers[e.request].finishes.push_back(e);
+      },
+  };
+}
+
 embed_client_actor::behavior_type
 fake_embed_client(embed_client_actor::pointer, std::shared_ptr<embed_log> log) {
   return {

@@ -33,6 +33,10 @@ struct client_log {
 client_actor::behavior_type fake_client(client_actor::pointer self,
                                         std::shared_ptr<client_log> log);
 
+/// A client whose session dies of the first token.
+client_actor::behavior_type fake_assassin(client_actor::pointer self,
+                                          std::shared_ptr<client_log> log);
+
 /// What a client was told whose texts are embedded, by request.
 struct embed_log {
   struct answer {

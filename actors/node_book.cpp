@@ -1,4 +1,4 @@
-#include "actors/registry.hpp"
+#include "actors/node_book.hpp"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace troupe {
 
-void registry_state::join(entry e) {
+void node_book::join(entry e) {
   if (!e.prefill && !e.decode)
     return;
   std::erase_if(members_, [&](auto& x) {
@@ -21,15 +21,17 @@ void registry_state::join(entry e) {
   members_.emplace(last_, std::move(e));
 }
 
-void registry_state::add(node_id node, node_role role, std::string name,
-                         version_id version, const node_ready& m) {
+void node_book::add(node_id node, node_role role, std::string name,
+                    version_id version, const node_ready& m) {
+  auto guard = std::lock_guard{mutex_};
   if (role == node_role::prefill)
     join({node, role, m.prefill, {}, std::move(name), version});
   else
     join({node, role, {}, m.decode, std::move(name), version});
 }
 
-void registry_state::suspend(node_id node, bool yes) {
+void node_book::suspend(node_id node, bool yes) {
+  auto guard = std::lock_guard{mutex_};
   for (auto& [member, e] : members_)
     if (e.node == node && !e.leaving) {
       e.suspended = yes;
@@ -40,7 +42,8 @@ void registry_state::suspend(node_id node, bool yes) {
     }
 }
 
-status_actor registry_state::remove(node_id node) {
+status_actor node_book::remove(node_id node) {
+  auto guard = std::lock_guard{mutex_};
   for (auto i = members_.begin(); i != members_.end(); ++i)
     if (i->second.node == node) {
       auto handle = i->second.handle();
@@ -51,7 +54,8 @@ status_actor registry_state::remove(node_id node) {
   return {};
 }
 
-bool registry_state::others_generate(node_id node) const {
+bool node_book::others_generate(node_id node) const {
+  auto guard = std::lock_guard{mutex_};
   auto self = std::find_if(members_.begin(), members_.end(),
                            [&](auto& x) { return x.second.node == node; });
   return std::any_of(members_.begin(), members_.end(), [&](auto& x) {
@@ -61,19 +65,23 @@ bool registry_state::others_generate(node_id node) const {
   });
 }
 
-void registry_state::add(const add_prefill& m) {
+void node_book::add(const add_prefill& m) {
+  auto guard = std::lock_guard{mutex_};
   join({m.node, node_role::prefill, m.handle, {}, {}, m.version});
 }
 
-void registry_state::add(const add_decode& m) {
+void node_book::add(const add_decode& m) {
+  auto guard = std::lock_guard{mutex_};
   join({m.node, node_role::decode, {}, m.handle, {}, m.version});
 }
 
-void registry_state::add(const add_mixed& m) {
+void node_book::add(const add_mixed& m) {
+  auto guard = std::lock_guard{mutex_};
   join({m.node, node_role::mixed, {}, m.handle, {}, m.version});
 }
 
-result<placement> registry_state::place(const place_request& m) {
+result<placement> node_book::place(const place_request& m) {
+  auto guard = std::lock_guard{mutex_};
   auto route = router_.place(m.request, m.size, m.avoid, m.version,
                              {m.prefix, kv_block_tokens}, m.prompt_only);
   if (!route)
@@ -89,26 +97,29 @@ result<placement> registry_state::place(const place_request& m) {
   return placement{p.node, p.prefill, d.node, d.decode};
 }
 
-void registry_state::release(const release_placement& m) {
+void node_book::release(const release_placement& m) {
+  auto guard = std::lock_guard{mutex_};
   router_.release(m.request);
 }
 
 // A node that may be given sequences.
-const registry_state::entry* registry_state::generating(node_id node) const {
+const node_book::entry* node_book::generating(node_id node) const {
   for (auto& [m, e] : members_)
     if (e.node == node && e.decode && !e.leaving)
       return &e;
   return {};
 }
 
-void registry_state::move(const placement_moved& m) {
+void node_book::move(const placement_moved& m) {
+  auto guard = std::lock_guard{mutex_};
   for (auto& [member, e] : members_)
     if (e.node == m.node && e.decode && !e.leaving)
       return router_.move(m.request, member);
 }
 
 result<std::pair<decode_actor, migrate_sequence>>
-registry_state::find(const migrate_request& m) const {
+node_book::find(const migrate_request& m) const {
+  auto guard = std::lock_guard{mutex_};
   auto route = router_.find(m.request);
   auto from = route ? members_.find(route->decode) : members_.end();
   // What a prefill node has alone does not generate.
@@ -130,7 +141,8 @@ registry_state::find(const migrate_request& m) const {
 }
 
 result<std::pair<drainable_actor, drain_node>>
-registry_state::retire(const drain_request& m) {
+node_book::retire(const drain_request& m) {
+  auto guard = std::lock_guard{mutex_};
   auto i = std::find_if(members_.begin(), members_.end(),
                         [&](auto& x) { return x.second.node == m.node; });
   if (i == members_.end())
@@ -147,27 +159,30 @@ registry_state::retire(const drain_request& m) {
   return std::pair{drainable_actor{i->second.decode}, std::move(what)};
 }
 
-void registry_state::on(const node_load& load, node_id node) {
+void node_book::on(const node_load& load, node_id node) {
+  auto guard = std::lock_guard{mutex_};
   for (auto& [member, e] : members_)
     if (e.node == node)
       router_.told(member, load);
 }
 
-void registry_state::on(const node_load& load, const caf::actor_addr& node) {
+void node_book::on(const node_load& load, const caf::actor_addr& node) {
+  auto guard = std::lock_guard{mutex_};
   for (auto& [member, e] : members_)
     if (e.is(node))
       router_.told(member, load);
 }
 
-std::optional<node_id> registry_state::find(const caf::actor_addr& peer) const {
+std::optional<node_id> node_book::find(const caf::actor_addr& peer) const {
+  auto guard = std::lock_guard{mutex_};
   for (auto& [member, e] : members_)
     if (e.is(peer))
       return e.node;
   return {};
 }
 
-void registry_state::down(const caf::actor_addr& peer) {
-  outstanding.down(peer);
+void node_book::down(const caf::actor_addr& peer) {
+  auto guard = std::lock_guard{mutex_};
   std::erase_if(members_, [&](auto& x) {
     auto gone = x.second.is(peer);
     if (gone)
@@ -176,7 +191,13 @@ void registry_state::down(const caf::actor_addr& peer) {
   });
 }
 
-std::vector<registry_state::member> registry_state::members() const {
+size_t node_book::requests() const {
+  auto guard = std::lock_guard{mutex_};
+  return router_.requests();
+}
+
+std::vector<node_book::member> node_book::members() const {
+  auto guard = std::lock_guard{mutex_};
   auto all = std::vector<member>{};
   for (auto& [m, e] : members_)
     all.push_back({e.node, e.name, e.version, e.handle()});
