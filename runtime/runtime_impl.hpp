@@ -2,8 +2,6 @@
 
 #include <caf/all.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -20,6 +18,7 @@
 #include "runtime/audit_service.hpp"
 #include "runtime/clients.hpp"
 #include "runtime/cluster/transport.hpp"
+#include "runtime/forks.hpp"
 #include "runtime/host_thread.hpp"
 #include "runtime/message_trace.hpp"
 #include "runtime/model_path.hpp"
@@ -54,7 +53,7 @@ struct runtime::impl {
 
   /// Why this process has nothing of it; nothing where it has.
   std::optional<error> forked() const {
-    if (process == ::getpid())
+    if (forks == forks_before())
       return {};
     return fail(errc::abandoned, "the runtime and its threads stayed in the "
                                  "process that forked this one: open another");
@@ -101,7 +100,7 @@ struct runtime::impl {
     return answer;
   }
 
-  const pid_t process = ::getpid();
+  const uint32_t forks = forks_before();
   runtime_options options;
   std::shared_ptr<const model> weights;
   std::shared_ptr<const tokenizer> text;
