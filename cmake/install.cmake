@@ -25,9 +25,13 @@ if(TROUPE_SHARED)
   # Names that are not on that list stay inside, whatever headers define.
   target_link_options(troupe_shared PRIVATE
                       -Wl,--version-script=${EXPORTS} -Wl,--no-undefined)
+  if(TROUPE_ORDERS_FUNCTIONS)
+    target_link_options(troupe_shared PRIVATE -Wl,-T,${REQUEST_PATH})
+  endif()
   set_target_properties(troupe_shared PROPERTIES OUTPUT_NAME troupe
                         EXPORT_NAME troupe LINKER_LANGUAGE CXX SOVERSION 0
-                        VERSION ${PROJECT_VERSION} LINK_DEPENDS ${EXPORTS})
+                        VERSION ${PROJECT_VERSION}
+                        LINK_DEPENDS "${EXPORTS};${REQUEST_PATH}")
   add_library(troupe::troupe ALIAS troupe_shared)
   list(APPEND libraries troupe_shared)
 else()
@@ -71,6 +75,9 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/troupeConfigVersion.cmake
 install(FILES ${CMAKE_BINARY_DIR}/troupeConfig.cmake
               ${CMAKE_BINARY_DIR}/troupeConfigVersion.cmake cmake/FindCAF.cmake
         DESTINATION ${PACKAGE_DIR} COMPONENT dev)
+
+install(FILES cmake/request_path.ld COMPONENT dev
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/troupe)
 
 set(PC_STATIC "-lcaf_io -lcaf_core -lre2 -lxxhash -lssl -lcrypto -licuuc \
 -licudata -lpthread -lstdc++ -lm")

@@ -58,8 +58,10 @@ private:
   std::optional<error> error_;
 };
 
-/// Shorthand for `return fail(errc::bad_file, path + ": wrong magic");`
-inline error fail(errc code, std::string message) {
+/// Shorthand for `return fail(errc::bad_file, path + ": wrong magic");` Cold, so
+/// that compilers put such lines, and what makes their texts, out of the way of
+/// what runs.
+[[gnu::cold]] inline error fail(errc code, std::string message) {
   return {code, std::move(message)};
 }
 
