@@ -4,6 +4,7 @@ linkers put them side by side. Where a model has gone through the caches since
 the last request, all of them are fetched from memory again, and page tables
 with them; what lies in few pages is there sooner.
 
+    cmake --preset release -DTROUPE_BENCH=ON
     ninja -C build/release layout_requests
     python3 tools/layout/order.py build/release
 
