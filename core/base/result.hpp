@@ -58,9 +58,9 @@ private:
   std::optional<error> error_;
 };
 
-/// Shorthand for `return fail(errc::bad_file, path + ": wrong magic");` Cold, so
-/// that compilers put such lines, and what makes their texts, out of the way of
-/// what runs.
+/// Shorthand for `return fail(errc::bad_file, path + ": wrong magic");` Cold,
+/// so that compilers put such lines, and what makes their texts, out of the way
+/// of what runs.
 [[gnu::cold]] inline error fail(errc code, std::string message) {
   return {code, std::move(message)};
 }
