@@ -25,13 +25,12 @@ void session_performer::place() {
   auto spec = state().next_placement(now());
   if (!spec)
     return end(finish_reason::error, state().last_error());
-  if (auto* book = nodes()) {
-    auto where = book->place(state().wish());
-    if (!where)
-      return not_placed(where.failure());
-    run(std::move(*where), std::move(*spec));
-    return record();
-  }
+  if (auto* book = nodes())
+    // What is not in it yet may be on its way to the registry: that is asked.
+    if (auto where = book->place(state().wish())) {
+      run(std::move(*where), std::move(*spec));
+      return record();
+    }
   placing_ = true;
   if (!std::exchange(asked_, true))
     self_->monitor(registry_);

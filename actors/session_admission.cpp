@@ -43,9 +43,8 @@ void session_performer::choose_version() {
   auto wanted = state().wanted_version();
   if (!wanted)
     return ask_cache();
-  if (state().desk()) {
-    if (auto ok = state().take_version(*wanted, now()); !ok)
-      return end(finish_reason::error, ok.failure());
+  // What is not there yet may be on its way to the manager: that is asked.
+  if (state().desk() && state().take_version(*wanted, now())) {
     record();
     return ask_cache();
   }

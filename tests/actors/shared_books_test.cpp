@@ -225,6 +225,29 @@ BOOST_FIXTURE_TEST_CASE(a_version_goes_when_its_last_request_has_ended,
   BOOST_TEST(under_way(1) != 1u);
 }
 
+// Nodes and versions are told of by messages, which a request may overtake
+// where it does not send any itself.
+BOOST_AUTO_TEST_CASE(what_is_in_no_book_yet_is_asked_for) {
+  auto f = faked_front{};
+  auto m = model_manager_options{};
+  m.desk = std::make_shared<version_desk>(one_version());
+  auto o = session_options{};
+  o.versions = f.sim.spawn(model_manager, std::move(m));
+  o.nodes = std::make_shared<node_book>();
+  o.desk = std::make_shared<version_desk>();
+  f.open(std::move(o));
+  auto r = generate_request{};
+  r.prompt = {10, 11, 12};
+  auto id = f.start(std::move(r));
+  BOOST_TEST(f.script->asked.size() == 1u);
+  BOOST_REQUIRE_EQUAL(f.jobs(), 1u);
+  f.say(0, {20}, finish_reason::stop);
+  f.sim.drain();
+  BOOST_TEST((f.heard->end(id).reason == finish_reason::stop));
+  BOOST_TEST(f.heard->end(id).version == 1u);
+  BOOST_TEST(f.script->released.size() == 1u);
+}
+
 // Each place and version that is taken is given back, whoever else does the
 // same.
 BOOST_AUTO_TEST_CASE(many_threads_may_use_them_at_once) {
