@@ -45,10 +45,10 @@ struct session_options {
   bool prefix_cache = false;
   /// Which version of the model a request is on; null: there is one, 1.
   model_manager_actor versions;
-  /// What the registry and the model manager keep. Sessions use it themselves
-  /// where they can, which saves a question and an answer each: these are
-  /// messages, which a request's first token waits for. Null: they are asked.
-  /// While messages are recorded they are asked, too, for replays.
+  /// What the registry and the model manager keep. Sessions choose from it
+  /// themselves, which saves a question and an answer each that a request's
+  /// first token would wait for. These two are asked where it is null or has
+  /// nothing to choose, and while messages are recorded, for replays.
   std::shared_ptr<node_book> nodes;
   std::shared_ptr<version_desk> desk;
   /// Where answers are kept; null: nowhere.

@@ -202,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(a_session_that_is_killed_gives_its_version_back,
   BOOST_TEST(book->requests() == 0u);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_version_goes_when_its_last_request_has_ended,
+BOOST_FIXTURE_TEST_CASE(a_request_ends_on_the_version_that_it_began_on,
                         fixture) {
   mixed(1, a);
   auto id = start(request());
@@ -222,7 +222,8 @@ BOOST_FIXTURE_TEST_CASE(a_version_goes_when_its_last_request_has_ended,
   say(*a, finish_reason::stop);
   sim.drain();
   BOOST_TEST(heard->end(id).version == 1u);
-  BOOST_TEST(under_way(1) != 1u);
+  BOOST_TEST(under_way(1) == 0u);
+  BOOST_TEST(under_way(2) == 1u);
 }
 
 // Nodes and versions are told of by messages, which a request may overtake
