@@ -58,6 +58,24 @@ session_options options_of(const session_settings& s) {
   return o;
 }
 
+session_birth birth_of(const session_task& t) {
+  return {t.gateway,
+          t.registry,
+          t.client,
+          t.request,
+          t.spec,
+          t.text != nullptr,
+          settings_of(*t.options)};
+}
+
+std::unique_ptr<session_task> task_of(const session_birth& b,
+                                      std::shared_ptr<const tokenizer> text) {
+  auto o = std::make_shared<const session_options>(options_of(b.settings));
+  return std::unique_ptr<session_task>{
+      new session_task{b.gateway, b.registry, b.client, b.request, b.spec,
+                       std::move(text), std::move(o)}};
+}
+
 gateway_birth birth_of(const gateway_options& o) {
   return {o.registry,     o.vocab,           o.context,
           o.end_tokens,   o.text != nullptr, settings_of(o.session),

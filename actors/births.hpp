@@ -57,6 +57,10 @@ struct session_birth {
   }
 };
 
+session_birth birth_of(const session_task& t);
+std::unique_ptr<session_task> task_of(const session_birth& b,
+                                      std::shared_ptr<const tokenizer> text);
+
 struct embedder_birth {
   gateway_actor gateway;
   embed_client_actor client;

@@ -28,9 +28,9 @@ public:
   /// For steps of up to `max_tokens` tokens, chunks of prompts included.
   decode_batch(const node_options& opts, uint32_t max_tokens);
 
-  void join(decoding s) { all_.push_back(std::move(s)); }
+  void join(decoding&& s) { all_.push_back(std::move(s)); }
   /// It has waited already.
-  void rejoin(decoding s) { all_.push_front(std::move(s)); }
+  void rejoin(decoding&& s) { all_.push_front(std::move(s)); }
 
   struct outcome {
     /// These have left.

@@ -69,7 +69,7 @@ public:
   // -- work -------------------------------------------------------------------
 
   /// A prompt to compute here.
-  void submit(prefill_job job, time_point now);
+  void submit(prefill_job&& job, time_point now);
   void cancel(const cancel_sequence& m, time_point now);
 
   /// A node, a gateway or the store is gone.
@@ -151,7 +151,7 @@ public:
     return incoming_.size() + outgoing_.size() + parked_.size() > 0;
   }
   node_status status(const status_query& q) const;
-  node_load load() const;
+  node_load load();
   effects take_effects();
   /// Only the outputs, if there is nothing else; takes less than all.
   std::optional<routed_outputs> take_outputs();
@@ -238,7 +238,7 @@ private:
 
   // the line
   result<void> accept(const sequence_spec& spec) const;
-  prompt& enqueue(prompt p);
+  prompt& enqueue(prompt&& p);
   void join_line(seq_id seq);
   bool may_enter() const;
   bool enter(seq_id seq, time_point now);
@@ -295,6 +295,7 @@ private:
   void first_token(prompt& p, std::span<const float> logits);
   void ended(decoding s);
   void tidy();
+  void learn();
   void before_sending();
   void unstick(bool progress, time_point now);
   schedule_entry entry_of(const sequence_spec& spec, size_t generated,
@@ -320,8 +321,9 @@ private:
   std::vector<batch_row> rows_; ///< the same, for the engine
   step_shape shape_;            ///< of the last step
   latency_predictor predictor_;
-  bool stuck_ = false;        ///< nothing can be computed until something comes
-  bool scheduled_ = false;    ///< a preempt scheduler answers
+  duration unlearned_{};   ///< what that took, where it is yet to be recorded
+  bool stuck_ = false;     ///< nothing can be computed until something comes
+  bool scheduled_ = false; ///< a preempt scheduler answers
   bool view_pending_ = false; ///< it owes a plan
   bool news_ = false;         ///< something happened since the last view
   bool draining_ = false;

@@ -8,10 +8,19 @@ namespace troupe {
 
 // -- what the scheduler sees --------------------------------------------------
 
-step_report decode_state::stepped(duration took, time_point now) {
+void decode_state::learn() {
+  auto took = std::exchange(unlearned_, {});
   // Recordings of nodes that keep no tokens are of before it was choosy.
-  if (!keeps_tokens() || predictor_.wants(shape_, batch_->steps()))
+  if (took.count() != 0
+      && (!keeps_tokens() || predictor_.wants(shape_, batch_->steps())))
     predictor_.record(shape_, took);
+}
+
+step_report decode_state::stepped(duration took, time_point now) {
+  unlearned_ = took;
+  // First tokens need not wait for it.
+  if (chunks_.empty())
+    learn();
   if (scheduled_ && measured_.steps.size() < schedule_view::max_steps)
     measured_.steps.push_back({shape_, took.count()});
   auto r = step_report{};

@@ -79,7 +79,7 @@ epoch_t decode_state::newest(seq_id seq) const {
   return e;
 }
 
-void decode_state::submit(prefill_job what, time_point now) {
+void decode_state::submit(prefill_job&& what, time_point now) {
   stir();
   if (!what.stream)
     return;
@@ -102,7 +102,7 @@ void decode_state::submit(prefill_job what, time_point now) {
   admit(now);
 }
 
-decode_state::prompt& decode_state::enqueue(prompt p) {
+decode_state::prompt& decode_state::enqueue(prompt&& p) {
   auto seq = p.spec.seq;
   p.tokens = p.spec.prompt;
   p.tokens.insert(p.tokens.end(), p.spec.emitted.begin(), p.spec.emitted.end());
@@ -244,7 +244,8 @@ node_status decode_state::status(const status_query& q) const {
 
 // Those in the line will decode here as well, but the registry has them in its
 // books already.
-node_load decode_state::load() const {
+node_load decode_state::load() {
+  learn();
   auto l = node_load{};
   l.rows = static_cast<uint32_t>(batch_->size());
   batch_->for_each([&](auto& s) { l.decode_context += s.table.length() + 1; });

@@ -55,6 +55,7 @@ void decode_state::plan(step_plan budget, time_point now) {
 }
 
 void decode_state::step(time_point now) {
+  learn(); // of the last one, before its shape is forgotten
   plan({limits_, static_cast<uint32_t>(batch_->size())}, now);
   auto done = batch_->step(
       out_.outputs, limits_.rows,

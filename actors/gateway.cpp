@@ -28,20 +28,22 @@ caf::error refuse(gateway_pointer self, const Request& r, const error& why) {
 caf::result<admitted> accept(gateway_pointer self, submit& m) {
   if (!m.client)
     return to_caf({errc::invalid_argument, "a request without a client"});
-  auto request = std::move(m.request);
-  auto spec = self->state.admit(request);
+  auto& state = self->state;
+  auto spec = state.admit(m.request);
   if (!spec)
-    return refuse(self, request, spec.failure());
-  auto& o = self->state.options();
-  auto id = request.request;
+    return refuse(self, m.request, spec.failure());
+  auto id = m.request.request;
   // The answer leaves before the session exists, so that whoever asked knows
   // the number before the first event.
   auto promise = self->make_response_promise<admitted>();
   promise.deliver(admitted{id});
+  auto& o = state.options();
   auto s = self->spawn<caf::monitored>(
-      session, gateway_actor{self}, o.registry, m.client, std::move(request),
-      std::move(*spec), o.text, self->state.for_sessions());
-  self->state.started(id, std::move(s), m.client);
+      session,
+      std::unique_ptr<session_task>{new session_task{
+          gateway_actor{self}, o.registry, m.client, std::move(m.request),
+          std::move(*spec), o.text, state.for_sessions()}});
+  state.started(id, std::move(s), m.client);
   return promise;
 }
 

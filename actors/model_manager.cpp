@@ -45,7 +45,7 @@ void model_manager_state::note_events() {
 result<routed_version>
 model_manager_state::route(const route_version& m,
                            const caf::actor_addr& session) {
-  auto t = desk_->route(m.key);
+  auto t = desk_->route([&] { return m.key; });
   if (!t)
     return t.failure();
   sessions_[session] = *t;

@@ -8,11 +8,9 @@
 
 namespace troupe {
 
-session_performer::session_performer(pointer self, gateway_actor gateway,
-                                     registry_actor registry,
-                                     client_actor client)
-    : self_(self), gateway_(std::move(gateway)), registry_(std::move(registry)),
-      client_(std::move(client)) {
+session_performer::session_performer(pointer self)
+    : self_(self), gateway_(state().task().gateway),
+      registry_(state().task().registry), client_(state().task().client) {
   self_->monitor(gateway_);
   self_->monitor(client_);
 }
@@ -195,20 +193,11 @@ void session_performer::end(finish_event e) {
 
 // -- behaviour ----------------------------------------------------------------
 
-session_actor::behavior_type
-session(session_performer::pointer self, gateway_actor gateway,
-        registry_actor registry, client_actor client, generate_request request,
-        sequence_spec spec, std::shared_ptr<const tokenizer> text,
-        std::shared_ptr<const session_options> opts) {
-  self->born_with([&] {
-    return session_birth{gateway,           registry, client,
-                         request,           spec,     text != nullptr,
-                         settings_of(*opts)};
-  });
-  self->state.init(std::move(request), std::move(spec), std::move(text),
-                   std::move(opts), time_point{self->clock().now()});
-  auto p = std::make_shared<session_performer>(
-      self, std::move(gateway), std::move(registry), std::move(client));
+session_actor::behavior_type session(session_performer::pointer self,
+                                     std::unique_ptr<session_task> task) {
+  self->born_with([&] { return birth_of(*task); });
+  self->state.init(std::move(task), time_point{self->clock().now()});
+  auto p = std::make_shared<session_performer>(self);
   self->set_down_handler([p](const caf::down_msg& m) { p->down(m.source); });
   p->start();
   return {

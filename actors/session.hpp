@@ -60,6 +60,21 @@ struct session_options {
   std::shared_ptr<const audit_sink> audit;
 };
 
+/// What a session is begun with. In one piece, so that it is handed on without
+/// being moved member by member.
+struct session_task {
+  gateway_actor gateway;
+  registry_actor registry;
+  client_actor client;
+  generate_request request;
+  /// Complete but for its epoch.
+  sequence_spec spec;
+  /// May be null, then events carry tokens alone.
+  std::shared_ptr<const tokenizer> text;
+  /// Sessions share them.
+  std::shared_ptr<const session_options> options;
+};
+
 /// One request: where it runs, which tokens its client has.
 class session_state {
 public:
@@ -74,11 +89,7 @@ public:
     bool place_again = false;
   };
 
-  /// `spec` is complete but for its epoch; `text` may be null, then events
-  /// carry tokens alone.
-  void init(generate_request&& request, sequence_spec&& spec,
-            std::shared_ptr<const tokenizer> text,
-            std::shared_ptr<const session_options> opts, time_point now);
+  void init(std::unique_ptr<session_task> task, time_point now);
 
   // -- limits -----------------------------------------------------------------
 
@@ -92,11 +103,15 @@ public:
 
   // -- version ----------------------------------------------------------------
 
-  /// What the model manager has to be asked; nothing if the version is known.
-  std::optional<route_version> wanted_version() const;
+  /// Whether the version is yet to be chosen, and what the model manager has to
+  /// be asked then.
+  bool wants_version() const { return version_.version() == 0; }
+  route_version wanted_version() const {
+    return version_choice::question(asked());
+  }
   void on(const routed_version& v, time_point now);
   /// The same, without the manager. Errors: no_node.
-  result<void> take_version(const route_version& wanted, time_point now);
+  result<void> take_version(time_point now);
   /// Once, after the end.
   std::optional<version_done> take_verdict() {
     return version_.end(end_reason_, end_code_);
@@ -172,12 +187,13 @@ public:
 
   bool finished() const { return finished_; }
   /// Its prompt is all that is computed.
-  bool embeds() const { return spec_.embed; }
-  request_id request() const { return request_.request; }
-  const session_options& options() const { return *opts_; }
+  bool embeds() const { return spec().embed; }
+  request_id request() const { return asked().request; }
+  const session_task& task() const { return *task_; }
+  const session_options& options() const { return *task_->options; }
   /// Of this placement, wherever the sequence has moved since.
   cancel_sequence cancellation() const {
-    return {spec_.seq, last_move(spec_.epoch)};
+    return {spec().seq, last_move(spec().epoch)};
   }
 
   /// For a person who looks at a replay.
@@ -189,9 +205,10 @@ private:
   std::optional<token_event> advance(time_point now, size_t most);
   reaction take_state(const sequence_output& o, time_point now);
 
-  generate_request request_;
-  sequence_spec spec_;
-  std::shared_ptr<const session_options> opts_;
+  const generate_request& asked() const { return task_->request; }
+  const sequence_spec& spec() const { return task_->spec; }
+
+  std::unique_ptr<session_task> task_;
   tenant_budget budget_;
   version_choice version_;
   cache_turn cache_;
@@ -211,12 +228,10 @@ private:
 
 static_assert(!std::is_aggregate_v<session_state>);
 
-/// Behaviour of a session. It ends itself after its one finish_event to
-/// `client` and a session_done to `gateway`. Sessions share their options.
+/// Behaviour of a session. It ends itself after its one finish_event to the
+/// client and a session_done to the gateway.
 session_actor::behavior_type
-session(actor_pointer<session_actor, session_state> self, gateway_actor gateway,
-        registry_actor registry, client_actor client, generate_request request,
-        sequence_spec spec, std::shared_ptr<const tokenizer> text,
-        std::shared_ptr<const session_options> opts);
+session(actor_pointer<session_actor, session_state> self,
+        std::unique_ptr<session_task> task);
 
 } // namespace troupe

@@ -40,18 +40,17 @@ void session_performer::record_admission() {
 }
 
 void session_performer::choose_version() {
-  auto wanted = state().wanted_version();
-  if (!wanted)
+  if (!state().wants_version())
     return ask_cache();
   // What is not there yet may be on its way to the manager: that is asked.
-  if (state().desk() && state().take_version(*wanted, now())) {
+  if (state().desk() && state().take_version(now())) {
     record();
     return ask_cache();
   }
   asking_ = true;
   self_
       ->request(state().options().versions, state().options().patience,
-                std::move(*wanted))
+                state().wanted_version())
       .then(
           [this](const routed_version& v) {
             asking_ = false;

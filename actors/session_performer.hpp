@@ -10,8 +10,8 @@ class session_performer {
 public:
   using pointer = actor_pointer<session_actor, session_state>;
 
-  session_performer(pointer self, gateway_actor gateway,
-                    registry_actor registry, client_actor client);
+  /// The state knows its task.
+  explicit session_performer(pointer self);
 
   // -- before there is a node (session_admission.cpp) -------------------------
 

@@ -7,13 +7,13 @@
 namespace troupe {
 
 std::optional<sequence_spec> session_state::next_placement(time_point now) {
-  auto epoch = troupe::next_placement(spec_.epoch);
+  auto epoch = troupe::next_placement(spec().epoch);
   if (!place_.ask(epoch))
     return std::nullopt;
   path_.asks_for_place(now);
-  spec_.epoch = epoch;
-  spec_.emitted = answer_.ready();
-  return spec_;
+  task_->spec.epoch = epoch;
+  task_->spec.emitted = answer_.ready();
+  return spec();
 }
 
 void session_state::placed(placement where, time_point now) {
@@ -26,24 +26,24 @@ void session_state::placed(placement where, time_point now) {
 }
 
 place_request session_state::wish() const {
-  auto done = static_cast<uint32_t>(spec_.emitted.size());
-  auto left = spec_.max_tokens > done ? spec_.max_tokens - done : 1;
-  return {request_.request,
+  auto done = static_cast<uint32_t>(spec().emitted.size());
+  auto left = spec().max_tokens > done ? spec().max_tokens - done : 1;
+  return {asked().request,
           place_.avoided(),
-          {static_cast<uint32_t>(spec_.prompt.size()) + done, left},
+          {static_cast<uint32_t>(spec().prompt.size()) + done, left},
           version_.version(),
-          opts_->prefix_cache && !spec_.embed
-              ? prefix_chain(spec_.cache_salt, spec_.prompt, kv_block_tokens)
+          options().prefix_cache && !spec().embed
+              ? prefix_chain(spec().cache_salt, spec().prompt, kv_block_tokens)
               : std::vector<uint64_t>{},
-          spec_.embed};
+          spec().embed};
 }
 
 node_book* session_state::nodes() const {
-  return tracing::mode_now() == 0 ? opts_->nodes.get() : nullptr;
+  return tracing::mode_now() == 0 ? options().nodes.get() : nullptr;
 }
 
 bool session_state::moved(const sequence_moved& m, time_point now) {
-  if (!where_ || m.seq != spec_.seq || !same_placement(m.epoch, spec_.epoch))
+  if (!where_ || m.seq != spec().seq || !same_placement(m.epoch, spec().epoch))
     return false;
   auto from = place_.held_by();
   if (place_.moved(m.node, m.epoch)) {

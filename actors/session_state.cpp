@@ -3,47 +3,41 @@
 
 namespace troupe {
 
-void session_state::init(generate_request&& request, sequence_spec&& spec,
-                         std::shared_ptr<const tokenizer> text,
-                         std::shared_ptr<const session_options> opts,
-                         time_point now) {
-  request_ = std::move(request);
-  spec_ = std::move(spec);
-  opts_ = std::move(opts);
-  place_ = request_place{
-      {opts_->max_placements, opts_->backoff, opts_->node_patience}};
-  trail_.begin(opts_->audit, request_, text);
+void session_state::init(std::unique_ptr<session_task> task, time_point now) {
+  task_ = std::move(task);
+  auto& o = options();
+  place_.begin({o.max_placements, o.backoff, o.node_patience});
+  trail_.begin(o.audit, asked(), task_->text);
   version_.begin(now);
-  if (opts_->profiler)
-    path_.begin(request_, now);
-  if (request_.version != 0)
-    version_.fixed(request_.version);
-  else if (!opts_->versions)
+  if (o.profiler)
+    path_.begin(asked(), now);
+  if (asked().version != 0)
+    version_.fixed(asked().version);
+  else if (!o.versions)
     version_.fixed(1);
-  answer_ = answer_stream{
-      std::move(text),
-      {spec_.max_tokens, request_.stop, spec_.sampling.want_logprob}};
+  answer_.begin(task_->text, {spec().max_tokens, asked().stop,
+                              spec().sampling.want_logprob});
 }
 
 // -- limits -------------------------------------------------------------------
 
 std::optional<finish_event> session_state::reserve(time_point now) {
-  if (!opts_->limits || request_.unlimited) {
+  if (!options().limits || asked().unlimited) {
     path_.admitted(now);
-    trail_.admitted(request_, now);
+    trail_.admitted(asked(), now);
     return std::nullopt;
   }
-  auto who = tenant{request_.organisation, request_.key, request_.model};
-  auto prompt = static_cast<uint32_t>(spec_.prompt.size());
+  auto who = tenant{asked().organisation, asked().key, asked().model};
+  auto prompt = static_cast<uint32_t>(spec().prompt.size());
   // What is left open is not held against the tenant before it is there.
-  auto answer = spec_.embed                ? 0
-                : request_.max_tokens == 0 ? 1
-                                           : spec_.max_tokens;
+  auto answer = spec().embed              ? 0
+                : asked().max_tokens == 0 ? 1
+                                          : spec().max_tokens;
   auto refused =
-      budget_.reserve(opts_->limits, std::move(who), now, prompt, answer);
+      budget_.reserve(options().limits, std::move(who), now, prompt, answer);
   path_.admitted(now);
   if (!refused) {
-    trail_.admitted(request_, now);
+    trail_.admitted(asked(), now);
     return std::nullopt;
   }
   trail_.refused(refused->why, now);
@@ -54,7 +48,9 @@ std::optional<finish_event> session_state::reserve(time_point now) {
 }
 
 std::optional<finish_event> session_state::check_form(time_point now) {
-  auto c = form_check::make(request_.form);
+  if (asked().form.is_free())
+    return std::nullopt;
+  auto c = form_check::make(asked().form);
   if (!c)
     return finish(finish_reason::error, now, c.failure());
   form_ = std::move(*c);
@@ -63,22 +59,15 @@ std::optional<finish_event> session_state::check_form(time_point now) {
 
 // -- version ------------------------------------------------------------------
 
-std::optional<route_version> session_state::wanted_version() const {
-  if (version_.version() != 0)
-    return std::nullopt;
-  return version_choice::question(request_);
-}
-
 version_desk* session_state::desk() const {
-  return tracing::mode_now() == 0 ? opts_->desk.get() : nullptr;
+  return tracing::mode_now() == 0 ? options().desk.get() : nullptr;
 }
 
-result<void> session_state::take_version(const route_version& wanted,
-                                         time_point now) {
-  auto t = opts_->desk->route(wanted.key);
+result<void> session_state::take_version(time_point now) {
+  auto t = options().desk->route([this] { return wanted_version().key; });
   if (!t)
     return t.failure();
-  version_.taken({t->id, t->version}, opts_->desk);
+  version_.taken({t->id, t->version}, options().desk);
   trail_.on_version(t->version, now);
   return {};
 }
@@ -92,9 +81,9 @@ void session_state::on(const routed_version& v, time_point now) {
 
 std::optional<cache_lookup> session_state::cached_question(time_point now) {
   // Answers are kept by what was asked, not by what they had to be.
-  if (!opts_->cache || spec_.embed || !spec_.form.is_free())
+  if (!options().cache || spec().embed || !spec().form.is_free())
     return std::nullopt;
-  auto q = cache_question(request_, version_.version(), spec_.max_tokens);
+  auto q = cache_question(asked(), version_.version(), spec().max_tokens);
   if (q)
     path_.asks_cache(now);
   return q;
@@ -103,7 +92,7 @@ std::optional<cache_lookup> session_state::cached_question(time_point now) {
 session_state::reaction session_state::on(cache_reply r, time_point now) {
   path_.cache_answered(now);
   // An answer to the same in other words may have had more room.
-  if (r.answer.tokens.size() > spec_.max_tokens)
+  if (r.answer.tokens.size() > spec().max_tokens)
     return {};
   cache_.on(r);
   if (r.use < cache_use::semantic)
@@ -112,13 +101,13 @@ session_state::reaction session_state::on(cache_reply r, time_point now) {
   version_.answered_elsewhere();
   trail_.cache_answered(r.use, version_.version(), now);
   auto o = sequence_output{};
-  o.request = request_.request;
-  o.seq = spec_.seq;
-  o.epoch = spec_.epoch;
+  o.request = asked().request;
+  o.seq = spec().seq;
+  o.epoch = spec().epoch;
   o.tokens = std::move(r.answer.tokens);
   o.details = std::move(r.answer.details);
   o.reason = r.answer.reason;
-  o.cached_tokens = static_cast<uint32_t>(spec_.prompt.size());
+  o.cached_tokens = static_cast<uint32_t>(spec().prompt.size());
   return take(o, now);
 }
 
@@ -131,7 +120,7 @@ std::optional<request_profile> session_state::take_profile(time_point now) {
 session_state::reaction session_state::take(const sequence_output& o,
                                             time_point now) {
   auto r = reaction{};
-  if (finished_ || o.seq != spec_.seq)
+  if (finished_ || o.seq != spec().seq)
     return r;
   if (o.preempted != put_away::no) {
     if (where_)
@@ -139,16 +128,16 @@ session_state::reaction session_state::take(const sequence_output& o,
     return r;
   }
   // How an older life ended is of no interest, but its tokens count.
-  auto current = same_placement(o.epoch, spec_.epoch);
+  auto current = same_placement(o.epoch, spec().epoch);
   if (o.reason == finish_reason::error || o.reason == finish_reason::cancelled)
     return current && where_ ? failed(o, now) : r;
-  if (spec_.embed)
+  if (spec().embed)
     return take_state(o, now);
   if (!answer_.accept(o.index, o.tokens, o.details, o.reason))
     return r;
   if (o.index == 0)
     cached_ = o.cached_tokens;
-  if (current && o.index > spec_.emitted.size())
+  if (current && o.index > spec().emitted.size())
     place_.heard();
   path_.got(o, now);
   // Clients get a token a time, however many a node sends; an answer that was
@@ -199,7 +188,7 @@ std::optional<token_event> session_state::advance(time_point now, size_t most) {
   version_.delivered(static_cast<uint32_t>(piece->tokens.size()), now);
   if (form_)
     said_ += piece->text;
-  return token_event{request_.request,          piece->index,
+  return token_event{asked().request,           piece->index,
                      std::move(piece->tokens),  std::move(piece->text),
                      std::move(piece->details), cache_.use()};
 }
@@ -221,11 +210,11 @@ std::optional<finish_event> session_state::finish(finish_reason reason,
   end_reason_ = reason;
   end_code_ = why.code;
   auto e = finish_event{};
-  e.request = request_.request;
+  e.request = asked().request;
   e.reason = reason;
   e.code = why.code;
   e.message = std::move(why.message);
-  e.prompt_tokens = static_cast<uint32_t>(spec_.prompt.size());
+  e.prompt_tokens = static_cast<uint32_t>(spec().prompt.size());
   e.completion_tokens = answer_.delivered();
   e.cached_tokens = cached_;
   e.version = version_.version();

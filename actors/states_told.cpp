@@ -33,10 +33,12 @@ auto keys_of(const Map& m) {
 } // namespace
 
 void session_state::tell(state_writer& w) const {
-  w.put("request", request_.request);
-  w.put("seq", spec_.seq);
-  w.put("epoch", spec_.epoch);
-  w.put("prompt_tokens", spec_.prompt.size());
+  if (!task_)
+    return; // it has not begun
+  w.put("request", asked().request);
+  w.put("seq", spec().seq);
+  w.put("epoch", spec().epoch);
+  w.put("prompt_tokens", spec().prompt.size());
   w.put("placements", placements());
   w.put("placed", where_.has_value());
   if (where_) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <mutex>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,9 +20,12 @@ public:
   explicit version_desk(model_versions versions = model_versions{})
       : versions_(std::move(versions)) {}
 
-  /// See `model_versions::route`. Errors: no_node.
-  result<ticket> route(std::string_view key) {
-    auto t = open()->route(key);
+  /// See `model_versions::route`; `key` returns what a route_version says, and
+  /// is called where that makes a difference. Errors: no_node.
+  template <class Key>
+  result<ticket> route(Key key) {
+    auto versions = open();
+    auto t = versions->route(versions->compares() ? key() : std::string{});
     if (!t)
       return fail(errc::no_node, "no version of the model is ready");
     return *t;

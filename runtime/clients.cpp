@@ -123,7 +123,7 @@ void ask(Pointer self, const gateway_actor& gateway, request_id id, Question q,
 client_actor queue_client::spawn(caf::actor_system& system,
                                  caf::execution_unit* where,
                                  const gateway_actor& gateway,
-                                 generate_request request,
+                                 generate_request&& request,
                                  std::shared_ptr<event_queue> queue,
                                  std::shared_ptr<void> alive) {
   auto config = caf::actor_config{where};
@@ -147,9 +147,13 @@ queue_client::~queue_client() {
   queue_->push(failed(request_, gateway_gone()), stamp());
 }
 
-void queue_client::ask(const gateway_actor& gateway, generate_request request) {
-  monitor_for_life(this, gateway);
+void queue_client::ask(const gateway_actor& gateway,
+                       generate_request&& request) {
   auto to = caf::actor_cast<caf::strong_actor_ptr>(gateway);
+  // One of this process answers, or its session says that it is gone; and if
+  // that is gone as well nobody has this client, and it ends.
+  if (to->node() != node())
+    monitor_for_life(this, gateway);
   auto me = caf::strong_actor_ptr{ctrl()};
   auto mid = new_request_id(caf::message_priority::normal);
   auto content = caf::make_message(

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <caf/actor_companion.hpp>
+#include <caf/behavior.hpp>
 #include <caf/fwd.hpp>
+#include <caf/local_actor.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -67,18 +68,27 @@ struct queue_client_state {
   static constexpr const char* name = "client";
 };
 
-/// CAF's actor without turns: whoever sends to it has it handle the message.
-/// Safe to send to from any thread, so what handles has to be as well.
-class companion : public caf::actor_companion {
+/// An actor without turns, as CAF's actor_companion, and without the mailbox
+/// that such a one has: whoever sends to it has it handle the message. Safe to
+/// send to from any thread, so what handles has to be as well.
+class companion : public caf::local_actor {
 public:
-  using caf::actor_companion::actor_companion;
-  using caf::actor_companion::enqueue;
+  using signatures = caf::none_t;
+  using behavior_type = caf::behavior;
+
+  using caf::local_actor::enqueue;
+  using caf::local_actor::local_actor;
+
+  void launch(caf::execution_unit*, bool, bool hide) override {
+    if (!hide)
+      register_at_system();
+  }
 
   void enqueue(caf::mailbox_element_ptr p, caf::execution_unit*) override {
     consume(*p);
   }
 
-  caf::invoke_message_result consume(caf::mailbox_element& x) override {
+  virtual caf::invoke_message_result consume(caf::mailbox_element& x) {
     handle(x.content());
     return caf::invoke_message_result::consumed;
   }
@@ -99,7 +109,7 @@ public:
   /// In `system`, run by `where` as far as it goes; null: by its workers.
   static client_actor
   spawn(caf::actor_system& system, caf::execution_unit* where,
-        const gateway_actor& gateway, generate_request request,
+        const gateway_actor& gateway, generate_request&& request,
         std::shared_ptr<event_queue> queue, std::shared_ptr<void> alive);
 
   queue_client(caf::actor_config& config, request_id request,
@@ -108,7 +118,7 @@ public:
 
 private:
   void handle(caf::type_erased_tuple& content) override;
-  void ask(const gateway_actor& gateway, generate_request request);
+  void ask(const gateway_actor& gateway, generate_request&& request);
   void end();
   void fail(error why);
 

@@ -94,11 +94,21 @@ result<runtime> runtime::open(runtime_options options) {
   });
 }
 
-result<generation> runtime::submit(generate_request request) {
+result<generation> runtime::submit(generate_request&& request) {
   return submit(std::move(request), in_between::anything);
 }
 
-result<generation> runtime::submit(generate_request request, in_between what) {
+result<generation> runtime::submit(const generate_request& request) {
+  return submit(generate_request{request}, in_between::anything);
+}
+
+result<generation> runtime::submit(const generate_request& request,
+                                   in_between what) {
+  return submit(generate_request{request}, what);
+}
+
+result<generation> runtime::submit(generate_request&& request,
+                                   in_between what) {
   if (impl_->closing)
     return too_late();
   if (auto why = impl_->cannot_wait())

@@ -212,13 +212,15 @@ public:
   /// admitted. Errors: invalid_argument, also where a handler calls it;
   /// context_exceeded, overloaded. What limits of tenants refuse ends in a
   /// finish_event that says when to try again.
-  result<generation> submit(generate_request request);
+  result<generation> submit(generate_request&& request);
+  result<generation> submit(const generate_request& request);
 
   /// The same, for whoever does so much in between. While one who does little
   /// waits for an event of a request that is the only one, its thread does the
   /// work, without which others would have to be woken for each; see
   /// docs/embedding.md.
-  result<generation> submit(generate_request request, in_between what);
+  result<generation> submit(generate_request&& request, in_between what);
+  result<generation> submit(const generate_request& request, in_between what);
 
   /// The same without waiting, here or later: `on_event` is called with each
   /// event, by one thread of the runtime's at a time, and must not block. What

@@ -194,6 +194,14 @@ struct cancel_request {
 /// Everything a node needs to run one sequence, from nothing but tokens: the
 /// sampler's state is a function of (seed, position, tokens).
 struct sequence_spec {
+  // Out of line: it is moved at many places, and each would have the code.
+  sequence_spec() noexcept;
+  sequence_spec(const sequence_spec&);
+  sequence_spec(sequence_spec&&) noexcept;
+  sequence_spec& operator=(const sequence_spec&);
+  sequence_spec& operator=(sequence_spec&&) noexcept;
+  ~sequence_spec();
+
   request_id request = 0;
   seq_id seq = 0;
   epoch_t epoch = 0;
@@ -230,6 +238,14 @@ enum class put_away : uint8_t {
 
 /// New tokens of one sequence, from whichever node made them.
 struct sequence_output {
+  // Out of line, as those of a sequence_spec.
+  sequence_output() noexcept;
+  sequence_output(const sequence_output&);
+  sequence_output(sequence_output&&) noexcept;
+  sequence_output& operator=(const sequence_output&);
+  sequence_output& operator=(sequence_output&&) noexcept;
+  ~sequence_output();
+
   request_id request = 0;
   seq_id seq = 0;
   epoch_t epoch = 0;

@@ -51,7 +51,9 @@ public:
   request_trace(request_id request, trace_id trace, uint64_t parent,
                 time_point now)
       : request_(request), trace_(trace), parent_(parent), begin_(now),
-        end_(now) {}
+        end_(now) {
+    spans_.reserve(stages);
+  }
 
   /// The stage begins; one of the same kind that is open ends.
   void begin(stage s, time_point now);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -15,11 +16,11 @@ std::string text_of(float x) {
 }
 
 // Empty if `x` is a number of the range.
-std::string outside(const std::string& name, float x, float least, float most) {
+std::string outside(std::string_view name, float x, float least, float most) {
   if (x >= least && x <= most) // false for NaN
     return {};
-  return name + " is " + text_of(x) + ", not from " + text_of(least) + " to "
-         + text_of(most);
+  return std::string{name} + " is " + text_of(x) + ", not from "
+         + text_of(least) + " to " + text_of(most);
 }
 
 std::string first_fault(const sampling_params& p, uint32_t vocab) {

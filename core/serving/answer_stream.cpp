@@ -4,9 +4,9 @@
 
 namespace troupe {
 
-answer_stream::answer_stream(std::shared_ptr<const tokenizer> text,
-                             answer_limits limits)
-    : limits_(std::move(limits)) {
+void answer_stream::begin(std::shared_ptr<const tokenizer> text,
+                          answer_limits limits) {
+  limits_ = std::move(limits);
   if (!text)
     return;
   // The answer goes on after the prompt: its first space is its own.

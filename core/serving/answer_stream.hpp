@@ -38,8 +38,14 @@ public:
 
   answer_stream() = default;
 
+  /// As `begin`.
+  answer_stream(std::shared_ptr<const tokenizer> text, answer_limits limits) {
+    begin(std::move(text), std::move(limits));
+  }
+
   /// `text` may be null: then pieces have none, and nothing stops at one.
-  answer_stream(std::shared_ptr<const tokenizer> text, answer_limits limits);
+  /// REQUIRES: nothing has happened yet.
+  void begin(std::shared_ptr<const tokenizer> text, answer_limits limits);
 
   /// Tokens [index, index + tokens.size()), of whatever life of the sequence:
   /// a token is a function of its position. `reason`, unless none: after them

@@ -195,11 +195,16 @@ void model_versions::unload_if_idle(version_id v, time_point now) {
 
 // -- requests -----------------------------------------------------------------
 
+bool model_versions::compares() const {
+  return is(canary_, version_role::canary, ready)
+         && is(active_, version_role::active, ready);
+}
+
 std::optional<model_versions::ticket>
 model_versions::route(std::string_view key) {
-  auto hash = XXH3_64bits_withSeed(key.data(), key.size(), seed_);
-  auto compared = is(canary_, version_role::canary, ready)
-                  && is(active_, version_role::active, ready);
+  auto compared = compares();
+  auto hash =
+      compared ? XXH3_64bits_withSeed(key.data(), key.size(), seed_) : 0;
   auto v = compared && hash < below_ ? canary_ : active_;
   auto* x = find(v);
   if (!x || x->state != ready)
@@ -284,7 +289,8 @@ model_versions::version* model_versions::find(version_id v) {
   return i == versions_.end() ? nullptr : &i->second;
 }
 
-bool model_versions::is(version_id v, version_role role, version_state state) {
+bool model_versions::is(version_id v, version_role role,
+                        version_state state) const {
   auto* x = find(v);
   return x && x->role == role && x->state == state;
 }

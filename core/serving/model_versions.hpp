@@ -156,6 +156,8 @@ public:
   /// to stay together. In the comparison a key counts once with an answer and
   /// once with a failure: best is a conversation's or request's own.
   std::optional<ticket> route(std::string_view key);
+  /// Whether the key makes a difference.
+  bool compares() const;
   /// It has ended; nothing is said of how it went if the client cancelled it,
   /// or was at fault. May roll the canary back. False, and no effect, if it had
   /// ended before.
@@ -214,7 +216,10 @@ private:
   };
 
   version* find(version_id v);
-  bool is(version_id v, version_role role, version_state state);
+  const version* find(version_id v) const {
+    return const_cast<model_versions*>(this)->find(v);
+  }
+  bool is(version_id v, version_role role, version_state state) const;
   void note(version_id v, version_event what, time_point now,
             const std::string& why = {});
   void advance(version_id v, version_state from, bool to_ready, time_point now,

@@ -33,6 +33,9 @@ class request_place {
 public:
   explicit request_place(const place_policy& policy = {}) : policy_(policy) {}
 
+  /// In place of a constructor's. REQUIRES: nothing has happened yet.
+  void begin(const place_policy& policy) { policy_ = policy; }
+
   // -- before it is on a node -------------------------------------------------
 
   /// Begins another placement, under that epoch. False: there were too many.

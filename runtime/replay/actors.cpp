@@ -98,9 +98,7 @@ result<void> begin_session(replay_stage& stage, replay_props& props,
       return t.failure();
     text = std::move(*t);
   }
-  stage.begin(who, session, b.gateway, b.registry, b.client, b.request, b.spec,
-              std::move(text),
-              std::make_shared<const session_options>(options_of(b.settings)));
+  stage.begin(who, session, task_of(b, std::move(text)));
   return {};
 }
 

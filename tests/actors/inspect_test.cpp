@@ -81,14 +81,32 @@ sampling_params some_sampling() {
 }
 
 sequence_spec some_spec() {
-  auto form = answer_form{answer_form::kind::regex, "[0-9]+"};
-  return {1, 2,       3, {4, 5, 6}, {7},   some_sampling(),
-          8, {9, 10}, 2, "s",       false, form};
+  auto s = sequence_spec{};
+  s.request = 1;
+  s.seq = 2;
+  s.epoch = 3;
+  s.prompt = {4, 5, 6};
+  s.emitted = {7};
+  s.sampling = some_sampling();
+  s.max_tokens = 8;
+  s.end_tokens = {9, 10};
+  s.priority = 2;
+  s.cache_salt = "s";
+  s.form = {answer_form::kind::regex, "[0-9]+"};
+  return s;
 }
 
 sequence_output some_output() {
-  auto o = sequence_output{
-      1, 2, 3, 4, {5, 6}, {}, finish_reason::stop, errc::timeout, "why", 7};
+  auto o = sequence_output{};
+  o.request = 1;
+  o.seq = 2;
+  o.epoch = 3;
+  o.index = 4;
+  o.tokens = {5, 6};
+  o.reason = finish_reason::stop;
+  o.code = errc::timeout;
+  o.message = "why";
+  o.cached_tokens = 7;
   o.details = {{5, -0.5f, {{5, -0.5f}, {6, -1.f}}}, {6, -2.f, {}}};
   return o;
 }

@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(many_threads_may_use_them_at_once) {
   auto failed = std::atomic<int>{0};
   auto work = [&](request_id from) {
     for (auto r = from; r < from + 2000; ++r) {
-      auto t = desk.route(std::to_string(r));
+      auto t = desk.route([r] { return std::to_string(r); });
       auto p = book.place({r, {}, {100, 10}, 1});
       if (!t || !p || !book.find(migrate_request{r, p->decode_id % 3 + 1}))
         ++failed;

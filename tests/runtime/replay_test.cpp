@@ -86,12 +86,8 @@ completion run(runtime& rt, const generate_request& r) {
 // A session as it is, but that gets the fourth token wrong.
 session_actor::behavior_type
 wrong_session(actor_pointer<session_actor, session_state> self,
-              gateway_actor gateway, registry_actor registry,
-              client_actor client, generate_request request, sequence_spec spec,
-              std::shared_ptr<const tokenizer> text,
-              std::shared_ptr<const session_options> opts) {
-  auto right = session(self, gateway, registry, client, std::move(request),
-                       std::move(spec), std::move(text), std::move(opts));
+              std::unique_ptr<session_task> task) {
+  auto right = session(self, std::move(task));
   auto b = std::make_shared<caf::behavior>(std::move(right.unbox()));
   auto pass = [b](auto m) {
     auto content = caf::make_message(std::move(m));
@@ -120,10 +116,7 @@ replay_factories with_wrong_sessions() {
     auto text = props.text(process);
     if (!b || !text)
       return fail(errc::bad_file, "no session");
-    stage.begin(
-        who, wrong_session, b->gateway, b->registry, b->client, b->request,
-        b->spec, *text,
-        std::make_shared<const session_options>(options_of(b->settings)));
+    stage.begin(who, wrong_session, task_of(*b, *text));
     return {};
   };
   return f;
