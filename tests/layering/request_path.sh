@@ -5,7 +5,7 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 nm --defined-only "$1" | awk '{ print $NF }' | sort -u > "$work/has"
-sed -n 's/^ *\*(\.text\.\(.*\))$/\1/p' "$2" | sort -u > "$work/listed"
+sed -n 's/^ *\*(\.text\.\([^ ]*\) .*/\1/p' "$2" | sort -u > "$work/listed"
 listed=$(wc -l < "$work/listed")
 found=$(comm -12 "$work/has" "$work/listed" | wc -l)
 echo "$found of $listed functions"

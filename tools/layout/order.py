@@ -86,7 +86,8 @@ def main():
                    if n.startswith("_Z"))
     if len(names) < 300:
         sys.exit(f"{len(names)} functions: that is no request")
-    lines = "".join(f"    *(.text.{n})\n" for n in names)
+    # With what the compiler has changed (.isra) or cut (.part).
+    lines = "".join(f"    *(.text.{n} .text.{n}.*)\n" for n in names)
     to = pathlib.Path(__file__).parents[2] / "cmake" / "request_path.ld"
     to.write_text(HEADER + "SECTIONS\n{\n  .text.request_path :\n  {\n"
                   + lines + "  }\n}\nINSERT BEFORE .text;\n")
