@@ -48,7 +48,7 @@ public:
     peers_.add(self_, m.stream);
     reporter_.changed();
     self_->state.submit(std::move(m), now());
-    flush();
+    flush(hurried());
   }
 
   void offer(const handoff_offer& m) {
@@ -99,7 +99,7 @@ public:
     // What it had goes on elsewhere.
     if (auto* lost = state.failure())
       return self_->quit(to_caf(*lost));
-    rearm(again(ended));
+    rearm(again(ended), state.has_first_tokens() && hurried());
   }
 
   void tick(const deadline_tick& t) {
@@ -114,10 +114,10 @@ public:
     flush();
   }
 
-  void flush() {
+  void flush(bool soon = false) {
     self_->state.look(now());
     send_all();
-    rearm(now());
+    rearm(now(), soon);
   }
 
 private:
@@ -159,11 +159,17 @@ private:
     return false;
   }
 
-  void rearm(time_point now) {
+  // First tokens wait for what is done here, and more is to come. Recordings
+  // have their reports where they were.
+  bool hurried() const {
+    return self_->state.has_step() && tracing::mode_now() == 0;
+  }
+
+  void rearm(time_point now, bool soon = false) {
     auto& state = self_->state;
     timers_.arm_step(self_, state.has_step());
     timers_.arm_deadline(self_, state.has_handoffs());
-    reporter_.report(self_, now, !state.has_step(),
+    reporter_.report(self_, now, !state.has_step(), soon,
                      [&] { return state.load(); });
   }
 
@@ -219,6 +225,7 @@ decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
   // What comes most stands first: CAF looks at one after the other.
   return {
       [p](const step_tick& t) { p->step(t); },
+      [p](prefill_job& m) { p->submit(m); },
       [p](const handoff_offer& m) { p->offer(m); },
       [p, &state](const kv_chunk& m) {
         state.on(m, p->sender<kv_source_actor>(), p->now()), p->flush();
@@ -229,7 +236,6 @@ decode_node(actor_pointer<decode_actor, decode_state> self, node_options opts) {
       [p, &state](const kv_abort& m) {
         state.on(m, p->sender<caf::actor_addr>(), p->now()), p->flush();
       },
-      [p](prefill_job& m) { p->submit(m); },
       [p, &state](const cancel_sequence& m) {
         state.cancel(m, p->now()), p->flush();
       },

@@ -137,8 +137,8 @@ gateway_actor::behavior_type gateway(gateway_pointer self,
   self->send(self->state.options().registry, watch_nodes{node_watcher{self}});
   return {
       [=](step_output& m) { route(self, m); },
-      [=](const sequence_moved& m) { moved(self, m); },
       [=](submit& m) { return accept(self, m); },
+      [=](const sequence_moved& m) { moved(self, m); },
       [=](const submit_embed& m) { return accept_embed(self, m); },
       [=](const cancel_request& m) {
         if (auto* s = self->state.find(m.request))

@@ -25,13 +25,19 @@ public:
   /// Something came: what was told is out of date, however short the work.
   void changed() { told_idle_ = false; }
 
-  /// Sends what `load` returns, if it is time to.
+  /// Sends what `load` returns, if it is time to. `soon`: it is called again
+  /// soon, and what is in a hurry need not wait for it now; but not every time.
   template <class Self, class Load>
-  void report(Self* self, time_point now, bool idle, Load load) {
+  void report(Self* self, time_point now, bool idle, bool soon, Load load) {
     if (!idle)
       changed();
     if (!to_ || (last_ && now - *last_ < interval && !(idle && !told_idle_)))
       return;
+    if (soon && put_off_ < most_put_off) {
+      ++put_off_;
+      return;
+    }
+    put_off_ = 0;
     last_ = now;
     told_idle_ = idle;
     if (auto to = caf::actor_cast<load_sink>(to_))
@@ -40,10 +46,12 @@ public:
 
 private:
   static constexpr auto interval = std::chrono::milliseconds{50};
+  static constexpr auto most_put_off = 4;
 
   caf::actor_addr to_;
   std::optional<time_point> last_; ///< report
   bool told_idle_ = false;         ///< and nothing has come since
+  int put_off_ = 0;                ///< in a row
 };
 
 } // namespace troupe

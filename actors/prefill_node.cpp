@@ -79,7 +79,7 @@ public:
     send_all();
     timers_.arm_step(self_, self_->state.has_step());
     timers_.arm_deadline(self_, self_->state.has_handoffs());
-    reporter_.report(self_, now(), !self_->state.has_step(),
+    reporter_.report(self_, now(), !self_->state.has_step(), false,
                      [&] { return self_->state.load(); });
   }
 

@@ -83,6 +83,9 @@ registry_actor::behavior_type registry(pointer self, registry_options opts) {
       self->send(m.handle, watch_load{load_sink{self}});
   };
   return {
+      [=](const node_load& m) {
+        book->on(m, caf::actor_cast<caf::actor_addr>(self->current_sender()));
+      },
       [=](const add_prefill& m) { join(m); },
       [=](const add_decode& m) { join(m); },
       [=](const add_mixed& m) { join(m); },
@@ -122,9 +125,6 @@ registry_actor::behavior_type registry(pointer self, registry_options opts) {
       [=](const admit_version& m) { others->on(m); },
       [=](const dismiss_version& m) { others->on(m); },
       [=](const deadline_tick& m) { others->tick(m); },
-      [=](const node_load& m) {
-        book->on(m, caf::actor_cast<caf::actor_addr>(self->current_sender()));
-      },
   };
 }
 
