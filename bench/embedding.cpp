@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <unistd.h>
 #include <vector>
@@ -106,32 +107,51 @@ runtime_options options_of(const testing::temp_dir& dir) {
   return o;
 }
 
+// A runtime, and an engine alone.
+struct pair {
+  explicit pair(const runtime_options& o, const std::shared_ptr<const model>& m)
+      : rt(runtime::open(o)), e(m, {1, 256, nullptr, activation_type::i8}),
+        pool(make_block_arena(e.layout(kv_dtype::f32)),
+             kv_layout::blocks_for(prompt_tokens + answer_tokens)) {}
+
+  result<runtime> rt;
+  engine e;
+  block_pool pool;
+};
+
 void over_the_engine(benchmark::State& state, const char* model) {
   auto dir = testing::temp_dir{};
   auto o = options_of(dir);
   if (model)
     o.model = model;
   o.kv = kv_dtype::f32;
-  auto rt = runtime::open(o);
   // The runtime's own: two copies are not equally fast, and each would find
   // the caches full of the other.
   auto weights = load_shared_model(o.model);
-  if (!rt || !weights)
+  if (!weights)
     return state.SkipWithError("the model does not load");
-  auto e = engine{*weights, {1, 256, nullptr, activation_type::i8}};
-  auto pool = block_pool{make_block_arena(e.layout(kv_dtype::f32)),
-                         kv_layout::blocks_for(prompt_tokens + answer_tokens)};
+  // Where what they compute with lies in memory makes one faster than the
+  // other, by more than is asked for here.
+  constexpr auto requests_of_each = 10;
+  auto both = std::unique_ptr<pair>{};
+  auto n = 0;
   auto first = std::vector<double>{};
   auto each = std::vector<double>{};
   auto own_first = std::vector<double>{};
   auto own_each = std::vector<double>{};
   auto seed = uint64_t{0};
   for (auto _ : state) {
+    if (n++ % requests_of_each == 0) {
+      both.reset();
+      both = std::make_unique<pair>(o, *weights);
+      if (!both->rt)
+        return state.SkipWithError("the runtime does not open");
+    }
     // Whoever ran last has the caches.
-    engine_alone(e, pool, ++seed);
-    auto own = engine_alone(e, pool, ++seed);
-    embedded(*rt, seed + 1);
-    auto all = embedded(*rt, seed);
+    engine_alone(both->e, both->pool, ++seed);
+    auto own = engine_alone(both->e, both->pool, ++seed);
+    embedded(*both->rt, seed + 1);
+    auto all = embedded(*both->rt, seed);
     if (!all)
       return state.SkipWithError("no answer");
     own_first.push_back(own.first);
@@ -212,7 +232,7 @@ BENCHMARK_CAPTURE(over_the_engine, tiny, nullptr)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(over_the_engine, bundled,
                   TROUPE_SOURCE_DIR "/models/troupe-demo.gguf")
-    ->Iterations(30)
+    ->Iterations(100)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK(over_submit)->Iterations(300)->Unit(benchmark::kMicrosecond);
 BENCHMARK(open_and_close)->Iterations(1000)->Unit(benchmark::kMillisecond);
