@@ -175,7 +175,13 @@ private:
 
   void send_all() {
     if (auto outputs = self_->state.take_outputs())
-      return flush_outputs(self_, std::move(*outputs));
+      flush_outputs(self_, std::move(*outputs));
+    else
+      send_effects();
+  }
+
+  // Out of the way of what most steps run.
+  [[gnu::noinline]] void send_effects() {
     auto effects = self_->state.take_effects();
     for (auto& [stream, m] : effects.moves) {
       m.holder = caf::actor_cast<sequence_holder>(decode_actor{self_});

@@ -74,8 +74,11 @@ void decode_state::step(time_point now) {
       out_.outputs.emplace_back(
           p.stream, failed_output(p.spec, done.of_chunks.failure()));
   }
-  std::erase_if(prefilling_,
-                [this](seq_id seq) { return prompts_.at(seq).over; });
+  auto over = [this](seq_id seq) { return prompts_.at(seq).over; };
+  while (!prefilling_.empty() && over(prefilling_.front()))
+    prefilling_.pop_front();
+  if (!prefilling_.empty())
+    std::erase_if(prefilling_, over);
   std::erase_if(prompts_, [](auto& p) { return p.second.over; });
   auto progress = done.rows + chunks_.size() > 0;
   news_ = news_ || progress;

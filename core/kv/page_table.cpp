@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 namespace troupe {
 
@@ -21,8 +22,10 @@ bool page_table::reserve(block_pool& pool, uint32_t tokens) {
   auto leases = pool.reserve(need - blocks());
   if (!leases)
     return false;
-  for (auto& lease : *leases)
-    blocks_.push_back(std::move(lease));
+  if (blocks_.empty())
+    blocks_ = std::move(*leases);
+  else
+    std::move(leases->begin(), leases->end(), std::back_inserter(blocks_));
   return true;
 }
 

@@ -15,12 +15,37 @@ std::string text_of(float x) {
   return {text, std::to_chars(text, text + sizeof(text), x).ptr};
 }
 
-// Empty if `x` is a number of the range.
-std::string outside(std::string_view name, float x, float least, float most) {
-  if (x >= least && x <= most) // false for NaN
-    return {};
+// What makes texts of errors is large, and each request comes by: it stays out
+// of the functions that check.
+
+[[gnu::cold, gnu::noinline]] std::string outside(std::string_view name, float x,
+                                                 float least, float most) {
   return std::string{name} + " is " + text_of(x) + ", not from "
          + text_of(least) + " to " + text_of(most);
+}
+
+[[gnu::cold, gnu::noinline]] std::string too_many(uint32_t logprobs) {
+  return "logprobs is " + std::to_string(logprobs) + ", not from 0 to "
+         + std::to_string(sampling_params::max_logprobs);
+}
+
+// False for NaN.
+bool is_from(float x, float least, float most) {
+  return x >= least && x <= most;
+}
+
+// Empty if the bias of that token is one.
+[[gnu::noinline]] std::string fault_of_bias(token_id id, float bias,
+                                            uint32_t vocab) {
+  auto known = id >= 0 && static_cast<uint32_t>(id) < vocab;
+  if (known
+      && (bias == -std::numeric_limits<float>::infinity()
+          || is_from(bias, -100.f, 100.f)))
+    return {};
+  auto name = "logit_bias of token " + std::to_string(id);
+  if (!known)
+    return name + ": the token is not from 0 to " + std::to_string(vocab - 1);
+  return outside(name, bias, -100.f, 100.f) + ", nor -inf";
 }
 
 std::string first_fault(const sampling_params& p, uint32_t vocab) {
@@ -36,20 +61,13 @@ std::string first_fault(const sampling_params& p, uint32_t vocab) {
            bound{"presence_penalty", p.presence_penalty, -100.f, 100.f},
            bound{"frequency_penalty", p.frequency_penalty, -100.f, 100.f},
        })
-    if (auto fault = outside(b.name, b.value, b.least, b.most); !fault.empty())
+    if (!is_from(b.value, b.least, b.most))
+      return outside(b.name, b.value, b.least, b.most);
+  for (auto& [id, bias] : p.logit_bias)
+    if (auto fault = fault_of_bias(id, bias, vocab); !fault.empty())
       return fault;
-  for (auto& [id, bias] : p.logit_bias) {
-    auto name = "logit_bias of token " + std::to_string(id);
-    if (id < 0 || static_cast<uint32_t>(id) >= vocab)
-      return name + ": the token is not from 0 to " + std::to_string(vocab - 1);
-    if (bias == -std::numeric_limits<float>::infinity())
-      continue;
-    if (auto fault = outside(name, bias, -100.f, 100.f); !fault.empty())
-      return fault + ", nor -inf";
-  }
   if (p.want_logprob && p.logprobs > sampling_params::max_logprobs)
-    return "logprobs is " + std::to_string(p.logprobs) + ", not from 0 to "
-           + std::to_string(sampling_params::max_logprobs);
+    return too_many(p.logprobs);
   return {};
 }
 

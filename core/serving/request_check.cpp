@@ -4,14 +4,42 @@ namespace troupe {
 
 namespace {
 
+// What makes texts of errors is large, and each request comes by: it stays out
+// of the functions that check.
+
+[[gnu::cold, gnu::noinline]] error
+unknown_token(size_t i, const std::string& where, token_id id, uint32_t vocab) {
+  return fail(errc::invalid_argument, "token " + std::to_string(i) + " of "
+                                          + where + " is " + std::to_string(id)
+                                          + "; the vocabulary has "
+                                          + std::to_string(vocab) + " tokens");
+}
+
+[[gnu::cold, gnu::noinline]] error too_long(size_t length, bool embed,
+                                            uint32_t context) {
+  return fail(errc::context_exceeded,
+              "the prompt has " + std::to_string(length)
+                  + " tokens; the context holds " + std::to_string(context)
+                  + (embed ? "" : ", the answer included"));
+}
+
+[[gnu::cold, gnu::noinline]] error too_many_stops(size_t n, size_t most) {
+  return fail(errc::invalid_argument,
+              std::to_string(n) + " stop strings; at most "
+                  + std::to_string(most) + " are allowed");
+}
+
+[[gnu::cold, gnu::noinline]] error wrong_stop(size_t bytes, size_t most) {
+  return fail(errc::invalid_argument,
+              "a stop string has " + std::to_string(bytes) + " bytes; 1 to "
+                  + std::to_string(most) + " are allowed");
+}
+
 result<void> check_tokens(std::span<const token_id> ids, uint32_t vocab,
                           const std::string& where) {
   for (size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || static_cast<uint32_t>(ids[i]) >= vocab)
-      return fail(errc::invalid_argument,
-                  "token " + std::to_string(i) + " of " + where + " is "
-                      + std::to_string(ids[i]) + "; the vocabulary has "
-                      + std::to_string(vocab) + " tokens");
+      return unknown_token(i, where, ids[i], vocab);
   return {};
 }
 
@@ -23,10 +51,7 @@ result<void> check_prompt(std::span<const token_id> ids, bool embed,
     return fail(errc::invalid_argument, "the prompt is empty");
   auto length = ids.size();
   if (length > b.context || (length == b.context && !embed))
-    return fail(errc::context_exceeded,
-                "the prompt has " + std::to_string(length)
-                    + " tokens; the context holds " + std::to_string(b.context)
-                    + (embed ? "" : ", the answer included"));
+    return too_long(length, embed, b.context);
   return check_tokens(ids, b.vocab, "the prompt");
 }
 
@@ -64,15 +89,10 @@ result<void> check_inputs(std::span<const std::vector<token_id>> inputs,
 result<void> check_stops(std::span<const std::string> stops,
                          const request_bounds& b) {
   if (stops.size() > b.stops)
-    return fail(errc::invalid_argument,
-                std::to_string(stops.size()) + " stop strings; at most "
-                    + std::to_string(b.stops) + " are allowed");
+    return too_many_stops(stops.size(), b.stops);
   for (auto& s : stops)
     if (s.empty() || s.size() > b.stop_bytes)
-      return fail(errc::invalid_argument,
-                  "a stop string has " + std::to_string(s.size())
-                      + " bytes; 1 to " + std::to_string(b.stop_bytes)
-                      + " are allowed");
+      return wrong_stop(s.size(), b.stop_bytes);
   return {};
 }
 

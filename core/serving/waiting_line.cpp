@@ -5,6 +5,10 @@
 namespace troupe {
 
 void waiting_line::erase(seq_id seq) {
+  if (!line_.empty() && line_.front() == seq) { // as most
+    planned_ -= planned_ > 0 ? 1 : 0;
+    return line_.pop_front();
+  }
   auto i = std::find(line_.begin(), line_.end(), seq);
   if (i == line_.end())
     return;

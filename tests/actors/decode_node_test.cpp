@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "actors/decode_node.hpp"
+#include "actors/load_reporter.hpp"
 #include "tests/support/actors/cluster.hpp"
 
 using namespace troupe;
@@ -443,6 +444,34 @@ BOOST_FIXTURE_TEST_CASE(loads_are_told_at_once_and_when_all_is_done, fixture) {
     BOOST_TEST(heard->back().prompt_tokens == 0u);
     BOOST_TEST(heard->back().blocks == 8u);
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(first_tokens_go_before_a_load_is_told, fixture) {
+  auto heard = std::make_shared<std::vector<node_load>>();
+  send(watch_load{sim.spawn(fake_load_sink, heard)});
+  sim.advance(1s); // it is time for the next one
+  caf::send_as(source, node, prefill_job{offer().spec, {}, stream});
+  while (outputs->empty())
+    BOOST_REQUIRE(sim.step());
+  BOOST_TEST(heard->size() == 1u);
+  sim.run();
+  BOOST_TEST(heard->size() > 1u);
+  BOOST_TEST(heard->back().rows == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(loads_are_not_put_off_for_ever, fixture) {
+  struct {
+    size_t sent = 0;
+    void send(const load_sink&, const node_load&) { ++sent; }
+  } self;
+  auto heard = std::make_shared<std::vector<node_load>>();
+  auto sink = sim.spawn(fake_load_sink, heard);
+  auto r = std::make_unique<load_reporter>();
+  r->watch(sink);
+  auto now = time_point{};
+  for (auto i = 0; i < 20; ++i)
+    r->report(&self, now += 1s, false, true, [] { return node_load{}; });
+  BOOST_TEST(self.sent == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
