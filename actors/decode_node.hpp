@@ -144,7 +144,7 @@ public:
   /// Why this node computes nothing any more: a rank was lost. Or null.
   const error* failure() const { return batch_->failure(); }
 
-  /// The last step computed some.
+  /// The last step computed prompts, so that some may be there.
   bool has_first_tokens() const { return !chunks_.empty(); }
   bool has_step() const {
     return !stuck_ && batch_->size() + prefilling_.size() > 0;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes cmake/request_path.ld: the functions that a request runs, so that
-linkers put them side by side; and cmake/request_types.ld, the same of the tables
-of their classes. Where a model has gone through the caches since
-the last request, all of them are fetched from memory again, and page tables
-with them; what lies in few pages is there sooner.
+linkers put them side by side; and cmake/request_types.ld, the same of the
+tables of their classes. Where a model has gone through the caches since the
+last request, all of them are fetched from memory again, and page tables with
+them; what lies in few pages is there sooner.
 
     cmake --preset release -DTROUPE_BENCH=ON
     ninja -C build/release layout_requests
